@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/**
+ * The command. CommonJS in old syntax, so that an old Node can read it far enough to say what is needed.
+ */
+"use strict";
+
+var fs = require("fs");
+var path = require("path");
+var url = require("url");
+
+var NEEDED_MAJOR = 24;
+var ROOT = path.join(__dirname, "..");
+var SOURCE = path.join(ROOT, "src", "cli", "main.ts");
+var BUILT = path.join(ROOT, "dist", "src", "cli", "main.js");
+
+function say(sentence) {
+  process.stderr.write("mcplusplus: " + sentence + "\n");
+}
+
+/** In a clone the package finds itself by name only under its own export condition, which threads inherit. */
+function conditionIsSet() {
+  var condition = "--conditions=" + Object.keys(require("../package.json").exports["."])[0];
+  var given = process.execArgv.join(" ") + " " + (process.env.NODE_OPTIONS || "");
+  return given.indexOf(condition) !== -1 || given.indexOf(condition.replace("=", " ")) !== -1;
+}
+
+function start() {
+  // The sources come first: a clone must never run a build that is older than they are.
+  var fromSource = fs.existsSync(SOURCE);
+  if (fromSource && !conditionIsSet()) {
+    say(
+      'task modules that import "mcplusplus" are not found this way in a clone: use `npm start` or `npm run mcplusplus --`',
+    );
+  }
+  import(url.pathToFileURL(fromSource ? SOURCE : BUILT).href)
+    .then(function (cli) {
+      return cli.main(process.argv.slice(2));
+    })
+    .then(
+      function (code) {
+        // Not process.exit: output that is still on its way to a pipe would be cut off.
+        process.exitCode = code;
+      },
+      function (error) {
+        say(error && error.stack ? error.stack : String(error));
+        process.exitCode = 1;
+      },
+    );
+}
+
+if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
+  process.stderr.write(
+    "mcplusplus needs Node " +
+      NEEDED_MAJOR +
+      " or newer; this is " +
+      process.version +
+      ": install a newer Node, or " +
+      "run it once with `" +
+      ["npx", "-p", "node@" + NEEDED_MAJOR, "-p", "mcplusplus", "mcplusplus"]
+        .concat(process.argv.slice(2))
+        .join(" ") +
+      "`\n",
+  );
+  process.exitCode = 1;
+} else {
+  start();
+}

@@ -1,0 +1,19 @@
+/**
+ * Runs before `npm start` and `npm test`. When the pinned Node was not installed (install scripts were switched off),
+ * npm falls back to the system's Node without a word, and an older one fails with a stack trace that names nothing.
+ */
+"use strict";
+
+const NEEDED_MAJOR = 24;
+
+if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
+  process.stderr.write(
+    "mcplusplus needs Node " +
+      NEEDED_MAJOR +
+      " or newer; this is " +
+      process.version +
+      ": run `npm ci` with install " +
+      "scripts allowed (it brings the pinned Node), or put a newer Node first in PATH\n",
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,21 @@
+export { call, cast, event, init, protocol } from "./protocol.ts";
+export type {
+  CallOptions,
+  CallsOf,
+  CastsOf,
+  EmittersOf,
+  EventsOf,
+  HandlersOf,
+  InitOf,
+  Members,
+  MessageContext,
+  Protocol,
+  Ref,
+  RefOf,
+  SubscribeOptions,
+} from "./protocol.ts";
+export { actor, type ActorContext, type Behaviour, type Setup } from "./behaviour.ts";
+export { Connection, createRef } from "./connection.ts";
+export { LinkClient, type Place } from "./link-client.ts";
+export { checkHandshake, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
+export { ActorRuntime, threadBells, type ActorServices, type BellOf } from "./runtime.ts";

@@ -1,0 +1,240 @@
+import { KIND } from "../codec/index.ts";
+import { LIMITS, fault, fromWireError, type Fault, type WireError } from "../errors/index.ts";
+import type { Bell, Poller, Source } from "../ring/index.ts";
+import type { Clock, Timer } from "../scope/index.ts";
+import { METRICS, type MetricsBlock } from "../telemetry/index.ts";
+import { EventStream } from "./event-stream.ts";
+import { Inbound, type Received } from "./inbound.ts";
+import type { Link } from "./link.ts";
+import { Outbound } from "./outbound.ts";
+import type { CallOptions, SubscribeOptions } from "./protocol.ts";
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly member: string;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: (() => void) | undefined;
+}
+
+/** What an end of a link needs from the place where it lives. */
+export interface Place {
+  readonly poller: Poller;
+  readonly clock: Clock;
+  readonly metrics: MetricsBlock;
+}
+
+/** The caller's end of a link: matches replies to calls, and ends every call in time. */
+export class LinkClient implements Source {
+  readonly #link: Link;
+  readonly #place: Place;
+  readonly #outbound: Outbound;
+  readonly #inbound: Inbound;
+  readonly #pending = new Map<number, Pending>();
+  readonly #streams = new Map<number, EventStream<unknown>>();
+  #correlation = 0;
+  #timer: Timer | undefined;
+  #timerAtMs = Infinity;
+  #closed: Fault | undefined;
+
+  constructor(link: Link, place: Place, calleeBell: Bell) {
+    this.#link = link;
+    this.#place = place;
+    this.#outbound = new Outbound({
+      ring: link.requests,
+      bell: calleeBell,
+      callee: link.callee,
+      messagesMax: link.mailboxMessages,
+      metrics: place.metrics,
+    });
+    this.#inbound = new Inbound(link.replies, calleeBell);
+    place.poller.add(this);
+  }
+
+  get expecting(): boolean {
+    return this.#pending.size > 0 || this.#outbound.waiting;
+  }
+
+  ready(): boolean {
+    return this.#inbound.ready() || this.#outbound.hasRoom();
+  }
+
+  poll(): void {
+    const frames = this.#inbound.poll(this.#receive);
+    this.#place.metrics.count(METRICS.messagesReceived, frames);
+    this.#outbound.pump();
+    this.#outbound.flush();
+  }
+
+  flush(): void {
+    this.#outbound.flush();
+  }
+
+  call(index: number, member: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    const { signal, timeoutMs = LIMITS.callTimeoutMs.value, traceparent } = options;
+    if (signal?.aborted) return Promise.reject(this.#cancelled(member, signal));
+    if (this.#pending.size >= LIMITS.callsInFlight.value) {
+      const limit = LIMITS.callsInFlight.value;
+      return Promise.reject(fault("MAILBOX_FULL", { actor: this.#link.callee, limit, unit: "calls in flight" }));
+    }
+    const correlation = this.#nextCorrelation();
+    const deadlineMs = timeoutMs === Infinity ? Infinity : this.#place.clock.now() + timeoutMs;
+    try {
+      this.#outbound.offer({ kind: KIND.call, member: index, correlation, deadlineMs, traceparent }, params);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+    this.#sent();
+    this.#place.metrics.count(METRICS.callsStarted);
+    if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);
+    return new Promise((resolve, reject) => {
+      const onAbort = signal && (() => this.#abandon(correlation, this.#cancelled(member, signal)));
+      if (onAbort) signal.addEventListener("abort", onAbort, { once: true });
+      this.#pending.set(correlation, { resolve, reject, member, timeoutMs, deadlineMs, signal, onAbort });
+    });
+  }
+
+  cast(index: number, params: unknown): boolean {
+    if (this.#closed) return false;
+    try {
+      this.#outbound.offer({ kind: KIND.cast, member: index, correlation: 0, deadlineMs: Infinity }, params);
+    } catch (refused) {
+      if ((refused as Fault).code === "MAILBOX_FULL") return false;
+      throw refused;
+    }
+    this.#sent();
+    return true;
+  }
+
+  subscribe(index: number, event: string, { signal, buffer }: SubscribeOptions): EventStream<unknown> {
+    const limit = buffer ?? LIMITS.eventBuffer.value;
+    const name = { actor: this.#link.callee, event };
+    const correlation = this.#nextCorrelation();
+    const refused = this.#closed ?? (this.#streams.size >= LIMITS.subscriptions.value ? this.#tooMany() : undefined);
+    const stream = new EventStream<unknown>(
+      name,
+      limit,
+      () => {
+        if (!this.#streams.delete(correlation) || this.#closed) return;
+        this.#outbound.deliver({ kind: KIND.unsubscribe, member: index, correlation, deadlineMs: Infinity }, undefined);
+        this.#sent();
+      },
+      signal,
+    );
+    if (refused) {
+      stream.finish(refused);
+    } else if (!signal?.aborted) {
+      this.#streams.set(correlation, stream);
+      this.#outbound.deliver({ kind: KIND.subscribe, member: index, correlation, deadlineMs: Infinity }, limit);
+      this.#sent();
+    }
+    return stream;
+  }
+
+  /** Resolves when at least half of the mailbox is free. */
+  writable(signal?: AbortSignal): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      const withdraw = this.#outbound.onRoom(() => {
+        signal?.removeEventListener("abort", onAbort);
+        if (this.#closed) reject(this.#closed);
+        else resolve();
+      });
+      const onAbort = (): void => {
+        withdraw();
+        reject(fault("CANCELLED", { what: `waiting for room in the mailbox of ${this.#link.callee}` }));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#sent();
+    });
+  }
+
+  /** The callee is gone: everything under way ends with this. */
+  close(reason: Fault): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#place.poller.remove(this);
+    this.#timer?.cancel();
+    for (const correlation of [...this.#pending.keys()]) this.#take(correlation)?.reject(reason);
+    for (const stream of [...this.#streams.values()]) stream.finish(reason);
+    this.#outbound.abandon();
+  }
+
+  #sent(): void {
+    this.#place.metrics.count(METRICS.messagesSent);
+    this.#place.poller.touch(this);
+  }
+
+  /** 0 means "no reply wanted", and a number in use is not given out again after 2^32 calls. */
+  #nextCorrelation(): number {
+    do this.#correlation = (this.#correlation + 1) >>> 0;
+    while (this.#correlation === 0 || this.#pending.has(this.#correlation) || this.#streams.has(this.#correlation));
+    return this.#correlation;
+  }
+
+  readonly #receive = ({ kind, correlation, payload }: Received): void => {
+    if (kind === KIND.event) this.#streams.get(correlation)?.push(payload);
+    else if (kind === KIND.end) this.#streams.get(correlation)?.finish(fromWireError(payload as WireError));
+    else if (kind === KIND.reply) this.#take(correlation)?.resolve(payload);
+    else if (kind === KIND.fail) {
+      this.#place.metrics.count(METRICS.callsFailed);
+      this.#take(correlation)?.reject(fromWireError(payload as WireError));
+    }
+  };
+
+  #take(correlation: number): Pending | undefined {
+    const pending = this.#pending.get(correlation);
+    if (!pending) return undefined; // it was cancelled, or its deadline passed, before the reply came
+    this.#pending.delete(correlation);
+    if (pending.onAbort) pending.signal?.removeEventListener("abort", pending.onAbort);
+    return pending;
+  }
+
+  /** The caller no longer waits; the callee is told, so that it can stop too. */
+  #abandon(correlation: number, why: Fault): void {
+    const pending = this.#take(correlation);
+    if (!pending) return;
+    this.#outbound.deliver({ kind: KIND.cancel, member: 0, correlation, deadlineMs: Infinity }, undefined);
+    this.#sent();
+    pending.reject(why);
+  }
+
+  /**
+   * One timer for all calls, set to the earliest deadline that was asked for. When it fires, the calls under way are
+   * looked through: that happens once per timeout, not once per call.
+   */
+  #arm(atMs: number): void {
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#place.clock.at(atMs, () => {
+      const nowMs = this.#place.clock.now();
+      this.#timerAtMs = Infinity;
+      let nextMs = Infinity;
+      for (const [correlation, pending] of this.#pending) {
+        if (pending.deadlineMs <= nowMs) this.#expire(correlation, pending);
+        else if (pending.deadlineMs < nextMs) nextMs = pending.deadlineMs;
+      }
+      if (nextMs < Infinity) this.#arm(nextMs);
+    });
+  }
+
+  #expire(correlation: number, { member, timeoutMs }: Pending): void {
+    this.#place.metrics.count(METRICS.callsDeadlineExceeded);
+    this.#abandon(correlation, fault("DEADLINE_EXCEEDED", { what: `${this.#link.callee}.${member}`, timeoutMs }));
+  }
+
+  #cancelled(member: string, signal: AbortSignal): Fault {
+    return fault("CANCELLED", { what: `the call ${this.#link.callee}.${member}` }, { cause: signal.reason });
+  }
+
+  #tooMany(): Fault {
+    return fault("INVALID_ARGUMENT", {
+      argument: "subscriptions",
+      got: `one more than ${LIMITS.subscriptions.value}`,
+      allowed: `at most ${LIMITS.subscriptions.value} to one actor`,
+    });
+  }
+}

@@ -1,0 +1,227 @@
+import { assert, fault, sentenceOf, toWireError, type Fault } from "../errors/index.ts";
+import { SharedBell, type Bell, type Poller } from "../ring/index.ts";
+import type { Clock, Random, Scheduler } from "../scope/index.ts";
+import type { Log, MetricsBlock } from "../telemetry/index.ts";
+import type { ActorContext, Behaviour } from "./behaviour.ts";
+import { Connection, createRef } from "./connection.ts";
+import { LinkClient } from "./link-client.ts";
+import { LinkServer, type Callee } from "./link-server.ts";
+import { checkHandshake, type Link } from "./link.ts";
+import type { EmittersOf, Members, MessageContext, Protocol, Ref } from "./protocol.ts";
+
+/** What the place gives to the actor that lives there. */
+export interface ActorServices {
+  readonly poller: Poller;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly metrics: MetricsBlock;
+}
+
+/** The bell of the other side of a link; a link between inline actors carries none of its own. */
+export type BellOf = (shared: SharedArrayBuffer | null, owner: string) => Bell;
+
+export const threadBells: BellOf = (shared, owner) => {
+  assert(shared, `${owner} lives on a thread and has a bell`);
+  return new SharedBell(shared);
+};
+
+/**
+ * One life of one actor, on a thread or inline: runs its setup, holds its links, and ends it.
+ *
+ * A life ends in one of two ways. `stop` is orderly: no new messages, deferred cleanups in reverse order. `kill` is
+ * what death looks like from inside when the actor is inline and cannot be terminated: from then on nothing that its
+ * promises still do reaches anybody.
+ */
+export class ActorRuntime<M extends Members = Members> {
+  readonly #name: string;
+  readonly #epoch: number;
+  readonly #behaviour: Behaviour<M>;
+  readonly #services: ActorServices;
+  readonly #bellOf: BellOf;
+  readonly #crash: (defect: unknown) => void;
+  readonly #ended = new AbortController();
+  readonly #connections = new Map<string, Connection>();
+  readonly #servers = new Map<number, LinkServer>();
+  readonly #clients = new Map<number, LinkClient>();
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+  readonly #releases: (() => void)[] = [];
+  #handlers: Callee["handlers"] = [];
+  #started = false;
+  #report: () => Record<string, unknown> = () => ({});
+
+  constructor(options: {
+    name: string;
+    epoch: number;
+    behaviour: Behaviour<M>;
+    services: ActorServices;
+    bellOf: BellOf;
+    crash: (defect: unknown) => void;
+  }) {
+    this.#name = options.name;
+    this.#epoch = options.epoch;
+    this.#behaviour = options.behaviour;
+    this.#services = options.services;
+    this.#bellOf = options.bellOf;
+    this.#crash = (defect) => {
+      if (!this.#ended.signal.aborted) options.crash(defect);
+    };
+  }
+
+  /**
+   * Runs the behaviour's setup. Messages are handled from then on.
+   *
+   * @throws ACTOR_START_FAILED when setup throws; its cause is what was thrown
+   */
+  async start(init: unknown): Promise<void> {
+    const { setup, protocol } = this.#behaviour;
+    try {
+      // The supervisor was given this init by a typed spawn; here only its being passed on is left to do.
+      const handlers = await setup(this.#context(), init as never);
+      const byName = handlers as Record<string, (params: unknown, context: MessageContext) => unknown>;
+      this.#handlers = protocol.order.map((name) => (Object.hasOwn(byName, name) ? byName[name] : undefined));
+    } catch (error) {
+      throw fault("ACTOR_START_FAILED", { actor: this.#name, why: sentenceOf(error) }, { cause: error });
+    }
+    this.#started = true;
+    for (const link of this.#early.splice(0)) this.accept(link);
+  }
+
+  readonly #early: Link[] = [];
+
+  /** A caller of this actor has come up. Its messages wait in the ring until setup has finished. */
+  accept(link: Link): void {
+    checkHandshake(this.#name, link.handshake, this.#behaviour.protocol);
+    if (!this.#started) {
+      this.#early.push(link);
+      return;
+    }
+    const { poller, clock, metrics } = this.#services;
+    const callee: Callee = {
+      poller,
+      clock,
+      metrics,
+      handlers: this.#handlers,
+      memberNames: this.#behaviour.protocol.order,
+      crash: this.#crash,
+    };
+    this.#servers.set(link.id, new LinkServer(link, callee, this.#bellOf(link.callerBell, link.caller)));
+  }
+
+  /** An actor that this one calls has come up. */
+  connect(link: Link): void {
+    const { poller, clock, metrics } = this.#services;
+    const client = new LinkClient(link, { poller, clock, metrics }, this.#bellOf(link.calleeBell, link.callee));
+    this.#clients.set(link.id, client);
+    this.#connection(link.callee).up(client);
+  }
+
+  /** The other side of a link is gone. */
+  disconnect(linkId: number, reason: Fault): void {
+    const early = this.#early.findIndex((link) => link.id === linkId);
+    if (early >= 0) this.#early.splice(early, 1);
+    this.#servers.get(linkId)?.close(reason.message);
+    this.#servers.delete(linkId);
+    const client = this.#clients.get(linkId);
+    if (!client) return;
+    this.#clients.delete(linkId);
+    client.close(reason);
+    for (const connection of this.#connections.values()) if (connection.uses(client)) connection.down(reason);
+  }
+
+  /** An actor that this one calls will never come back. */
+  dismiss(callee: string, reason: Fault): void {
+    this.#connection(callee).down(reason, true);
+  }
+
+  health(): Record<string, unknown> {
+    return { epoch: this.#epoch, ...this.#report() };
+  }
+
+  /** Orderly: deferred cleanups run in reverse order, each one even when another fails. */
+  async stop(): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    const stopped = fault("ACTOR_STOPPED", { actor: this.#name });
+    this.#ended.abort(stopped);
+    for (const server of this.#servers.values()) server.close("the actor stops");
+    for (const cleanup of this.#cleanups.toReversed()) {
+      try {
+        await cleanup();
+      } catch (error) {
+        this.#services.log.error("a cleanup failed", { error: toWireError(error) });
+      }
+    }
+    this.#end(stopped);
+  }
+
+  /** Death, for an inline actor: nothing runs any more but the releases. */
+  kill(): void {
+    if (this.#ended.signal.aborted) return;
+    const dead = fault("ACTOR_RESTARTING", { actor: this.#name });
+    this.#ended.abort(dead);
+    for (const server of this.#servers.values()) server.close("the actor died");
+    this.#end(dead);
+  }
+
+  #end(reason: Fault): void {
+    for (const client of this.#clients.values()) client.close(reason);
+    for (const connection of this.#connections.values()) connection.down(reason, true);
+    this.#servers.clear();
+    this.#clients.clear();
+    this.#services.poller.close();
+    for (const release of this.#releases.toReversed()) release();
+  }
+
+  #connection(callee: string): Connection {
+    let connection = this.#connections.get(callee);
+    if (!connection) {
+      connection = new Connection(callee);
+      this.#connections.set(callee, connection);
+    }
+    return connection;
+  }
+
+  #context(): ActorContext<M> {
+    const { random, scheduler, log, metrics, clock } = this.#services;
+    const life = this.#ended.signal;
+    return {
+      name: this.#name,
+      epoch: this.#epoch,
+      signal: life,
+      clock: fencedClock(clock, life),
+      random,
+      scheduler: { schedule: (run) => scheduler.schedule(() => void (life.aborted || run())) },
+      log,
+      metrics,
+      emit: this.#emitters(),
+      ref: <N extends Members>(protocol: Protocol<N>, name = protocol.name): Ref<N> =>
+        createRef(protocol, this.#connection(name)),
+      defer: (cleanup) => void this.#cleanups.push(cleanup),
+      atExit: (release) => void this.#releases.push(release),
+      reportHealth: (report) => {
+        this.#report = report;
+      },
+    };
+  }
+
+  #emitters(): EmittersOf<M> {
+    const emit: Record<string, (payload: unknown) => void> = {};
+    for (const [index, name] of this.#behaviour.protocol.order.entries()) {
+      if (this.#behaviour.protocol.members[name]?.kind !== "event") continue;
+      emit[name] = (payload) => {
+        for (const server of this.#servers.values()) server.emit(index, payload);
+      };
+    }
+    return emit as EmittersOf<M>;
+  }
+}
+
+/** A clock whose timers die with the actor. */
+function fencedClock(clock: Clock, life: AbortSignal): Clock {
+  return {
+    now: () => clock.now(),
+    wallNow: () => clock.wallNow(),
+    at: (atMs, run) => clock.at(atMs, () => void (life.aborted || run())),
+  };
+}

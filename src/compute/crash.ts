@@ -1,0 +1,15 @@
+/** How a thread ended under an attempt, read from what the thread pool rejects with. */
+export type Crash =
+  | { readonly kind: "memory" }
+  | { readonly kind: "exit"; readonly exitCode: number }
+  | { readonly kind: "thrown"; readonly error: unknown };
+
+/** Piscina tells an exit by its sentence alone; everything else is the error that ended the thread. */
+const EXITED = /^worker exited with code: (-?\d+)$/;
+
+export function crashOf(error: unknown): Crash {
+  if (!(error instanceof Error)) return { kind: "thrown", error };
+  if ("code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") return { kind: "memory" };
+  const exitCode = EXITED.exec(error.message)?.[1];
+  return exitCode === undefined ? { kind: "thrown", error } : { kind: "exit", exitCode: Number(exitCode) };
+}

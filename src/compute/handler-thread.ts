@@ -1,0 +1,34 @@
+import type { Clock } from "../scope/index.ts";
+import { openBlobs } from "../store/index.ts";
+import { capturePrinted, type Printer } from "./printed-text.ts";
+import { createRunner, type Runner } from "./runner.ts";
+import { Slots } from "./slots.ts";
+import type { ThreadMessage, ThreadSetup } from "./thread-message.ts";
+
+/** What a thread has of its own: given in, so that a test can stand for a thread. */
+export interface ThreadHost {
+  readonly threadId: number;
+  readonly clock: Clock;
+  readonly post: (message: ThreadMessage) => void;
+  readonly stdout: Printer;
+  readonly stderr: Printer;
+  /** Runs `note` synchronously when the thread ends by its own doing. */
+  readonly onEnd: (note: () => void) => void;
+}
+
+/** Makes a thread one that runs handlers: their output becomes log records, and its end leaves a trace. */
+export function openHandlerThread(setup: ThreadSetup, host: ThreadHost): Runner {
+  const runner = createRunner({
+    slots: new Slots(setup.slots),
+    modules: setup.modules,
+    roots: setup.roots,
+    blobs: setup.blobsDirectory === null ? null : openBlobs({ directory: setup.blobsDirectory }),
+    threadId: host.threadId,
+    clock: host.clock,
+    post: host.post,
+  });
+  capturePrinted(host.stdout, "info", (level, text) => runner.log().write(level, text));
+  capturePrinted(host.stderr, "error", (level, text) => runner.log().write(level, text));
+  host.onEnd(() => runner.noteEnd());
+  return runner;
+}

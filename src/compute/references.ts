@@ -1,0 +1,105 @@
+import { fault } from "../errors/index.ts";
+import { Reference, unpackValue } from "../codec/index.ts";
+import { WIRE_DEPTH_MAX } from "../schema/index.ts";
+
+/** What a handler thread needs of the store of content-addressed values. */
+export interface BlobSource {
+  /** @throws BLOB_MISSING, BLOB_CORRUPT */
+  get(sha256: string): Promise<Uint8Array>;
+}
+
+/**
+ * Puts the values that references stand for in their places, also where a stored value holds references itself. A
+ * value that several references name is read once, and its parts are then shared: handlers treat inputs as theirs to
+ * read.
+ *
+ * @param what names the owner of the value in errors: a task's id
+ * @throws REFERENCE_MISSING when a stored value has no such part; BLOB_MISSING, BLOB_CORRUPT
+ */
+export async function resolveReferences(
+  value: unknown,
+  blobs: BlobSource | null,
+  what: string,
+): Promise<unknown> {
+  const stored = new Map<string, unknown>();
+  for (let wanted = referencesIn(value); wanted.size > 0;) {
+    const next = new Set<string>();
+    for (const sha256 of wanted) {
+      if (blobs === null) throw fault("BLOB_MISSING", { sha256 });
+      const content = unpackValue(await blobs.get(sha256));
+      stored.set(sha256, content);
+      for (const inner of referencesIn(content)) next.add(inner);
+    }
+    wanted = next.difference(stored);
+  }
+  if (stored.size === 0) return value;
+
+  // By content address nothing can contain itself, so this ends; each stored value is filled in once.
+  const filled = new Map<string, unknown>();
+  const contentOf = (sha256: string): unknown => {
+    if (!filled.has(sha256)) filled.set(sha256, replaceReferences(stored.get(sha256), partOf));
+    return filled.get(sha256);
+  };
+  const partOf = (reference: Reference): unknown => walk(contentOf(reference.sha256), reference, what);
+  return replaceReferences(value, partOf);
+}
+
+/**
+ * The same value with each reference replaced. What holds none is not copied. Deeper than a wire value may be, it
+ * leaves things as they are, which also ends it on a cycle.
+ */
+export function replaceReferences(
+  value: unknown,
+  replace: (reference: Reference) => unknown,
+  depth = 0,
+): unknown {
+  if (value instanceof Reference) return replace(value);
+  if (typeof value !== "object" || value === null || depth > WIRE_DEPTH_MAX) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => replaceReferences(item, replace, depth + 1));
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  if (!isRecord(value)) return value;
+  let copy: Record<string, unknown> | null = null;
+  for (const [key, field] of Object.entries(value)) {
+    const replaced = replaceReferences(field, replace, depth + 1);
+    if (replaced === field) continue;
+    copy ??= { ...value };
+    copy[key] = replaced;
+  }
+  return copy ?? value;
+}
+
+function referencesIn(value: unknown): Set<string> {
+  const found = new Set<string>();
+  replaceReferences(value, (reference) => {
+    found.add(reference.sha256);
+    return reference;
+  });
+  return found;
+}
+
+/** Keys of the value's own only: a path must not reach what objects inherit. */
+function walk(root: unknown, reference: Reference, what: string): unknown {
+  let at = root;
+  for (const [depth, key] of reference.path.entries()) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) {
+      const place = depth === 0 ? "the stored value" : textOf(reference.path.slice(0, depth));
+      throw fault("REFERENCE_MISSING", {
+        step: what,
+        reference: `${reference.sha256.slice(0, 12)}…${textOf(reference.path)}`,
+        why: `${place} has no ${JSON.stringify(key)}`,
+      });
+    }
+    at = (at as Record<string | number, unknown>)[key];
+  }
+  return at;
+}
+
+const textOf = (path: Reference["path"]): string =>
+  path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
+
+function isRecord(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || prototype === Object.prototype;
+}

@@ -1,0 +1,134 @@
+import { fault, toWireError, type Fault, type WireError } from "../errors/index.ts";
+import type { AssignmentEnd } from "./assignment.ts";
+import type { Crash } from "./crash.ts";
+import type { HandlerInfo } from "./thread-message.ts";
+import { causeOf, textOfThrown } from "./thrown.ts";
+
+/**
+ * How one attempt ended.
+ *
+ * `cancelled` means that the caller withdrew it before it ended; what it did until then is done, and what it still
+ * returned is void. `interrupted` means that it was cut off through no fault of its own and may be run again.
+ */
+export type RunOutcome =
+  | { readonly kind: "completed"; readonly output: Uint8Array }
+  | { readonly kind: "failed"; readonly error: WireError }
+  | { readonly kind: "cancelled"; readonly error: WireError }
+  | { readonly kind: "interrupted"; readonly why: string };
+
+/** What the outcomes of a run are worded with. */
+export interface RunTerms {
+  readonly taskId: string;
+  readonly action: string;
+  readonly timeoutMs: number;
+}
+
+export interface PoolTerms {
+  readonly modules: readonly string[];
+  readonly heapMb: number;
+  readonly startMs: number;
+  readonly loadMs: number;
+}
+
+type Stopped = Extract<AssignmentEnd, { kind: "stopped" }>;
+type Crashed = Extract<AssignmentEnd, { kind: "crashed" }>;
+
+export function outcomeOf(
+  end: AssignmentEnd,
+  run: RunTerms,
+  pool: PoolTerms,
+  loadingModule: number,
+): RunOutcome {
+  switch (end.kind) {
+    case "stopped":
+      return outcomeOfStop(end, run, pool, loadingModule);
+    case "crashed":
+      return outcomeOfCrash(end, run, pool);
+    case "replied":
+      if (end.reply.kind === "completed") return { kind: "completed", output: end.reply.output };
+      if (end.reply.kind === "failed") return { kind: "failed", error: end.reply.error };
+      return interrupted("its thread gave it back");
+  }
+}
+
+/** The handlers, or why there are none. */
+export function handlersOf(
+  end: AssignmentEnd,
+  pool: PoolTerms,
+  loadingModule: number,
+): { readonly handlers: readonly HandlerInfo[] } | { readonly error: WireError } {
+  if (end.kind === "replied" && end.reply.kind === "described") return { handlers: end.reply.handlers };
+  const outcome = outcomeOf(end, { taskId: "", action: "describe", timeoutMs: 0 }, pool, loadingModule);
+  if (outcome.kind === "failed") return { error: outcome.error };
+  const why = outcome.kind === "interrupted" ? outcome.why : "it was stopped";
+  return { error: toWireError(fault("UNAVAILABLE", { what: "the list of handlers", why })) };
+}
+
+function outcomeOfStop(end: Stopped, run: RunTerms, pool: PoolTerms, loadingModule: number): RunOutcome {
+  switch (end.cause) {
+    case "cancelled":
+      return { kind: "cancelled", error: toWireError(cancelled(run, end.terminated)) };
+    case "timedOut":
+      return failed(fault("HANDLER_TIMEOUT", { action: run.action, timeoutMs: run.timeoutMs }));
+    case "loading":
+      return failed(
+        moduleInvalid(pool, loadingModule, `its import did not end within ${pool.loadMs / 1000} s`),
+      );
+    case "starting":
+      return interrupted(`no thread took it up within ${pool.startMs / 1000} s`);
+    case "closing":
+      return interrupted("the pool was closed");
+  }
+}
+
+function outcomeOfCrash(
+  { crash, phase, module, leftover }: Crashed,
+  run: RunTerms,
+  pool: PoolTerms,
+): RunOutcome {
+  if (phase === "loading" && module >= 0) {
+    return failed(moduleInvalid(pool, module, `importing it ended the thread: ${textOfCrash(crash, pool)}`));
+  }
+  if (phase !== "running") return interrupted(`its thread ended beside it: ${textOfCrash(crash, pool)}`);
+  if (leftover) {
+    return interrupted(
+      `something an earlier handler left running ended the thread: ${textOfCrash(crash, pool)}`,
+    );
+  }
+  const { action } = run;
+  switch (crash.kind) {
+    case "memory":
+      return failed(fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: pool.heapMb }));
+    case "exit":
+      return failed(fault("HANDLER_EXITED", { action, exitCode: crash.exitCode }));
+    case "thrown": {
+      const text = `${textOfThrown(crash.error)} (thrown where nothing waits for it, which ended the thread)`;
+      return failed(fault("HANDLER_FAILED", { action, text }, causeOf(crash.error)));
+    }
+  }
+}
+
+function textOfCrash(crash: Crash, pool: PoolTerms): string {
+  switch (crash.kind) {
+    case "memory":
+      return `more than ${pool.heapMb} MB of memory were used`;
+    case "exit":
+      return `exit code ${crash.exitCode}`;
+    case "thrown":
+      return textOfThrown(crash.error);
+  }
+}
+
+function cancelled({ taskId }: RunTerms, terminated: boolean): Fault {
+  const what = `task "${taskId}"`;
+  return terminated
+    ? fault("CANCELLED", { what, reason: "it did not stop within the grace, so its thread was terminated" })
+    : fault("CANCELLED", { what });
+}
+
+function moduleInvalid({ modules }: PoolTerms, index: number, why: string): Fault {
+  return fault("MODULE_INVALID", { module: modules[index] ?? "built-in", why });
+}
+
+const failed = (error: Fault): RunOutcome => ({ kind: "failed", error: toWireError(error) });
+export const interrupted = (why: string): RunOutcome => ({ kind: "interrupted", why });

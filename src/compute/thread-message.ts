@@ -1,0 +1,75 @@
+import type { WireError } from "../errors/index.ts";
+
+/** What the pool and a handler thread say to each other. Both sides import this file, so it holds nothing else. */
+
+export interface Progress {
+  /** 0 to 1. */
+  readonly fraction: number;
+  readonly message: string;
+}
+
+export interface AttemptRequest {
+  readonly kind: "run";
+  readonly slot: number;
+  readonly token: number;
+  readonly taskId: string;
+  readonly action: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly timeoutMs: number;
+  readonly input: Uint8Array;
+}
+
+export interface DescribeRequest {
+  readonly kind: "describe";
+  readonly slot: number;
+  readonly token: number;
+}
+
+/** A handler by its name, as `describe` reports it. */
+export interface HandlerInfo {
+  readonly name: string;
+  readonly description: string;
+  /** URL of the module that defines it, or "built-in". */
+  readonly module: string;
+  /** Its own time-out for one attempt; null = the queue's. */
+  readonly timeoutMs: number | null;
+  /** Of the module's own file, in hex, so that a run can tell that its handlers changed; null for the built-in ones. */
+  readonly moduleSha256: string | null;
+}
+
+/** `stopped`: the pool had told it to stop before it ended, and knows why. */
+export type ThreadReply =
+  | { readonly kind: "completed"; readonly output: Uint8Array; readonly progress: Progress | null }
+  | { readonly kind: "failed"; readonly error: WireError; readonly progress: Progress | null }
+  | { readonly kind: "described"; readonly handlers: readonly HandlerInfo[] }
+  | { readonly kind: "stopped" };
+
+export type TaskLogLevel = "info" | "error";
+export type TaskLogFields = Readonly<Record<string, unknown>>;
+
+/** Sent while an attempt runs, beside its reply. */
+export type ThreadMessage =
+  | (Progress & { readonly kind: "mcplusplus.progress"; readonly taskId: string; readonly token: number })
+  | {
+      readonly kind: "mcplusplus.log";
+      /** Null for what a module prints while it is imported. */
+      readonly taskId: string | null;
+      readonly level: TaskLogLevel;
+      readonly message: string;
+      readonly fields: TaskLogFields;
+    };
+
+/** A handler can post to its parent thread too; only ours is taken. */
+export function isThreadMessage(message: unknown): message is ThreadMessage {
+  if (typeof message !== "object" || message === null || !("kind" in message)) return false;
+  return message.kind === "mcplusplus.progress" || message.kind === "mcplusplus.log";
+}
+
+/** What a handler thread is given when it starts. */
+export interface ThreadSetup {
+  readonly slots: SharedArrayBuffer;
+  readonly modules: readonly string[];
+  readonly roots: readonly string[];
+  readonly blobsDirectory: string | null;
+}

@@ -1,0 +1,106 @@
+import type { Piscina } from "piscina";
+import { sentenceOf } from "../errors/index.ts";
+import type { Log } from "../telemetry/index.ts";
+import {
+  isThreadMessage,
+  type AttemptRequest,
+  type DescribeRequest,
+  type ThreadMessage,
+  type ThreadReply,
+  type ThreadSetup,
+} from "./thread-message.ts";
+
+/** The threads under the pool, as far as the pool knows them. */
+export interface Threads {
+  /** Rejects when the thread ends under it, with what `crashOf` reads. Call it for no more attempts than threads. */
+  run(request: AttemptRequest | DescribeRequest): Promise<ThreadReply>;
+  /** Ends one thread; whatever runs on it rejects. Another takes its place when it is needed. */
+  terminate(threadId: number): void;
+  /** If no thread is left although some are waited for, gives up the waiting ones and starts anew. */
+  recover(): void;
+  /** Ends them all; what still runs rejects. */
+  close(): Promise<void>;
+}
+
+export interface ThreadsOptions {
+  /** The module that each thread loads. */
+  readonly entry: URL;
+  readonly threads: number;
+  readonly heapMb: number;
+  readonly setup: ThreadSetup;
+  readonly onMessage: (message: ThreadMessage) => void;
+  readonly log: Log;
+}
+
+/** An idle thread ends after so long; a new one takes about 50 ms. */
+const IDLE_MS = 10_000;
+
+/** Beside this file's parent in the sources and in the built package alike. */
+export const TASK_RUNNER = new URL(
+  `../../workers/task-runner${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`,
+  import.meta.url,
+);
+
+/**
+ * Threads by Piscina, which is loaded with the first attempt: an idle system has neither it nor any thread.
+ *
+ * Piscina never gets a signal (aborting it kills the thread with no grace), never more than one attempt per thread
+ * (an exit rejects all that the thread has), and never parks a thread by `Atomics.wait` (its timers would stand).
+ */
+export function openThreads(options: ThreadsOptions): Threads {
+  let opening: Promise<Piscina> | null = null;
+  let opened: Piscina | null = null;
+  let unsettled = 0;
+
+  const open = async (): Promise<Piscina> => {
+    const piscina = await import("piscina");
+    const pool = new piscina.Piscina({
+      filename: options.entry.href,
+      name: "run",
+      minThreads: 0,
+      maxThreads: options.threads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: IDLE_MS,
+      atomics: "disabled",
+      recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
+      workerData: options.setup,
+    });
+    pool.on("message", (message: unknown) => {
+      if (isThreadMessage(message)) options.onMessage(message);
+    });
+    // A thread died with nothing assigned to it: something left running by an earlier attempt threw.
+    pool.on("error", (error: unknown) => {
+      options.log.warn("an idle handler thread ended", { why: sentenceOf(error) });
+      recover();
+    });
+    opened = pool;
+    return pool;
+  };
+  const recover = (): void => {
+    const lost = opened;
+    if (lost === null || unsettled === 0 || lost.threads.length > 0) return;
+    opening = null;
+    opened = null;
+    void lost.destroy();
+  };
+
+  return {
+    async run(request) {
+      unsettled += 1;
+      try {
+        opening ??= open();
+        return (await (await opening).run(request)) as ThreadReply;
+      } finally {
+        unsettled -= 1;
+      }
+    },
+    terminate(threadId) {
+      void opened?.threads.find((thread) => thread.threadId === threadId)?.terminate();
+    },
+    recover,
+    async close() {
+      await (await opening)?.destroy();
+    },
+  };
+}

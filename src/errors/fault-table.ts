@@ -1,0 +1,255 @@
+/**
+ * The closed table of everything that can go wrong and is expected to. One row per code: what it means, whether
+ * the same request may succeed if it is simply sent again, and the sentence a person reads.
+ *
+ * `docs/errors.md` is generated from this table. Callers match on `code`; the sentence may change.
+ */
+
+interface Row<D> {
+  /** True when the same request, unchanged, may succeed later. */
+  readonly retryable: boolean;
+  /** What the code stands for, for the reference page. */
+  readonly means: string;
+  /** Names the thing, the number and the way out. */
+  readonly sentence: (details: D) => string;
+}
+
+const row = <D>(entry: Row<D>): Row<D> => entry;
+
+const seconds = (ms: number): string => `${ms / 1000} s`;
+
+export const FAULTS = {
+  // --- every room -----------------------------------------------------------------------------------------------
+  INVALID_ARGUMENT: row<{ argument: string; got: string; allowed: string }>({
+    retryable: false,
+    means: "An argument has the wrong type, is out of range, or is unknown.",
+    sentence: (d) => `${d.argument} is ${d.got}; allowed is ${d.allowed}`,
+  }),
+  CANCELLED: row<{ what: string; reason?: string }>({
+    retryable: false,
+    means: "The caller or an enclosing scope withdrew the work. Not a failure: never logged as one, never retried.",
+    sentence: (d) => `${d.what} was cancelled${d.reason ? `: ${d.reason}` : ""}`,
+  }),
+  DEADLINE_EXCEEDED: row<{ what: string; timeoutMs: number }>({
+    retryable: true,
+    means: "The time given for an operation ran out before it ended.",
+    sentence: (d) => `${d.what} did not end within ${seconds(d.timeoutMs)}`,
+  }),
+  UNAVAILABLE: row<{ what: string; why: string }>({
+    retryable: true,
+    means: "Something that is needed is switched off or not reachable now.",
+    sentence: (d) => `${d.what} is unavailable: ${d.why}`,
+  }),
+  DEFECT: row<{ name: string; text: string }>({
+    retryable: false,
+    means: "An error without a code: a bug in this package, or an error thrown by a handler.",
+    sentence: (d) => (d.name === "Error" ? d.text : `${d.name}: ${d.text}`),
+  }),
+  SEVERAL: row<{ count: number }>({
+    retryable: false,
+    means: "Several failures of one scope; `errors` holds them.",
+    sentence: (d) => `${d.count} things failed together`,
+  }),
+
+  // --- actors and messages ----------------------------------------------------------------------------------------
+  MAILBOX_FULL: row<{ actor: string; limit: number; unit: "messages" | "bytes" | "calls in flight" }>({
+    retryable: true,
+    means: "The bounded mailbox of an actor has no room; nothing was sent.",
+    sentence: (d) => `the mailbox of ${d.actor} is full: it holds ${d.limit} ${d.unit}`,
+  }),
+  MESSAGE_TOO_LARGE: row<{ actor: string; sizeBytes: number; limitBytes: number }>({
+    retryable: false,
+    means: "One message is larger than a link carries, in pieces or not; nothing was sent.",
+    sentence: (d) =>
+      `a message for ${d.actor} has ${d.sizeBytes} bytes; at most ${d.limitBytes} are allowed, larger values go by reference`,
+  }),
+  NOT_A_WIRE_VALUE: row<{ what: string; found: string }>({
+    retryable: false,
+    means: "A value that cannot cross a thread (a function, a symbol, a cycle) was put into a message.",
+    sentence: (d) => `${d.what} holds ${d.found}, which cannot be sent to another thread`,
+  }),
+  ACTOR_RESTARTING: row<{ actor: string }>({
+    retryable: true,
+    means: "The actor died or is being restarted; a call in flight may or may not have been carried out.",
+    sentence: (d) => `${d.actor} is being restarted; the call may be sent again`,
+  }),
+  ACTOR_STOPPED: row<{ actor: string }>({
+    retryable: false,
+    means: "The actor, or the whole system, has been stopped.",
+    sentence: (d) => `${d.actor} has been stopped`,
+  }),
+  ACTOR_START_FAILED: row<{ actor: string; why: string }>({
+    retryable: false,
+    means: "The setup of an actor threw, or did not end in time.",
+    sentence: (d) => `${d.actor} could not be started: ${d.why}`,
+  }),
+  PROTOCOL_MISMATCH: row<{ actor: string; ours: string; theirs: string }>({
+    retryable: false,
+    means: "The two sides of a link were built from different protocols or ring geometries.",
+    sentence: (d) => `${d.actor} speaks ${d.theirs}, but ${d.ours} was expected`,
+  }),
+  RESTART_INTENSITY_EXCEEDED: row<{ child: string; restarts: number; periodMs: number; why: string }>({
+    retryable: false,
+    means: "A child crashed more often than its supervisor tolerates, so the supervisor stopped everything.",
+    sentence: (d) => `${d.child} crashed more than ${d.restarts} times within ${seconds(d.periodMs)}; the last time: ${d.why}`,
+  }),
+  EVENTS_LOST: row<{ actor: string; event: string; limit: number }>({
+    retryable: true,
+    means: "A subscriber read too slowly and its bounded buffer overflowed; subscribe again and read the state anew.",
+    sentence: (d) => `events ${d.event} of ${d.actor} were lost: the subscriber's buffer holds ${d.limit}`,
+  }),
+  UNKNOWN_NAME: row<{ kind: string; name: string; known: readonly string[] }>({
+    retryable: false,
+    means: "A name (of an actor, a method, a command, a tool) does not exist.",
+    sentence: (d) => `there is no ${d.kind} "${d.name}"; there are: ${d.known.join(", ")}`,
+  }),
+  ALREADY_EXISTS: row<{ kind: string; name: string }>({
+    retryable: false,
+    means: "A name that must be unique is taken.",
+    sentence: (d) => `${d.kind} "${d.name}" exists already`,
+  }),
+
+  // --- files and stores --------------------------------------------------------------------------------------------
+  STORE_OWNED: row<{ path: string; owner?: string }>({
+    retryable: true,
+    means: "Another process or thread owns the store; a store has exactly one owner.",
+    sentence: (d) => `${d.path} is in use by ${d.owner ?? "another process"}`,
+  }),
+  STORE_NEWER: row<{ path: string; version: number; supported: number }>({
+    retryable: false,
+    means: "The file was written by a newer version of this package.",
+    sentence: (d) => `${d.path} has format ${d.version}; this version reads up to ${d.supported}: use a newer mcplusplus`,
+  }),
+  STORE_CORRUPT: row<{ path: string; why: string }>({
+    retryable: false,
+    means: "The integrity check found damage, or the file is no database at all.",
+    sentence: (d) => `${d.path} is damaged: ${d.why}`,
+  }),
+  STORE_FULL: row<{ path: string }>({
+    retryable: true,
+    means: "The disk or quota is full; the batch was undone and nothing of it acknowledged.",
+    sentence: (d) => `${d.path} cannot grow: the disk is full; nothing of this batch was kept`,
+  }),
+  STORE_FAILED: row<{ path: string; why: string }>({
+    retryable: true,
+    means: "The store refused a batch for another reason (read-only file, I/O error); the batch was undone.",
+    sentence: (d) => `${d.path} could not be written: ${d.why}; nothing of this batch was kept`,
+  }),
+  BLOB_MISSING: row<{ sha256: string }>({
+    retryable: false,
+    means: "A content-addressed value is not in the data directory.",
+    sentence: (d) => `the stored value ${d.sha256} is not there any more`,
+  }),
+  BLOB_CORRUPT: row<{ sha256: string }>({
+    retryable: false,
+    means: "The content of a stored value does not match its address.",
+    sentence: (d) => `the stored value ${d.sha256} is damaged: its content has another hash`,
+  }),
+  FILE_UNREADABLE: row<{ path: string; why: string }>({
+    retryable: false,
+    means: "A file that was named does not exist, may not be read, or is broken.",
+    sentence: (d) => `${d.path} cannot be read: ${d.why}`,
+  }),
+  FILE_UNWRITABLE: row<{ path: string; why: string }>({
+    retryable: false,
+    means: "A file cannot be written.",
+    sentence: (d) => `${d.path} cannot be written: ${d.why}`,
+  }),
+
+  // --- tasks and handlers ------------------------------------------------------------------------------------------
+  TASK_NOT_FOUND: row<{ taskId: string }>({
+    retryable: false,
+    means: "No task has this id, or it was removed by retention.",
+    sentence: (d) => `there is no task "${d.taskId}"`,
+  }),
+  TASK_NOT_FINISHED: row<{ taskId: string; state: string }>({
+    retryable: true,
+    means: "The result of a task was asked for before it ended.",
+    sentence: (d) => `task "${d.taskId}" has no result yet: it is ${d.state}`,
+  }),
+  LEASE_LOST: row<{ taskId: string }>({
+    retryable: false,
+    means: "The fencing token of a completion is old: the task was given to another worker or ended meanwhile.",
+    sentence: (d) => `the lease on task "${d.taskId}" was lost; this completion changes nothing`,
+  }),
+  UNKNOWN_ACTION: row<{ action: string; known: readonly string[] }>({
+    retryable: false,
+    means: "No handler is registered under this name.",
+    sentence: (d) => `there is no action "${d.action}"; there are: ${d.known.join(", ")}`,
+  }),
+  MODULE_INVALID: row<{ module: string; why: string }>({
+    retryable: false,
+    means: "A module of handlers cannot be loaded, or exports no handlers.",
+    sentence: (d) => `the task module ${d.module} cannot be used: ${d.why}`,
+  }),
+  INPUT_INVALID: row<{ what: string; problems: readonly string[] }>({
+    retryable: false,
+    means: "The input of a handler does not fit its schema.",
+    sentence: (d) => `the input of ${d.what} does not fit: ${d.problems.join("; ")}`,
+  }),
+  OUTPUT_INVALID: row<{ what: string; problems: readonly string[] }>({
+    retryable: false,
+    means: "A handler returned something that does not fit its schema or cannot be stored.",
+    sentence: (d) => `the output of ${d.what} does not fit: ${d.problems.join("; ")}`,
+  }),
+  HANDLER_FAILED: row<{ action: string; text: string }>({
+    retryable: true,
+    means: "A handler threw.",
+    sentence: (d) => `${d.action} failed: ${d.text}`,
+  }),
+  HANDLER_TIMEOUT: row<{ action: string; timeoutMs: number }>({
+    retryable: true,
+    means: "A handler ran longer than its timeout and was stopped.",
+    sentence: (d) => `${d.action} ran longer than ${seconds(d.timeoutMs)} and was stopped`,
+  }),
+  HANDLER_EXITED: row<{ action: string; exitCode: number }>({
+    retryable: true,
+    means: "A handler ended its own thread with process.exit or an uncaught error.",
+    sentence: (d) => `${d.action} ended its thread with exit code ${d.exitCode}`,
+  }),
+  HANDLER_OUT_OF_MEMORY: row<{ action: string; limitMb: number }>({
+    retryable: true,
+    means: "A handler used more memory than its thread may have.",
+    sentence: (d) => `${d.action} used more than ${d.limitMb} MB of memory and was stopped`,
+  }),
+  TASK_INTERRUPTED: row<{ taskId: string; interruptions: number; limit: number }>({
+    retryable: true,
+    means: "The process or thread under a task died too often while it ran, through no fault of the task.",
+    sentence: (d) => `task "${d.taskId}" was interrupted ${d.interruptions} times; at most ${d.limit} are tolerated`,
+  }),
+
+  // --- workflows ------------------------------------------------------------------------------------------------------
+  WORKFLOW_NOT_FOUND: row<{ workflowId: string }>({
+    retryable: false,
+    means: "No workflow has this id, or it was removed by retention.",
+    sentence: (d) => `there is no workflow "${d.workflowId}"`,
+  }),
+  WORKFLOW_INVALID: row<{ workflowId: string; problems: readonly string[] }>({
+    retryable: false,
+    means: "The definition of a workflow has problems; all of them are listed.",
+    sentence: (d) => `workflow "${d.workflowId}" cannot run: ${d.problems.join("; ")}`,
+  }),
+  WORKFLOW_NOT_FINISHED: row<{ workflowId: string; state: string }>({
+    retryable: true,
+    means: "The result of a workflow was asked for before it ended.",
+    sentence: (d) => `workflow "${d.workflowId}" has no result yet: it is ${d.state}`,
+  }),
+  WORKFLOW_FAILED: row<{ workflowId: string; step: string; text: string }>({
+    retryable: false,
+    means: "A step of the workflow failed, and its failure policy made the workflow fail.",
+    sentence: (d) => `step "${d.step}" failed: ${d.text}`,
+  }),
+  REFERENCE_MISSING: row<{ step: string; reference: string; why: string }>({
+    retryable: false,
+    means: "A step's inputs refer to an output that does not exist.",
+    sentence: (d) => `the inputs of step "${d.step}" refer to ${d.reference}, which does not exist: ${d.why}`,
+  }),
+  TEMPLATE_INVALID: row<{ template: string; problems: readonly string[] }>({
+    retryable: false,
+    means: "A template file, or the parameters given for it, has problems; all of them are listed.",
+    sentence: (d) => `template ${d.template} cannot be used: ${d.problems.join("; ")}`,
+  }),
+} as const;
+
+export type FaultCode = keyof typeof FAULTS;
+export type FaultDetails<C extends FaultCode> = (typeof FAULTS)[C] extends Row<infer D> ? D : never;

@@ -1,0 +1,73 @@
+import { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
+
+/** `Symbol.for` survives two copies of this package in one process, where `instanceof` does not. */
+const BRAND = Symbol.for("mcplusplus.fault");
+
+/**
+ * The one error class. Match on `code`, never on `message`.
+ *
+ * `details` has the shape that the code's row in the fault table declares.
+ */
+export class Fault<C extends FaultCode = FaultCode> extends Error {
+  readonly code: C;
+  readonly details: FaultDetails<C>;
+  /** The failures that were collected, for code `SEVERAL`; else empty. */
+  readonly errors: readonly unknown[];
+
+  constructor(code: C, details: FaultDetails<C>, options: { cause?: unknown; errors?: readonly unknown[] } = {}) {
+    // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
+    const sentence = FAULTS[code].sentence as (details: FaultDetails<C>) => string;
+    super(sentence(details), options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "Fault";
+    this.code = code;
+    this.details = details;
+    this.errors = options.errors ?? [];
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** True when the same request, unchanged, may succeed later. */
+  get retryable(): boolean {
+    return FAULTS[this.code].retryable;
+  }
+}
+
+export function fault<C extends FaultCode>(
+  code: C,
+  details: FaultDetails<C>,
+  options?: { cause?: unknown; errors?: readonly unknown[] },
+): Fault<C> {
+  return new Fault(code, details, options);
+}
+
+/** Is this one of ours (of any copy of this package), and, if a code is given, of that code? */
+export function isFault<C extends FaultCode = FaultCode>(error: unknown, code?: C): error is Fault<C> {
+  return (
+    typeof error === "object" &&
+    error !== null &&
+    BRAND in error &&
+    (code === undefined || ("code" in error && error.code === code))
+  );
+}
+
+/**
+ * Is this a cancellation, which is not a failure? Node's own interfaces reject with a fresh `AbortError` whose
+ * cause is the abort reason: that is an echo of ours.
+ */
+export function isCancellation(error: unknown): boolean {
+  if (isFault(error)) return error.code === "CANCELLED";
+  if (error instanceof Error && error.name === "AbortError") {
+    return error.cause === undefined || !isFault(error.cause) || error.cause.code === "CANCELLED";
+  }
+  return false;
+}
+
+/** Ends the program's assumption, not its caller's request: a defect is never caught to continue. */
+export function assert(condition: unknown, claim: string): asserts condition {
+  if (!condition) throw new TypeError(`defect: ${claim}`);
+}
+
+/** Whatever was thrown, as one sentence without a stack. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name;
+  return String(error);
+}

@@ -1,0 +1,4 @@
+export { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
+export { Fault, assert, fault, isCancellation, isFault, sentenceOf } from "./fault.ts";
+export { LIMITS } from "./limits.ts";
+export { fromWireError, toWireError, type WireError } from "./wire-error.ts";

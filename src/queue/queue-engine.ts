@@ -1,0 +1,327 @@
+import type { ActorContext, InitOf } from "../actor/index.ts";
+import { assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
+import type { Timer } from "../scope/index.ts";
+import { METRICS } from "../telemetry/index.ts";
+import type { Handlers } from "./handlers.ts";
+import type { AttemptEnd, QueueCore, RowChange } from "./queue.core.ts";
+import type { Queue, TaskOutcome, TaskSpec, TaskStatus } from "./queue.protocol.ts";
+import type { QueueRows } from "./queue-rows.ts";
+import { hasEnded, statusOf, type Task } from "./task.ts";
+
+type Members = typeof Queue.members;
+export type QueueContext = ActorContext<Members>;
+export type QueueInit = InitOf<Members>;
+
+/** First and longest pause before a write that failed is tried again. */
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 5_000;
+/** Ended tasks that leave in one transaction. */
+const RETIRE_BATCH = 256;
+
+/**
+ * Joins the core, its rows on disk and the handlers: what the core decides reaches the disk first, and the outside (a
+ * reply, an event, a start) only after that.
+ *
+ * Commands of one turn share one transaction: a submit and the claim of what it brought, or the end of one task and
+ * the claim of the next, cost one flush together. When that fails, all of it is taken back.
+ */
+export class QueueEngine {
+  readonly #core: QueueCore;
+  readonly #rows: QueueRows;
+  readonly #handlers: Handlers;
+  readonly #context: QueueContext;
+  readonly #init: QueueInit;
+  /** Settles with the latest write, whatever became of it; null when memory and disk agree. */
+  #pending: Promise<void> | null = null;
+  /** Ends of attempts whose commit failed. Their tasks are busy still, so there are never more than threads. */
+  #unsettled: (() => void)[] = [];
+  #retry: Timer | null = null;
+  #retryMs = RETRY_MS_MIN;
+  #retiring = false;
+  #stopping = false;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(
+    core: QueueCore,
+    rows: QueueRows,
+    handlers: Handlers,
+    context: QueueContext,
+    init: QueueInit,
+  ) {
+    this.#core = core;
+    this.#rows = rows;
+    this.#handlers = handlers;
+    this.#context = context;
+    this.#init = init;
+    context.signal.addEventListener("abort", () => (this.#stopping = true), { once: true });
+  }
+
+  // --- calls --------------------------------------------------------------------------------------------------------
+
+  async submit(specs: readonly TaskSpec[]): Promise<TaskStatus[]> {
+    const { tasks, rows } = this.#core.submit(specs, this.#nowMs());
+    if (rows.length > 0) {
+      const flushed = this.#commit(rows);
+      this.#pump();
+      await flushed;
+      this.#context.metrics.count(METRICS.tasksSubmitted, rows.length);
+    } else {
+      await this.flushed();
+      // They were there in memory only, and the commit that was to keep them has failed: the work is new again.
+      if (tasks.some((task) => !this.#core.has(task.taskId))) return this.submit(specs);
+    }
+    return tasks.map(statusOf);
+  }
+
+  async outcome(taskId: string): Promise<TaskOutcome> {
+    await this.flushed();
+    const task = this.#core.task(taskId);
+    if (!hasEnded(task)) throw fault("TASK_NOT_FINISHED", { taskId, state: task.life.state });
+    return this.#outcomeOf(task);
+  }
+
+  async group(
+    group: string,
+    offset: number,
+    limit: number,
+  ): Promise<{ tasks: TaskOutcome[]; total: number }> {
+    await this.flushed();
+    const tasks = this.#core.group(group);
+    const page = [...tasks].slice(offset, offset + limit);
+    return { tasks: page.map((task) => this.#outcomeOf(task)), total: tasks.size };
+  }
+
+  async cancel(
+    taskIds: readonly string[],
+    reason: string,
+    force: boolean,
+  ): Promise<{ cancelled: number; cancelling: number }> {
+    const { rows, cancelling } = this.#core.cancel(taskIds, reason, this.#nowMs());
+    await (rows.length > 0 ? this.#commit(rows) : this.flushed());
+    const ended = rows.filter((row) => row.after.endedAtMs !== null);
+    for (const row of ended) this.#announce(row);
+    const graceMs = force ? 0 : this.#init.graceMs;
+    for (const task of cancelling) this.#handlers.cancel(task.taskId, graceMs);
+    return { cancelled: ended.length, cancelling: cancelling.length };
+  }
+
+  async release(group: string): Promise<number> {
+    const released = this.#core.release(group);
+    if (released.length === 0) return 0;
+    await this.#track(
+      this.#rows.release(released, () => this.#core.unrelease(released)),
+    );
+    this.#retire();
+    return released.length;
+  }
+
+  /** Resolves when every change made until now is on disk or undone, so that what is read next is true. */
+  async flushed(): Promise<void> {
+    await this.#pending;
+  }
+
+  // --- running ------------------------------------------------------------------------------------------------------
+
+  /** Interrupts what the last life left running, and starts what is queued. */
+  async open(): Promise<void> {
+    const nowMs = this.#nowMs();
+    const rows = [...this.#core.busy].map((task) =>
+      this.#core.settle(task.taskId, task.life.token, { kind: "interrupted" }, nowMs),
+    );
+    if (rows.length > 0) {
+      this.#context.metrics.count(METRICS.tasksInterrupted, rows.length);
+      await this.#commit(rows);
+      for (const row of rows) if (row.after.endedAtMs !== null) this.#announce(row);
+    }
+    this.#retire();
+    this.#pump();
+  }
+
+  /** Gives handlers the grace to end by themselves, and hands the attempts of the others back. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    await this.#untilIdle(this.#init.graceMs);
+    this.#retry?.cancel();
+    const nowMs = this.#nowMs();
+    // Outcomes that wait for the disk have one last try in front of the rest; those that fail now run again.
+    this.#settleAgain();
+    const rows = [...this.#core.busy].map((task) =>
+      this.#core.settle(task.taskId, task.life.token, { kind: "returned" }, nowMs),
+    );
+    try {
+      if (rows.length > 0) await this.#commit(rows);
+      for (const row of rows) if (row.after.endedAtMs !== null) this.#announce(row);
+    } catch (error) {
+      // Not lost: the next life finds these tasks running and interrupts them.
+      this.#context.log.warn("running tasks could not be handed back", { why: sentenceOf(error) });
+    }
+    await this.flushed();
+    this.#retry?.cancel();
+  }
+
+  progressed(taskId: string, token: number, progress: number, message: string): void {
+    if (!this.#core.progress(taskId, token, progress)) return;
+    const { group, progress: kept } = this.#core.task(taskId);
+    this.#context.emit.progressed({ taskId, group, progress: kept, message });
+  }
+
+  /** Claims for every free slot. The start waits for the commit; the claim does not wait for the turn to end. */
+  #pump(): void {
+    if (this.#stopping) return;
+    const rows = this.#core.claim(this.#init.threads - this.#core.busy.size, this.#nowMs());
+    this.#gauge();
+    if (rows.length === 0) return;
+    this.#commit(rows).then(
+      () => rows.forEach((row) => void this.#run(row)),
+      (error: unknown) => this.#retryLater(error),
+    );
+  }
+
+  async #run({ task, after }: RowChange): Promise<void> {
+    const { taskId, action, group, timeoutMs } = task;
+    const { token, attempt, startedAtMs } = after;
+    // The cancellation came between the claim and its commit: there is no handler to tell.
+    if (task.life.state === "cancelling") return this.#settle(taskId, token, { kind: "cancelled" });
+    assert(startedAtMs !== null && task.life.token === token, `task ${taskId} runs under the token of its claim`);
+    this.#context.metrics.count(METRICS.tasksStarted);
+    if (attempt === 1) {
+      this.#context.metrics.observe(METRICS.taskWaitSeconds, (startedAtMs - task.submittedAtMs) / 1_000);
+    }
+    this.#context.emit.started({ taskId, group, attempt, startedAtMs });
+    let end: AttemptEnd;
+    try {
+      const input = this.#rows.input(task);
+      end = await this.#handlers.run({ taskId, token, action, input, timeoutMs, attempt });
+    } catch (error) {
+      // Neither the task's fault nor its handler's: the input could not be read, or no pool be opened.
+      if (!isFault(error)) throw error;
+      end = { kind: "interrupted", error: toWireError(error) };
+    }
+    this.#settle(taskId, token, end);
+  }
+
+  /** Ends an attempt, and tries again until that is on disk: an outcome is never lost while this thread lives. */
+  #settle(taskId: string, token: number, end: AttemptEnd): void {
+    let row: RowChange;
+    try {
+      row = this.#core.settle(taskId, token, end, this.#nowMs());
+    } catch (error) {
+      if (!isFault(error, "LEASE_LOST")) throw error;
+      this.#context.log.debug(error.message, { taskId });
+      return;
+    }
+    this.#commit([row]).then(
+      () => this.#settled(row, end),
+      (error: unknown) => {
+        this.#unsettled.push(() => this.#settle(taskId, token, end));
+        this.#retryLater(error);
+      },
+    );
+    this.#pump();
+  }
+
+  #settled(row: RowChange, end: AttemptEnd): void {
+    const { metrics } = this.#context;
+    if (end.kind === "interrupted") metrics.count(METRICS.tasksInterrupted);
+    const { startedAtMs } = row.after;
+    if (startedAtMs !== null) {
+      metrics.observe(METRICS.taskRunSeconds, (this.#nowMs() - startedAtMs) / 1_000);
+    }
+    if (row.after.endedAtMs !== null) {
+      this.#announce(row);
+      this.#retire();
+    }
+    if (this.#core.busy.size === 0) this.#whenIdle?.();
+  }
+
+  #announce({ task, after, output, error }: RowChange): void {
+    const { metrics, emit } = this.#context;
+    if (after.state === "completed") metrics.count(METRICS.tasksCompleted);
+    else if (after.state === "failed") metrics.count(METRICS.tasksFailed);
+    else metrics.count(METRICS.tasksCancelled);
+    this.#gauge();
+    emit.settled({ ...statusOf(task), output: output ?? null, error: error ?? null });
+  }
+
+  /** Lets ended tasks leave that are too many or too old. Their rows go first, so a failure changes nothing. */
+  #retire(): void {
+    if (this.#retiring) return;
+    const expired = this.#core.expired(this.#nowMs(), RETIRE_BATCH);
+    if (expired.length === 0) return;
+    this.#retiring = true;
+    this.#track(this.#rows.remove(expired, this.#core.marks)).then(
+      () => {
+        this.#core.forget(expired);
+        this.#retiring = false;
+        this.#retire();
+      },
+      (error: unknown) => {
+        this.#retiring = false;
+        this.#retryLater(error);
+      },
+    );
+  }
+
+  // --- writing ------------------------------------------------------------------------------------------------------
+
+  #commit(rows: readonly RowChange[]): Promise<void> {
+    return this.#track(this.#rows.write(rows, () => this.#core.undo(rows)));
+  }
+
+  #track(written: Promise<void>): Promise<void> {
+    const pending = written.then(
+      () => void (this.#retryMs = RETRY_MS_MIN),
+      () => undefined,
+    );
+    this.#pending = pending;
+    void pending.then(() => {
+      if (this.#pending === pending) this.#pending = null;
+    });
+    return written;
+  }
+
+  #retryLater(error: unknown): void {
+    if (!isFault(error)) throw error;
+    this.#context.log.warn("a write failed and is tried again", { code: error.code, why: error.message });
+    if (this.#retry !== null) return;
+    const { clock } = this.#context;
+    this.#retry = clock.at(clock.now() + this.#retryMs, () => {
+      this.#retry = null;
+      this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
+      this.#settleAgain();
+      this.#retire();
+      this.#pump();
+    });
+  }
+
+  #settleAgain(): void {
+    const unsettled = this.#unsettled;
+    this.#unsettled = [];
+    for (const settle of unsettled) settle();
+  }
+
+  async #untilIdle(timeoutMs: number): Promise<void> {
+    if (this.#core.busy.size === 0) return;
+    const { clock } = this.#context;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle = resolve;
+    const timer = clock.at(clock.now() + timeoutMs, resolve);
+    await promise;
+    timer.cancel();
+  }
+
+  #outcomeOf(task: Task): TaskOutcome {
+    const result = hasEnded(task) ? this.#rows.result(task) : { output: null, error: null };
+    return { ...statusOf(task), ...result };
+  }
+
+  #gauge(): void {
+    const { metrics } = this.#context;
+    metrics.set(METRICS.tasksQueued, this.#core.counts.queued);
+    metrics.set(METRICS.tasksRunning, this.#core.busy.size);
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.wallNow();
+  }
+}

@@ -1,0 +1,89 @@
+/** What a heap orders. The heap owns `slot`: the item's index in it, or `NOWHERE`. */
+export interface HeapItem {
+  slot: number;
+}
+
+/** The `slot` of an item that is in no heap. */
+export const NOWHERE = -1;
+
+/**
+ * A binary heap whose items know their own place, so that one in the middle can leave without a search.
+ *
+ * `before` must be a strict total order that does not change while an item is inside: then the order in which items
+ * are popped is fully determined by what was inserted, whatever the history. Insert, remove and pop cost O(log n).
+ */
+export class TaskHeap<T extends HeapItem> {
+  readonly #items: T[] = [];
+  readonly #before: (a: T, b: T) => boolean;
+
+  constructor(before: (a: T, b: T) => boolean) {
+    this.#before = before;
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  insert(item: T): void {
+    this.#items.push(item);
+    this.#rise(item, this.#items.length - 1);
+  }
+
+  /** False when the item is not inside. */
+  remove(item: T): boolean {
+    if (this.#items[item.slot] !== item) return false;
+    const hole = item.slot;
+    const last = this.#items.pop();
+    item.slot = NOWHERE;
+    if (last === undefined || last === item) return true;
+    // The item that fills the hole comes from another branch, so it may belong above or below it.
+    const settled = this.#rise(last, hole);
+    if (settled === hole) this.#sink(last, hole);
+    return true;
+  }
+
+  pop(): T | undefined {
+    const first = this.#items[0];
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  /** All items, in no useful order. */
+  values(): IterableIterator<T> {
+    return this.#items.values();
+  }
+
+  #rise(item: T, from: number): number {
+    let slot = from;
+    while (slot > 0) {
+      const above = (slot - 1) >> 1;
+      const parent = this.#items[above];
+      if (parent === undefined || !this.#before(item, parent)) break;
+      this.#place(parent, slot);
+      slot = above;
+    }
+    this.#place(item, slot);
+    return slot;
+  }
+
+  #sink(item: T, from: number): void {
+    let slot = from;
+    for (;;) {
+      const left = 2 * slot + 1;
+      const first = this.#items[left];
+      if (first === undefined) break;
+      const second = this.#items[left + 1];
+      const child = second !== undefined && this.#before(second, first) ? second : first;
+      if (!this.#before(child, item)) break;
+      const below = child.slot;
+      this.#place(child, slot);
+      slot = below;
+    }
+    this.#place(item, slot);
+  }
+
+  #place(item: T, slot: number): void {
+    this.#items[slot] = item;
+    item.slot = slot;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * How long to look for the next message before going to sleep. Sleeping and being woken costs two thread switches
+ * (about 60 µs); looking costs a core. So a thread looks for as long as messages usually take to come, if that is
+ * shorter than a switch is worth, and not at all when it is longer; a look that finds nothing halves the next one.
+ */
+
+/** Never look longer than this: beyond it sleeping is cheaper, and the event loop must turn. */
+export const SPIN_US_MAX = 120;
+/** Below this a window is not worth opening. */
+const SPIN_US_MIN = 2;
+/** A gap counts this much in the running mean. */
+const GAIN = 0.25;
+/** Longer gaps count as this long, so that one pause does not shut the window for ever. */
+const GAP_US_MAX = 1_000;
+
+export class SpinWindow {
+  #meanGapUs = GAP_US_MAX;
+  #penalty = 1;
+
+  /** How long to look now, in microseconds; 0 = go to sleep. */
+  get us(): number {
+    const window = this.#meanGapUs > SPIN_US_MAX ? 0 : Math.min(SPIN_US_MAX, 2 * this.#meanGapUs + 5) / this.#penalty;
+    return window < SPIN_US_MIN ? 0 : window;
+  }
+
+  /** A message came so long after the last one, whether looked for or slept for. */
+  came(gapUs: number): void {
+    this.#meanGapUs += GAIN * (Math.min(gapUs, GAP_US_MAX) - this.#meanGapUs);
+    // A message slept for that a look would have caught: looking is worth a try again.
+    if (gapUs < SPIN_US_MAX) this.#penalty = Math.max(1, this.#penalty / 2);
+  }
+
+  hit(): void {
+    this.#penalty = 1;
+  }
+
+  missed(): void {
+    this.#penalty = Math.min(64, this.#penalty * 2);
+  }
+}
+
+/**
+ * Which threads of the process are awake. Spinning is for idle cores: with more awake threads than cores it only
+ * takes time from those that work. One word per thread; the supervisor clears the word of a thread that died.
+ * Threads beyond the last slot are not counted and do not spin.
+ */
+export class Presence {
+  static readonly SLOTS = 64;
+  static create(): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * Presence.SLOTS);
+  }
+
+  readonly #slots: Int32Array;
+  readonly #slot: number;
+
+  constructor(shared: SharedArrayBuffer, slot: number) {
+    this.#slots = new Int32Array(shared);
+    this.#slot = slot;
+  }
+
+  set awake(awake: boolean) {
+    if (this.#slot < Presence.SLOTS) Atomics.store(this.#slots, this.#slot, awake ? 1 : 0);
+  }
+
+  /** May this thread spin on a machine with so many cores? Only while no awake thread has to share one. */
+  allowsSpinning(cores: number): boolean {
+    if (this.#slot >= Presence.SLOTS) return false;
+    let awake = 0;
+    for (let slot = 0; slot < Presence.SLOTS; slot++) awake += this.#slots[slot] as number;
+    return awake <= cores;
+  }
+}

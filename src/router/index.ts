@@ -1,0 +1,9 @@
+export {
+  OTHER_TOOLS,
+  Router,
+  type RouterStats,
+  type ToolFigures,
+  type ToolMeasurement,
+} from "./router.protocol.ts";
+export { ROUTER_LIMITS } from "./router.core.ts";
+export { routerBehaviour } from "./router.behaviour.ts";

@@ -1,0 +1,19 @@
+// The light door: nothing here loads zod. `zod-schema.ts` is the second door, for whoever checks what comes from outside.
+export { CANONICAL_DEPTH_MAX, canonicalJson } from "./canonical-json.ts";
+export {
+  validate,
+  type Checked,
+  type StandardInput,
+  type StandardIssue,
+  type StandardOutput,
+  type StandardResult,
+  type StandardSchema,
+} from "./standard-schema.ts";
+export {
+  WIRE_DEPTH_MAX,
+  assertWire,
+  findNonWire,
+  type IsWire,
+  type Wire,
+  type Wireable,
+} from "./wire-value.ts";

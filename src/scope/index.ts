@@ -1,0 +1,14 @@
+export { deadlineOf } from "./running-scope.ts";
+export { linkSignals } from "./link-signals.ts";
+export type { Scope, ScopeOptions, ShieldOptions } from "./scope.ts";
+export {
+  systemClock,
+  systemRandom,
+  systemScheduler,
+  type Clock,
+  type Random,
+  type Scheduler,
+  type Timer,
+} from "./services.ts";
+export { failAfter, moveOnAfter, type MovedOn, type TimeLimitOptions } from "./time-limits.ts";
+export { withScope } from "./with-scope.ts";

@@ -1,0 +1,61 @@
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/**
+ * The few methods of a database that a store needs, as `node:sqlite` has them. A simulation hands in a driver of its
+ * own around the real one, and there decides what a crash loses and which commit fails.
+ */
+export interface Driver {
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  /** True between BEGIN and its end, however it ended: SQLite rolls some failed transactions back by itself. */
+  readonly isTransaction: boolean;
+  /** Checkpoints the log into the file, if this was the last connection, and releases the lock. */
+  close(): void;
+}
+
+export type SqlValue = null | number | bigint | string | Uint8Array;
+export type Row = Record<string, SqlValue>;
+export type NamedValues = Record<string, SqlValue>;
+
+/** A prepared SELECT. `R` is the caller's word for the columns it names; nothing checks it. */
+export interface Query<R = Row> {
+  get(...values: SqlValue[]): R | undefined;
+  get(named: NamedValues, ...values: SqlValue[]): R | undefined;
+  all(...values: SqlValue[]): R[];
+  all(named: NamedValues, ...values: SqlValue[]): R[];
+  /** While it is not at its end, the log cannot be started anew: leave no iteration lying about. */
+  iterate(...values: SqlValue[]): IterableIterator<R>;
+  iterate(named: NamedValues, ...values: SqlValue[]): IterableIterator<R>;
+}
+
+export interface Statement<R = Row> extends Query<R> {
+  run(...values: SqlValue[]): Changes;
+  run(named: NamedValues, ...values: SqlValue[]): Changes;
+}
+
+export interface Changes {
+  readonly changes: number | bigint;
+  readonly lastInsertRowid: number | bigint;
+}
+
+/** The one place where the project opens a database. Nobody but the user may read the file: it holds their work. */
+export function openSqlite(path: string): Driver {
+  if (path !== ":memory:") createFile(path);
+  // Whoever finds the file locked is not to wait on its thread: a second owner is refused, not queued.
+  return new DatabaseSync(path, { timeout: 0 });
+}
+
+function createFile(path: string): void {
+  const directory = dirname(path);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, "a", 0o600));
+  // SQLite flushes the directory for its log but not for the file itself.
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

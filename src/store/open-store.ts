@@ -1,0 +1,163 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fault, isFault, type Fault } from "../errors/index.ts";
+import type { Clock, Scheduler } from "../scope/index.ts";
+import type { Log, MetricsBlock } from "../telemetry/index.ts";
+import { openSqlite, type Driver, type Row } from "./driver.ts";
+import { isLocked, writeFault } from "./store-fault.ts";
+import { OwnedStore, STORE_LIMITS, type Durability, type Store, type StoreLimits } from "./store.ts";
+
+export interface StoreOptions {
+  /** Of the file; its directory is created. With durability `memory` it is only a name for messages. */
+  readonly path: string;
+  /** SQL scripts; the first `user_version` of them have been applied to a file already. Only ever append to the list. */
+  readonly migrations: readonly string[];
+  readonly durability?: Durability;
+  readonly clock: Clock;
+  /** Gives the turn in which what was queued is committed. */
+  readonly scheduler: Scheduler;
+  readonly metrics?: MetricsBlock;
+  readonly log?: Log;
+  readonly limits?: Partial<StoreLimits>;
+  /** Opens the database; default is SQLite on the file. With another driver no file is touched here. */
+  readonly driver?: (path: string) => Driver;
+}
+
+/** "mcp+": marks the file as ours, for us and for `file(1)`. @see https://www.sqlite.org/fileformat.html#application_id */
+const APPLICATION_ID = 0x6d63702b;
+
+/**
+ * Opens a store, of which this caller is then the only owner, until `close`. It checks the whole file, so it takes
+ * time in proportion to its size.
+ *
+ * @throws STORE_OWNED while another process or thread has it open; two that open a new file at the same instant may
+ *   both be told so
+ * @throws STORE_NEWER when a newer version of this package wrote it; nothing is changed
+ * @throws STORE_CORRUPT when it is damaged, is no database, or belongs to another program; nothing is changed
+ * @throws STORE_FULL, STORE_FAILED when it cannot be created or migrated; a migration that fails changes nothing
+ */
+export function openStore(options: StoreOptions): Store {
+  const { path, migrations, durability = "flushed", driver: open = openSqlite } = options;
+  const ownerPath = options.driver === undefined && durability !== "memory" ? `${path}.owner` : undefined;
+  let driver: Driver | undefined;
+  try {
+    driver = open(durability === "memory" ? ":memory:" : path);
+    const found = lockAndInspect(driver);
+    assertOurs(path, found, migrations.length);
+    configure(driver, path, durability, options.limits?.walBytes ?? STORE_LIMITS.walBytes);
+    if (!found.fresh) assertSound(driver, path);
+    migrate(driver, migrations, found);
+    if (found.version < migrations.length) {
+      options.log?.info("the store was migrated", { path, from: found.version, to: migrations.length });
+    }
+    if (ownerPath !== undefined) writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    driver?.close();
+    throw openFault(path, ownerPath, error);
+  }
+  return new OwnedStore({
+    path,
+    durability,
+    driver,
+    limits: { ...STORE_LIMITS, ...options.limits },
+    clock: options.clock,
+    scheduler: options.scheduler,
+    metrics: options.metrics,
+    log: options.log,
+    // Removed while the lock is still held: afterwards it could be the next owner's.
+    onClose: () => ownerPath !== undefined && rmSync(ownerPath, { force: true }),
+  });
+}
+
+interface Found {
+  readonly applicationId: number;
+  readonly version: number;
+  /** Nobody has written anything to it. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Takes the lock, for good, before anything is read, so that two openers do not block each other with shared locks.
+ *
+ * Exclusive locking also keeps the index of the log in this process's memory instead of a shared file, and with one
+ * connection per file the hazards of several never arise.
+ *
+ * @see https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory
+ */
+function lockAndInspect(driver: Driver): Found {
+  driver.exec("PRAGMA locking_mode = EXCLUSIVE");
+  driver.exec("BEGIN EXCLUSIVE");
+  const applicationId = numberOf(driver, "PRAGMA application_id");
+  const version = numberOf(driver, "PRAGMA user_version");
+  const objects = numberOf(driver, "SELECT count(*) FROM sqlite_schema");
+  driver.exec("COMMIT");
+  return { applicationId, version, fresh: applicationId === 0 && version === 0 && objects === 0 };
+}
+
+function assertOurs(path: string, { applicationId, version, fresh }: Found, supported: number): void {
+  if (!fresh && applicationId !== APPLICATION_ID) {
+    throw fault("STORE_CORRUPT", { path, why: "it is a database of another program" });
+  }
+  if (version > supported) throw fault("STORE_NEWER", { path, version, supported });
+}
+
+function configure(driver: Driver, path: string, durability: Durability, walBytes: number): void {
+  driver.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY");
+  if (durability === "memory") return;
+  const mode = driver.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
+  if (mode !== "wal") {
+    throw fault("STORE_FAILED", {
+      path,
+      why: `its file system does not allow a write-ahead log (${String(mode)})`,
+    });
+  }
+  driver.exec(`PRAGMA synchronous = ${durability === "flushed" ? "FULL" : "NORMAL"}`);
+  // On macOS an fsync alone stops at the drive's own cache; elsewhere this changes nothing.
+  driver.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
+  // SQLite would move the log into the file within a commit, whenever the log reaches 1000 pages; commits stalled
+  // for 45 to 84 ms so. The owner knows better when nobody waits: see Store.
+  driver.exec("PRAGMA wal_autocheckpoint = 0");
+  // The log keeps its space from round to round (overwriting flushes sooner than growing), but not without a bound.
+  driver.exec(`PRAGMA journal_size_limit = ${walBytes}`);
+}
+
+function assertSound(driver: Driver, path: string): void {
+  const [first] = driver.prepare("PRAGMA quick_check(1)").all();
+  const finding = first?.["quick_check"];
+  if (finding !== "ok") throw fault("STORE_CORRUPT", { path, why: String(finding) });
+}
+
+/** Each script in a transaction of its own, its version number with it. */
+function migrate(driver: Driver, migrations: readonly string[], { version, fresh }: Found): void {
+  if (fresh) driver.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  for (const [index, script] of migrations.entries()) {
+    if (index < version) continue;
+    driver.exec("BEGIN IMMEDIATE");
+    driver.exec(script);
+    driver.exec(`PRAGMA user_version = ${index + 1}`);
+    // A failure on the way closes the connection, which rolls the transaction back.
+    driver.exec("COMMIT");
+  }
+}
+
+function openFault(path: string, ownerPath: string | undefined, error: unknown): Fault {
+  if (isFault(error)) return error;
+  if (!isLocked(error)) return writeFault(path, error);
+  const owner = ownerPath === undefined ? undefined : ownerOf(ownerPath);
+  return fault("STORE_OWNED", { path, ...(owner === undefined ? {} : { owner }) }, { cause: error });
+}
+
+/** For the message only: the lock is what counts, and this file may be missing or stale. */
+function ownerOf(ownerPath: string): string | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(ownerPath, "utf8"), 10);
+    if (pid === process.pid) return `another part of this process (${pid})`;
+    return Number.isNaN(pid) ? undefined : `process ${pid}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function numberOf(driver: Driver, sql: string): number {
+  const row: Row = driver.prepare(sql).get() ?? {};
+  return Number(Object.values(row)[0]);
+}

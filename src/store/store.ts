@@ -1,0 +1,337 @@
+import { assert, fault, sentenceOf, type Fault } from "../errors/index.ts";
+import type { Clock, Scheduler, Timer } from "../scope/index.ts";
+import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
+import type { Driver, Query } from "./driver.ts";
+import { StatementCache, type Queries, type Statements } from "./statements.ts";
+import { isSqliteError, readFault, writeFault } from "./store-fault.ts";
+
+/**
+ * When a write is acknowledged.
+ *
+ * - `flushed`: after fsync. It survives the loss of power.
+ * - `committed`: after the system call. It survives the death of the process, not of the machine.
+ * - `memory`: at once. It survives nothing; there is no file.
+ */
+export type Durability = "flushed" | "committed" | "memory";
+
+export const STORE_LIMITS = {
+  /** Units of work in one transaction; the rest of a turn goes into the next one. */
+  batchUnits: 1_024,
+  /** Bytes of the log above which the next batch waits for a checkpoint. */
+  walBytes: 64 * 2 ** 20,
+  /** Prepared statements kept. */
+  statements: 256,
+  /** Milliseconds without a write after which the log is moved into the file. */
+  idleMs: 1_000,
+} as const;
+export type StoreLimits = { readonly [K in keyof typeof STORE_LIMITS]: number };
+
+/**
+ * One database file with one owner. Writes are queued and committed together, once per turn, so that one fsync
+ * serves everyone who waits.
+ *
+ * It is made for a core that keeps its state in memory and runs ahead of the disk: the core decides at once, hands
+ * its effects to `write` with the way to take them back, and answers its caller when the promise resolves.
+ */
+export interface Store extends AsyncDisposable {
+  readonly path: string;
+  readonly durability: Durability;
+
+  /**
+   * Queues a unit of work. Units run in the order they were queued, and all those of one batch are committed or none.
+   * Resolves when the batch is as durable as the store's level says, never sooner.
+   *
+   * When anything in the batch fails, it is rolled back whole, and so is everything queued behind it, since that was
+   * decided on a state that no longer holds: each `undo` runs, in reverse order of queueing, then each promise
+   * rejects. The store goes on.
+   *
+   * @param run synchronous; runs later, and once. What it throws fails the batch, and is what its own caller gets
+   * @param undo takes back what the caller did to its memory. A throw from it is a defect: it ends the thread's turn
+   * @throws STORE_FULL, STORE_FAILED, STORE_CORRUPT; STORE_FAILED at once, undone, when the store is closed
+   */
+  write(run: (db: Statements) => void, undo?: () => void): Promise<void>;
+
+  /**
+   * Reads what is committed, at once; queued units are not seen. Keep it short: it blocks the thread.
+   *
+   * @throws STORE_CORRUPT, FILE_UNREADABLE; STORE_FAILED when the store is closed
+   */
+  read<T>(run: (db: Queries) => T): T;
+
+  /** Commits what is queued, now. Rejects with the failure of the first batch that failed. */
+  flush(): Promise<void>;
+
+  /** Commits what is queued, moves the log into the file, gives up ownership. Further calls wait for the first. */
+  close(): Promise<void>;
+
+  stats(): StoreStats;
+}
+
+export interface StoreStats {
+  readonly durability: Durability;
+  /** Transactions committed, units and rows in them, since the store was opened. */
+  readonly commits: number;
+  readonly units: number;
+  readonly rows: number;
+  /** Transactions rolled back. */
+  readonly rollbacks: number;
+  /** Units per transaction; null before the first. */
+  readonly meanBatch: number | null;
+  readonly fileBytes: number;
+  /** Bytes of the log that are in use; the log's file keeps the largest size it had. */
+  readonly walBytes: number;
+}
+
+interface Unit {
+  readonly run: (db: Statements) => void;
+  readonly undo: (() => void) | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface OwnedStoreOptions {
+  readonly path: string;
+  readonly durability: Durability;
+  readonly driver: Driver;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly metrics: MetricsBlock | undefined;
+  readonly log: Log | undefined;
+  readonly onClose: () => void;
+}
+
+/** @see https://www.sqlite.org/fileformat.html#the_write_ahead_log (sizes of the log's and its frames' headers) */
+const WAL_HEADER_BYTES = 32;
+const WAL_FRAME_HEADER_BYTES = 24;
+
+export class OwnedStore implements Store {
+  readonly path: string;
+  readonly durability: Durability;
+  readonly #options: OwnedStoreOptions;
+  readonly #driver: Driver;
+  readonly #statements: StatementCache;
+  /** Both answer from memory, in about a microsecond. SQLite before 3.51 has no NOOP and checkpoints instead: slower, not wrong. */
+  readonly #walState: Query<{ log: number; checkpointed: number }>;
+  readonly #totalChanges: Query<{ rows: number }>;
+  readonly #pageBytes: number;
+
+  #queue: Unit[] = [];
+  #turnScheduled = false;
+  #idleTimer: Timer | undefined;
+  #lastCommitMs = 0;
+  #walBytes = 0;
+  #closed: Promise<void> | undefined;
+  readonly #counts = { commits: 0, units: 0, rows: 0, rollbacks: 0 };
+
+  constructor(options: OwnedStoreOptions) {
+    this.path = options.path;
+    this.durability = options.durability;
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#statements = new StatementCache(options.driver, options.limits.statements);
+    this.#walState = this.#statements.prepare("PRAGMA wal_checkpoint(NOOP)");
+    this.#totalChanges = this.#statements.prepare("SELECT total_changes() AS rows");
+    this.#pageBytes = this.#pragma("page_size");
+  }
+
+  write(run: (db: Statements) => void, undo?: () => void): Promise<void> {
+    if (this.#closed !== undefined) {
+      undo?.();
+      return Promise.reject(this.#closedFault());
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#queue.push({ run, undo, resolve, reject });
+    this.#scheduleTurn();
+    return promise;
+  }
+
+  read<T>(run: (db: Queries) => T): T {
+    if (this.#closed !== undefined) throw this.#closedFault();
+    try {
+      return run(this.#statements);
+    } catch (error) {
+      throw readFault(this.path, error);
+    }
+  }
+
+  async flush(): Promise<void> {
+    const failure = this.#drain();
+    if (failure !== undefined) throw failure;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= Promise.resolve().then(() => {
+      try {
+        this.#drain();
+      } finally {
+        this.#idleTimer?.cancel();
+        this.#giveUp();
+      }
+    });
+    return this.#closed;
+  }
+
+  /** SQLite moves the log into the file when its last connection closes. */
+  #giveUp(): void {
+    try {
+      this.#options.onClose();
+    } finally {
+      this.#driver.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  stats(): StoreStats {
+    const { commits, units } = this.#counts;
+    return {
+      durability: this.durability,
+      ...this.#counts,
+      meanBatch: commits === 0 ? null : units / commits,
+      fileBytes: this.durability === "memory" ? 0 : this.#pragma("page_count") * this.#pageBytes,
+      walBytes: this.#walBytes,
+    };
+  }
+
+  // --- committing ------------------------------------------------------------------------------------------------
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    this.#options.scheduler.schedule(() => {
+      this.#turnScheduled = false;
+      // One batch per turn: whoever waits for it is answered before the next one is made.
+      this.#commitBatch();
+      if (this.#queue.length > 0) this.#scheduleTurn();
+    });
+  }
+
+  /** All that is queued, batch by batch; the first failure, which ends it, since it also takes what is queued behind. */
+  #drain(): Fault | undefined {
+    let failure: Fault | undefined;
+    while (failure === undefined && this.#queue.length > 0) failure = this.#commitBatch();
+    return failure;
+  }
+
+  #commitBatch(): Fault | undefined {
+    const { clock, limits } = this.#options;
+    const batch = this.#queue.splice(0, limits.batchUnits);
+    if (batch.length === 0) return undefined;
+    // Before a batch and not after it: the callers of the last one have their answers by now.
+    if (this.#walBytes >= limits.walBytes) this.#checkpoint();
+    let current: Unit | undefined;
+    let rowsBefore = 0;
+    let commitStartMs = 0;
+    try {
+      rowsBefore = this.#changesSoFar();
+      this.#driver.exec("BEGIN IMMEDIATE");
+      for (current of batch) current.run(this.#statements);
+      current = undefined;
+      commitStartMs = clock.now();
+      this.#driver.exec("COMMIT");
+    } catch (error) {
+      return this.#rollBack([...batch, ...this.#queue.splice(0)], current, error);
+    }
+    for (const unit of batch) unit.resolve();
+    this.#lastCommitMs = clock.now();
+    this.#account(batch.length, this.#changesSoFar() - rowsBefore, this.#lastCommitMs - commitStartMs);
+    return undefined;
+  }
+
+  #rollBack(units: readonly Unit[], culprit: Unit | undefined, error: unknown): Fault {
+    try {
+      if (this.#driver.isTransaction) this.#driver.exec("ROLLBACK");
+    } catch (stuck) {
+      // The next BEGIN fails then, and brings us here again: nothing can be committed to a half-done transaction.
+      this.#options.log?.error("a transaction could not be rolled back", { path: this.path, error: stuck });
+    }
+    const failure = writeFault(this.path, error);
+    this.#counts.rollbacks += 1;
+    this.#options.metrics?.count(METRICS.storeRollbacks);
+    this.#options.log?.warn("a batch was rolled back", {
+      path: this.path,
+      units: units.length,
+      error: failure,
+    });
+
+    const defects: unknown[] = [];
+    for (const unit of units.toReversed()) {
+      try {
+        unit.undo?.();
+      } catch (defect) {
+        defects.push(defect);
+      }
+    }
+    // What a unit itself threw is its own caller's; to all others the store has failed.
+    for (const unit of units) unit.reject(unit === culprit && !isSqliteError(error) ? error : failure);
+    // The core's memory no longer agrees with the disk; only a restart, which reads it anew, can help.
+    if (defects.length > 0)
+      throw new AggregateError(defects, `defect: undo failed: ${sentenceOf(defects[0])}`);
+    return failure;
+  }
+
+  #account(units: number, rows: number, commitMs: number): void {
+    this.#counts.commits += 1;
+    this.#counts.units += units;
+    this.#counts.rows += rows;
+    this.#readWalState();
+    const { metrics } = this.#options;
+    metrics?.count(METRICS.storeCommits);
+    metrics?.count(METRICS.storeRows, rows);
+    metrics?.observe(METRICS.fsyncSeconds, commitMs / 1_000);
+    if (this.#walBytes > 0) this.#armIdleTimer();
+  }
+
+  // --- the log ---------------------------------------------------------------------------------------------------
+
+  /**
+   * One timer for any number of commits: it looks, when it fires, how long the store has really been idle.
+   */
+  #armIdleTimer(): void {
+    if (this.#idleTimer !== undefined) return;
+    const { clock, limits } = this.#options;
+    this.#idleTimer = clock.at(this.#lastCommitMs + limits.idleMs, () => {
+      this.#idleTimer = undefined;
+      if (clock.now() < this.#lastCommitMs + limits.idleMs) this.#armIdleTimer();
+      else this.#checkpoint();
+    });
+  }
+
+  /** Moves the log into the file, after which the next commit starts the log anew. */
+  #checkpoint(): void {
+    try {
+      this.#driver.exec("PRAGMA wal_checkpoint(PASSIVE)");
+      this.#readWalState();
+    } catch (error) {
+      // Nothing is lost: the log still holds everything, and the next batch above the bound tries again.
+      this.#options.log?.warn("the log could not be moved into the file", { path: this.path, error });
+    }
+  }
+
+  #readWalState(): void {
+    const { log, checkpointed } = this.#walState.get() ?? { log: 0, checkpointed: 0 };
+    const used = log > 0 && log !== checkpointed;
+    this.#walBytes = used ? WAL_HEADER_BYTES + log * (this.#pageBytes + WAL_FRAME_HEADER_BYTES) : 0;
+    this.#options.metrics?.set(METRICS.storeWalBytes, this.#walBytes);
+  }
+
+  // --- asking the database ---------------------------------------------------------------------------------------
+
+  #changesSoFar(): number {
+    return this.#totalChanges.get()?.rows ?? 0;
+  }
+
+  #pragma(name: "page_size" | "page_count"): number {
+    const row = this.#driver.prepare(`PRAGMA ${name}`).get();
+    const value = row?.[name];
+    assert(typeof value === "number", `SQLite answers PRAGMA ${name} with a number`);
+    return value;
+  }
+
+  #closedFault(): Fault {
+    return fault("STORE_FAILED", { path: this.path, why: "the store is closed" });
+  }
+}

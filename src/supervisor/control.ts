@@ -1,0 +1,48 @@
+import * as Comlink from "comlink";
+import type { MessagePort } from "node:worker_threads";
+import { fromWireError, toWireError, type WireError } from "../errors/index.ts";
+
+/**
+ * The control channel of a thread: start, stop, health, links. Rare, convenient, typed; no task and no result ever
+ * passes here. Comlink turns method calls into messages, but loses what an error is, so both sides pass outcomes.
+ */
+
+type Outcome = { readonly ok: unknown } | { readonly error: WireError };
+type Method = (...args: never[]) => unknown;
+/** An interface of methods only. */
+export type Api<T> = { readonly [K in keyof T]: T[K] extends Method ? T[K] : never };
+
+/** What the other side holds: every method waits for the answer. */
+export type Remote<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+};
+
+export function exposeControl<T extends Api<T>>(api: T, port: MessagePort): void {
+  const outcomes: Record<string, (...args: never[]) => Promise<Outcome>> = {};
+  for (const [name, method] of Object.entries<Method>(api)) {
+    outcomes[name] = async (...args) => {
+      try {
+        return { ok: await method(...args) };
+      } catch (error) {
+        return { error: toWireError(error) };
+      }
+    };
+  }
+  Comlink.expose(outcomes, port as unknown as Comlink.Endpoint);
+}
+
+/** @param methods the names that may be called; Comlink itself would invent any */
+export function wrapControl<T extends Api<T>>(port: MessagePort, methods: readonly (keyof T & string)[]): Remote<T> {
+  const outcomes = Comlink.wrap<Record<string, (...args: unknown[]) => Promise<Outcome>>>(
+    port as unknown as Comlink.Endpoint,
+  );
+  const remote: Record<string, (...args: unknown[]) => Promise<unknown>> = {};
+  for (const name of methods) {
+    remote[name] = async (...args) => {
+      const outcome = (await outcomes[name]?.(...args)) as Outcome;
+      if ("error" in outcome) throw fromWireError(outcome.error);
+      return outcome.ok;
+    };
+  }
+  return Object.freeze(remote) as Remote<T>;
+}

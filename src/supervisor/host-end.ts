@@ -1,0 +1,64 @@
+import { Connection, LinkClient, createRef, type BellOf, type Link, type Members, type Place, type Protocol, type Ref } from "../actor/index.ts";
+import { fault, fromWireError, type Fault, type WireError } from "../errors/index.ts";
+import type { HostSide } from "./supervisor.ts";
+
+/** The program's own end of its links: one connection per actor, which outlives the actor's restarts. */
+export class HostEnd implements HostSide {
+  readonly #place: Place;
+  readonly #bellOf: BellOf;
+  readonly #onGaveUp: (reason: Fault) => void;
+  readonly #connections = new Map<string, Connection>();
+  readonly #clients = new Map<number, LinkClient>();
+
+  constructor(place: Place, bellOf: BellOf, onGaveUp: (reason: Fault) => void) {
+    this.#place = place;
+    this.#bellOf = bellOf;
+    this.#onGaveUp = onGaveUp;
+  }
+
+  ref<M extends Members>(protocol: Protocol<M>, name: string): Ref<M> {
+    return createRef(protocol, this.#connection(name));
+  }
+
+  connect(link: Link): void {
+    const client = new LinkClient(link, this.#place, this.#bellOf(link.calleeBell, link.callee));
+    this.#clients.set(link.id, client);
+    this.#connection(link.callee).up(client);
+  }
+
+  disconnect(linkId: number, reason: WireError): void {
+    const client = this.#clients.get(linkId);
+    if (!client) return;
+    this.#clients.delete(linkId);
+    const why = fromWireError(reason);
+    client.close(why);
+    for (const connection of this.#connections.values()) if (connection.uses(client)) connection.down(why);
+  }
+
+  dismiss(callee: string, reason: WireError): void {
+    this.#connection(callee).down(fromWireError(reason), true);
+    // A name may be given to another actor later; refs of this one stay dead.
+    this.#connections.delete(callee);
+  }
+
+  gaveUp(reason: WireError): void {
+    this.#onGaveUp(fromWireError(reason));
+  }
+
+  /** Everything is over: whoever still waits learns it. */
+  close(reason: Fault = fault("ACTOR_STOPPED", { actor: "the system" })): void {
+    for (const client of this.#clients.values()) client.close(reason);
+    for (const connection of this.#connections.values()) connection.down(reason, true);
+    this.#clients.clear();
+    this.#place.poller.close();
+  }
+
+  #connection(name: string): Connection {
+    let connection = this.#connections.get(name);
+    if (!connection) {
+      connection = new Connection(name);
+      this.#connections.set(name, connection);
+    }
+    return connection;
+  }
+}

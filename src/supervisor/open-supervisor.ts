@@ -1,0 +1,206 @@
+import { MessageChannel, Worker } from "node:worker_threads";
+import { handshakeOf, threadBells, type Members, type Protocol, type Ref } from "../actor/index.ts";
+import { LIMITS, fault, type Fault } from "../errors/index.ts";
+import { Presence, ThreadPoller, createBell } from "../ring/index.ts";
+import { systemClock } from "../scope/index.ts";
+import { attachMetrics, createLog, createMetricsBlock, readMetrics, type MetricsSnapshot } from "../telemetry/index.ts";
+import { SimulatedPlace, childMaker, type Simulation } from "./child-maker.ts";
+import type { ChildHealth, ChildSpec } from "./child.ts";
+import { exposeControl, wrapControl } from "./control.ts";
+import { HostEnd } from "./host-end.ts";
+import type { SupervisorThreadData } from "./supervisor-thread.ts";
+import type { Intensity, Strategy } from "./supervisor.core.ts";
+import { SUPERVISOR_METHODS, Supervisor, type HostSide, type SupervisorApi } from "./supervisor.ts";
+import { workerModule } from "./worker-module.ts";
+
+/** What is asked of a supervisor to start an actor; everything but the module has a default. */
+export type SpawnOptions = Pick<ChildSpec, "module"> &
+  Partial<Omit<ChildSpec, "handshake" | "module" | "metrics" | "slot">>;
+
+export interface SupervisorSetup {
+  /** "thread" (default): on a thread of its own. "host": beside the program, which then must not block. */
+  readonly supervisor?: "thread" | "host";
+  readonly strategy?: Strategy;
+  readonly intensity?: Intensity;
+  /** Everything inline in this thread, on this clock, chance and order of turns. Implies `supervisor: "host"`. */
+  readonly simulation?: Simulation;
+}
+
+/** A running supervisor, seen from the program. */
+export interface SupervisorHandle {
+  /** Resolves when the actor's setup has finished. @throws ACTOR_START_FAILED, PROTOCOL_MISMATCH, ALREADY_EXISTS */
+  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions): Promise<Ref<M>>;
+  stopChild(name: string): Promise<void>;
+  kill(name: string): Promise<void>;
+  health(): Promise<ChildHealth[]>;
+  metrics(): MetricsSnapshot;
+  /** Rejects, when the supervisor gives up or dies. Never resolves. */
+  readonly failed: Promise<never>;
+  /** Stops every actor and every thread. */
+  close(): Promise<void>;
+}
+
+/** How long the supervisor's thread may take over all its children's shutdowns before it is terminated. */
+const CLOSE_MS = 30_000;
+
+export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
+  const presence = Presence.create();
+  const strategy = setup.strategy ?? "one_for_one";
+  const intensity = setup.intensity ?? { restarts: LIMITS.restarts.value, periodMs: LIMITS.restartPeriodMs.value };
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => undefined); // whoever cares awaits `failed`
+  const blocks = [createMetricsBlock().buffer, createMetricsBlock().buffer];
+  const [hostBlock, supervisorBlock] = blocks as [SharedArrayBuffer, SharedArrayBuffer];
+  const onGaveUp = (reason: Fault): void => failure.reject(reason);
+  const metrics = attachMetrics(hostBlock);
+  const parts = { strategy, intensity, presence, supervisorBlock, metrics, onGaveUp };
+  const { api, end, close } = setup.simulation
+    ? simulated(setup.simulation, parts)
+    : (setup.supervisor ?? "thread") === "thread"
+      ? onThread(parts)
+      : beside(parts);
+  let slots = 0;
+  return {
+    async spawn(protocol, options) {
+      const name = options.name ?? protocol.name;
+      const block = createMetricsBlock().buffer;
+      blocks.push(block);
+      const ref = end.ref(protocol, name);
+      await api.spawn({
+        name,
+        handshake: handshakeOf(protocol),
+        module: options.module,
+        init: options.init,
+        calls: options.calls ?? [],
+        placement: setup.simulation ? "inline" : (options.placement ?? "thread"),
+        restart: options.restart ?? "permanent",
+        startTimeoutMs: options.startTimeoutMs ?? LIMITS.startTimeoutMs.value,
+        shutdownMs: options.shutdownMs ?? LIMITS.shutdownMs.value,
+        mailbox: options.mailbox ?? {},
+        metrics: block,
+        slot: ++slots,
+      });
+      // The supervisor has told this side of the link; that message may still be on its way.
+      await ref.ready();
+      return ref;
+    },
+    stopChild: (name) => api.stopChild(name),
+    kill: (name) => api.kill(name),
+    health: () => api.health(),
+    metrics: () => readMetrics(blocks),
+    failed: failure.promise,
+    close,
+  };
+}
+
+interface Parts {
+  readonly strategy: Strategy;
+  readonly intensity: Intensity;
+  readonly presence: SharedArrayBuffer;
+  readonly supervisorBlock: SharedArrayBuffer;
+  readonly metrics: ReturnType<typeof attachMetrics>;
+  readonly onGaveUp: (reason: Fault) => void;
+}
+
+interface Opened {
+  readonly api: SupervisorApi;
+  readonly end: HostEnd;
+  readonly close: () => Promise<void>;
+}
+
+function simulated(simulation: Simulation, parts: Parts): Opened {
+  const place = new SimulatedPlace(simulation);
+  const { metrics, onGaveUp } = parts;
+  const end = new HostEnd({ poller: place.hostPoller, clock: simulation.clock, metrics }, place.bellOf, onGaveUp);
+  const api = new Supervisor({
+    ...parts,
+    ...simulation,
+    metrics: attachMetrics(parts.supervisorBlock),
+    host: end,
+    hostBell: null,
+    makeChild: place.makeChild,
+  });
+  return { api, end, close: () => api.stop().finally(() => end.close()) };
+}
+
+function beside(parts: Parts): Opened {
+  const { end, bell } = hostEnd(parts);
+  const api = new Supervisor({
+    ...parts,
+    clock: systemClock,
+    log: createLog({ component: "supervisor", clock: systemClock }),
+    metrics: attachMetrics(parts.supervisorBlock),
+    host: end,
+    hostBell: bell,
+    makeChild: childMaker(parts.presence),
+  });
+  return { api, end, close: () => api.stop().finally(() => end.close()) };
+}
+
+function onThread(parts: Parts): Opened {
+  const { end, bell } = hostEnd(parts);
+  const control = new MessageChannel();
+  const host = new MessageChannel();
+  const { strategy, intensity, presence } = parts;
+  const workerData: SupervisorThreadData = {
+    control: control.port2,
+    host: host.port2,
+    hostBell: bell,
+    presence,
+    metrics: parts.supervisorBlock,
+    strategy,
+    intensity,
+  };
+  const worker = new Worker(workerModule("supervisor"), {
+    name: "supervisor",
+    workerData,
+    transferList: [control.port2, host.port2],
+    stdout: true,
+  });
+  worker.stdout.pipe(process.stderr, { end: false });
+  const told: HostSide = {
+    connect: (link) => end.connect(link),
+    disconnect: (linkId, reason) => end.disconnect(linkId, reason),
+    dismiss: (callee, reason) => end.dismiss(callee, reason),
+    gaveUp: (reason) => end.gaveUp(reason),
+  };
+  exposeControl(told, host.port1);
+  const remote = wrapControl<SupervisorApi>(control.port1, SUPERVISOR_METHODS);
+  const exited = Promise.withResolvers<never>();
+  exited.promise.catch(() => undefined);
+  let why: unknown;
+  worker.on("error", (error) => {
+    why = error;
+  });
+  worker.on("exit", () => {
+    const reason = fault("ACTOR_STOPPED", { actor: "the system" }, { cause: why });
+    control.port1.close();
+    host.port1.close();
+    end.close(reason);
+    exited.reject(reason);
+    parts.onGaveUp(reason);
+  });
+  /** A supervisor that died answers nothing. */
+  const answered = <T>(answer: Promise<T>): Promise<T> => Promise.race([answer, exited.promise]);
+  const api: SupervisorApi = {
+    spawn: (spec) => answered(remote.spawn(spec)),
+    stopChild: (name) => answered(remote.stopChild(name)),
+    kill: (name) => answered(remote.kill(name)),
+    health: () => answered(remote.health()),
+    stop: () => answered(remote.stop()),
+  };
+  const close = async (): Promise<void> => {
+    const late = Promise.withResolvers<void>();
+    const timer = systemClock.at(systemClock.now() + CLOSE_MS, () => late.resolve());
+    await Promise.race([api.stop().catch(() => undefined), late.promise]);
+    timer.cancel();
+    await worker.terminate();
+  };
+  return { api, end, close };
+}
+
+function hostEnd({ presence, metrics, onGaveUp }: Parts): { end: HostEnd; bell: SharedArrayBuffer } {
+  const bell = createBell();
+  const poller = new ThreadPoller(bell, new Presence(presence, 0));
+  return { end: new HostEnd({ poller, clock: systemClock, metrics }, threadBells, onGaveUp), bell };
+}

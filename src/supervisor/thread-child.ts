@@ -1,0 +1,122 @@
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import type { Link } from "../actor/index.ts";
+import { fault, sentenceOf, type WireError } from "../errors/index.ts";
+import { Presence, createBell } from "../ring/index.ts";
+import type { Clock } from "../scope/index.ts";
+import { ACTOR_THREAD_METHODS, type ActorThreadControl, type ActorThreadData } from "./actor-thread.ts";
+import type { Child, ChildSpec, OnEnd } from "./child.ts";
+import { wrapControl, type Remote } from "./control.ts";
+import { workerModule } from "./worker-module.ts";
+
+/** A question at human rates that is not answered in this time is given up. */
+const ANSWER_MS = 2_000;
+
+/** An actor on a thread of its own. The thread starts loading when this is made. */
+export class ThreadChild implements Child {
+  readonly bell = createBell();
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #remote: Remote<ActorThreadControl>;
+  readonly #exited = Promise.withResolvers<void>();
+  readonly #onEnd: OnEnd;
+  readonly #presence: Presence;
+  #shutdownMs = 0;
+  #wanted = true;
+  #reason: unknown;
+
+  constructor(
+    { name, module, metrics, slot }: ChildSpec,
+    presence: SharedArrayBuffer,
+    clock: Clock,
+    onEnd: OnEnd,
+  ) {
+    this.#name = name;
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+    this.#presence = new Presence(presence, slot);
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#remote = wrapControl<ActorThreadControl>(port1, ACTOR_THREAD_METHODS);
+    const workerData: ActorThreadData = { name, module, control: port2, bell: this.bell, metrics, presence, slot };
+    this.#worker = new Worker(workerModule("host"), {
+      name,
+      workerData,
+      transferList: [port2],
+      // Whatever an actor or its dependencies print belongs on standard error: standard output may be a protocol.
+      stdout: true,
+    });
+    this.#worker.stdout.pipe(process.stderr, { end: false });
+    this.#worker.on("error", (error) => {
+      this.#reason = error;
+    });
+    this.#worker.on("exit", (code) => this.#end(code));
+  }
+
+  start(spec: ChildSpec, epoch: number): Promise<void> {
+    this.#shutdownMs = spec.shutdownMs;
+    return this.#within(spec.startTimeoutMs, "its setup", this.#remote.start(spec, epoch));
+  }
+
+  accept(link: Link): Promise<void> {
+    return this.#quietly(this.#remote.accept(link));
+  }
+
+  connect(link: Link): Promise<void> {
+    return this.#quietly(this.#remote.connect(link));
+  }
+
+  disconnect(linkId: number, reason: WireError): Promise<void> {
+    return this.#quietly(this.#remote.disconnect(linkId, reason));
+  }
+
+  dismiss(callee: string, reason: WireError): Promise<void> {
+    return this.#quietly(this.#remote.dismiss(callee, reason));
+  }
+
+  health(): Promise<Record<string, unknown>> {
+    return this.#within(ANSWER_MS, "its health", this.#remote.health());
+  }
+
+  async stop(): Promise<void> {
+    this.#wanted = false;
+    await this.#within(this.#shutdownMs, "its stop", this.#remote.stop()).catch(() => undefined);
+    await this.kill();
+  }
+
+  async kill(): Promise<void> {
+    await this.#worker.terminate();
+    await this.#exited.promise;
+  }
+
+  /** To a thread that has died meanwhile, nothing needs to be said. */
+  async #quietly(answer: Promise<void>): Promise<void> {
+    await this.#within(ANSWER_MS, "a link", answer).catch(() => undefined);
+  }
+
+  /** A dead thread never answers, and a blocked one not in time: both end the wait. */
+  async #within<T>(timeoutMs: number, what: string, answer: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = this.#clock.at(this.#clock.now() + timeoutMs, () =>
+      late.reject(fault("DEADLINE_EXCEEDED", { what: `${this.#name}: ${what}`, timeoutMs })),
+    );
+    const died = this.#exited.promise.then((): never => {
+      throw fault("ACTOR_START_FAILED", { actor: this.#name, why: `its thread ended: ${sentenceOf(this.#reason)}` });
+    });
+    try {
+      return await Promise.race([answer, late.promise, died]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #end(code: number): void {
+    this.#reason ??= fault("UNAVAILABLE", { what: `the thread of ${this.#name}`, why: `it exited with code ${code}` });
+    this.#port.close();
+    // A thread that died awake would count as awake for ever.
+    this.#presence.awake = false;
+    this.#exited.resolve();
+    if (this.#wanted) this.#onEnd(this.#reason);
+  }
+}

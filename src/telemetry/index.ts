@@ -1,0 +1,31 @@
+export {
+  LOG_LINE_CHARS_MAX,
+  createLog,
+  type Log,
+  type LogFields,
+  type LogLevel,
+  type LogOptions,
+} from "./log.ts";
+export {
+  METRICS,
+  attachMetrics,
+  createMetricsBlock,
+  readMetrics,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type HistogramSnapshot,
+  type MetricsBlock,
+  type MetricsSnapshot,
+  type Unit,
+} from "./metrics.ts";
+export {
+  TRACE_BYTES,
+  childSpan,
+  decodeTrace,
+  encodeTrace,
+  formatTraceparent,
+  newTrace,
+  parseTraceparent,
+  type Trace,
+} from "./trace.ts";

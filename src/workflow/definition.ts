@@ -1,0 +1,134 @@
+import type { Wire } from "../schema/index.ts";
+import { buildDag, DAG_LIMITS, unrelated, type Dag } from "./dag.ts";
+import { findReferences } from "./reference.ts";
+import { formatTaskId } from "./task-id.ts";
+import type { StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts";
+
+/** What a definition may hold. Step and edge counts are the graph's own. */
+export const WORKFLOW_LIMITS = Object.freeze({
+  ...DAG_LIMITS,
+  nameChars: 1_000,
+  tags: 100,
+  tagChars: 256,
+  /** Characters of a step's task id in the queue: the names of run and step, encoded. */
+  taskIdChars: 512,
+  actionChars: 512,
+  /** Priorities reach from minus this to plus this. */
+  priority: 1_000_000,
+  attempts: 100,
+  /** Seven days. */
+  timeoutMs: 604_800_000,
+  /** Ten years. */
+  cacheTtlMs: 315_360_000_000,
+  /** A report of more problems is cut and says so. */
+  problems: 100,
+});
+
+const POLICIES: readonly string[] = ["skip_dependents", "fail_fast", "ignore"];
+
+export type CheckedDefinition =
+  | { readonly ok: true; readonly dag: Dag }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/**
+ * Everything that is wrong with a definition, each problem one sentence, or its graph.
+ *
+ * @param actions names of the handlers there are; undefined leaves that unchecked
+ */
+export function checkDefinition(definition: WorkflowDefinition, actions?: ReadonlySet<string>): CheckedDefinition {
+  const problems = checkHead(definition);
+  const graph = buildDag(definition.steps);
+  if (!graph.ok) problems.push(...graph.problems);
+  if (definition.steps.length <= WORKFLOW_LIMITS.steps) {
+    for (const step of definition.steps) problems.push(...checkStep(step, definition.workflowId));
+    if (actions !== undefined) problems.push(...checkActions(definition.steps, actions));
+    problems.push(...checkReferences(definition.steps, graph.ok ? graph.dag : undefined));
+  }
+  if (problems.length > 0) return { ok: false, problems: cut(problems) };
+  return graph;
+}
+
+function cut(problems: readonly string[]): readonly string[] {
+  const shown = WORKFLOW_LIMITS.problems;
+  if (problems.length <= shown) return problems;
+  return [...problems.slice(0, shown), `and ${problems.length - shown} more problems`];
+}
+
+function checkHead({ workflowId, name, onFailure, priority, tags }: WorkflowDefinition): string[] {
+  const { idChars, nameChars, tags: tagsMax, tagChars } = WORKFLOW_LIMITS;
+  const problems: string[] = [];
+  if (!isName(workflowId, idChars)) problems.push(`the workflow id needs ${textOf(idChars)}`);
+  if (!isName(name, nameChars)) problems.push(`the name needs ${textOf(nameChars)}`);
+  if (!POLICIES.includes(onFailure)) {
+    problems.push(`on_failure is "${String(onFailure)}"; allowed is ${POLICIES.join(", ")}`);
+  }
+  problems.push(...checkNumber("priority", priority, -WORKFLOW_LIMITS.priority, WORKFLOW_LIMITS.priority, false));
+  if (tags.length > tagsMax) problems.push(`it has ${tags.length} tags; at most ${tagsMax} are allowed`);
+  else if (!tags.every((tag) => isName(tag, tagChars))) problems.push(`each tag needs ${textOf(tagChars)}`);
+  return problems;
+}
+
+function checkStep(step: StepDefinition, workflowId: string): string[] {
+  const { priority, timeoutMs, attempts, cacheTtlMs, actionChars, taskIdChars } = WORKFLOW_LIMITS;
+  const problems = [
+    ...checkNumber("priority", step.priority, -priority, priority, false),
+    ...checkNumber("timeout in milliseconds", step.timeoutMs, 1, timeoutMs, true),
+    ...checkNumber("attempts", step.attempts, 1, attempts, true),
+    ...checkNumber("cache lifetime in milliseconds", step.cacheTtlMs, 0, cacheTtlMs, true),
+  ];
+  if (!isName(step.action, actionChars)) problems.push(`the action needs ${textOf(actionChars)}`);
+  if (workflowId.isWellFormed() && step.stepId.isWellFormed()) {
+    const { length } = formatTaskId({ workflowId, stepId: step.stepId, index: 0, generation: 0 });
+    if (length > taskIdChars) {
+      problems.push(
+        `the ids of workflow and step, encoded as "run/step/0/0", have ${length} characters; at most ${taskIdChars} are allowed`,
+      );
+    }
+  }
+  return problems.map((problem) => `step "${step.stepId}": ${problem}`);
+}
+
+function checkActions(steps: readonly StepDefinition[], actions: ReadonlySet<string>): string[] {
+  const unknown = steps.filter(({ action }) => !actions.has(action));
+  if (unknown.length === 0) return [];
+  const known = [...actions].toSorted().join(", ");
+  return unknown.map(({ stepId, action }) => `step "${stepId}": there is no action "${action}"; there are: ${known}`);
+}
+
+/** A reference may only point back along the edges: else its step could start before there is an output. */
+function checkReferences(steps: readonly StepDefinition[], dag: Dag | undefined): string[] {
+  const problems: string[] = [];
+  const indices = new Map(steps.map(({ stepId }, at) => [stepId, at]));
+  const pairs: { step: number; target: number; problem: string }[] = [];
+  steps.forEach(({ stepId, inputs }, step) => {
+    const found = findReferences(inputs as Wire);
+    problems.push(...found.problems.map((problem) => `step "${stepId}": ${problem}`));
+    for (const { place, reference } of found.references) {
+      const target = indices.get(reference.stepId);
+      const where = `step "${stepId}": ${place} refers to step "${reference.stepId}"`;
+      if (target === undefined) problems.push(`${where}, which is no step of this workflow`);
+      else if (target === step) problems.push(`${where}, which is itself`);
+      else pairs.push({ step, target, problem: `${where} without depending on it; name it in depends_on` });
+    }
+  });
+  if (dag) problems.push(...unrelated(dag, pairs).map(({ problem }) => problem));
+  return problems;
+}
+
+const textOf = (charsMax: number): string => `1 to ${charsMax} characters of well-formed text without NUL`;
+
+const isName = (text: string, charsMax: number): boolean =>
+  text.length >= 1 && text.length <= charsMax && text.isWellFormed() && !text.includes("\0");
+
+function checkNumber(
+  what: string,
+  value: number | undefined,
+  min: number,
+  max: number,
+  whole: boolean,
+): string[] {
+  if (value === undefined) return [];
+  // Written so that NaN is outside.
+  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return [];
+  return [`the ${what} is ${value}; allowed is ${whole ? "a whole number" : "a number"} from ${min} to ${max}`];
+}

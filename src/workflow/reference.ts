@@ -1,0 +1,240 @@
+import { Reference } from "../codec/index.ts";
+import { fault } from "../errors/index.ts";
+import type { Wire } from "../schema/index.ts";
+
+/**
+ * References from the inputs of one step to the outputs of others: `${{ steps.fetch.output.rows[0].name }}`.
+ *
+ * ```
+ * reference  = "${{" "steps" step ".output" key* "}}"
+ * step, key  = "." word  |  "[" digits "]"  |  "[" quoted "]"      word: letters, digits, "_", "$", "-"
+ * ```
+ * `$${{` writes a literal `${{`. Names that are no plain words are quoted: `steps["load rows"].output["a b"]`.
+ */
+export interface OutputReference {
+  /** As it is written, for messages. */
+  readonly text: string;
+  readonly stepId: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** A string cut into what stands for itself and what refers. */
+export type Segment = string | OutputReference;
+
+export type ParsedText =
+  | { readonly ok: true; readonly segments: readonly Segment[] }
+  | { readonly ok: false; readonly problem: string };
+
+/** Deeper inputs are refused, so that every walk over them may recurse. */
+const INPUTS_DEPTH_MAX = 128;
+
+const OPEN = "${{";
+const ESCAPED_OPEN = "$${{";
+const SPACES = /\s*/y;
+const ROOT = /steps(?![\w$-])/y;
+const CLOSE = /\}\}/y;
+const WORD_KEY = /\.([\w$-]+)/y;
+const INDEX_KEY = /\[(0|[1-9]\d{0,9})\]/y;
+const QUOTED_KEY = /\[("(?:[^"\\]|\\.)*")\]/y;
+
+/** Cuts a string at its references. A problem names the character it stands at, from 1. */
+export function parseText(text: string): ParsedText {
+  const segments: Segment[] = [];
+  let literal = "";
+  let at = 0;
+  while (at < text.length) {
+    const open = text.indexOf(OPEN, at);
+    if (open < 0) break;
+    if (open > at && text.startsWith(ESCAPED_OPEN, open - 1)) {
+      literal += text.slice(at, open - 1) + OPEN;
+      at = open + OPEN.length;
+      continue;
+    }
+    literal += text.slice(at, open);
+    const parsed = parseReference(text, open);
+    if ("problem" in parsed) return { ok: false, problem: parsed.problem };
+    if (literal !== "") segments.push(literal);
+    literal = "";
+    segments.push(parsed.reference);
+    at = parsed.end;
+  }
+  literal += text.slice(at);
+  if (literal !== "" || segments.length === 0) segments.push(literal);
+  return { ok: true, segments };
+}
+
+type ParsedReference =
+  | { readonly reference: OutputReference; readonly end: number }
+  | { readonly problem: string };
+
+function parseReference(text: string, open: number): ParsedReference {
+  let at = open + OPEN.length;
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match) at += match[0].length;
+    return match;
+  };
+  const takeKey = (): string | number | undefined => {
+    const word = take(WORD_KEY)?.[1];
+    if (word !== undefined) return word;
+    const index = take(INDEX_KEY)?.[1];
+    if (index !== undefined) return Number(index);
+    const before = at;
+    const quoted = unquote(take(QUOTED_KEY)?.[1]);
+    if (quoted === undefined) at = before;
+    return quoted;
+  };
+  const expected = (what: string): ParsedReference => {
+    const found = at >= text.length ? "the text ends there" : `found "${text.slice(at, at + 12)}"`;
+    return { problem: `a reference at character ${open + 1} needs ${what} at character ${at + 1}, ${found}` };
+  };
+
+  take(SPACES);
+  if (!take(ROOT)) return expected('"steps"');
+  const step = takeKey();
+  if (step === undefined) return expected('the id of a step, as in .fetch or ["fetch rows"],');
+  if (takeKey() !== "output") return expected('".output" behind the step');
+  const path: (string | number)[] = [];
+  for (let key = takeKey(); key !== undefined; key = takeKey()) path.push(key);
+  take(SPACES);
+  if (!take(CLOSE)) return expected('a key, as in .rows, [0] or ["a b"], or "}}"');
+  return { reference: { text: text.slice(open, at), stepId: String(step), path }, end: at };
+}
+
+function unquote(quoted: string | undefined): string | undefined {
+  if (quoted === undefined) return undefined;
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface FoundReference {
+  /** Where in the inputs: `inputs.rows[0]`. */
+  readonly place: string;
+  readonly reference: OutputReference;
+}
+
+/** All references in the inputs of a step, and a sentence for each string that is malformed or too deep. */
+export function findReferences(inputs: Wire): { references: FoundReference[]; problems: string[] } {
+  const references: FoundReference[] = [];
+  const problems: string[] = [];
+  const walk = (value: unknown, place: string, depth: number): void => {
+    if (depth > INPUTS_DEPTH_MAX) {
+      problems.push(`${place.slice(0, 60)}… is nested deeper than ${INPUTS_DEPTH_MAX} levels`);
+    } else if (typeof value === "string") {
+      if (!value.includes(OPEN)) return;
+      const parsed = parseText(value);
+      if (!parsed.ok) problems.push(`${place}: ${parsed.problem}`);
+      else for (const part of parsed.segments) if (typeof part !== "string") references.push({ place, reference: part });
+    } else if (Array.isArray(value)) {
+      value.forEach((item, index) => walk(item, `${place}[${index}]`, depth + 1));
+    } else if (isPlain(value)) {
+      for (const key of Object.keys(value)) walk(value[key], `${place}.${key}`, depth + 1);
+    }
+  };
+  walk(inputs, "inputs", 0);
+  return { references, problems };
+}
+
+/** What a step gave, or why it gave nothing. */
+export type Output = { readonly value: unknown } | { readonly missing: string };
+
+/**
+ * The inputs of a step with every reference replaced by what it refers to.
+ *
+ * A string that is exactly one reference becomes the value itself, of its own type; where the value is kept as a blob
+ * it becomes a `Reference` to the part that is meant. A reference within a longer string is put in as text: a string
+ * as it is, anything else as JSON.
+ *
+ * @throws REFERENCE_MISSING when the output, or a key on the way into it, does not exist
+ * @throws INPUT_INVALID when a blob or bytes would have to be put into text
+ */
+export function resolveInputs(stepId: string, inputs: Wire, outputOf: (stepId: string) => Output): unknown {
+  const resolve = (value: unknown): unknown => {
+    if (typeof value === "string") return value.includes(OPEN) ? resolveText(stepId, value, outputOf) : value;
+    if (Array.isArray(value)) return value.map(resolve);
+    if (!isPlain(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
+  };
+  return resolve(inputs);
+}
+
+function resolveText(stepId: string, text: string, outputOf: (stepId: string) => Output): unknown {
+  const parsed = parseText(text);
+  if (!parsed.ok) throw fault("INPUT_INVALID", { what: `step "${stepId}"`, problems: [parsed.problem] });
+  const [first] = parsed.segments;
+  if (parsed.segments.length === 1 && first !== undefined) {
+    return typeof first === "string" ? first : follow(stepId, first, outputOf);
+  }
+  return parsed.segments
+    .map((part) => (typeof part === "string" ? part : asText(stepId, part, follow(stepId, part, outputOf))))
+    .join("");
+}
+
+function follow(step: string, { text, stepId, path }: OutputReference, outputOf: (stepId: string) => Output): unknown {
+  const missing = (why: string): Error => fault("REFERENCE_MISSING", { step, reference: text, why });
+  const output = outputOf(stepId);
+  if ("missing" in output) throw missing(output.missing);
+  let value = output.value;
+  let place = "output";
+  for (const [walked, key] of path.entries()) {
+    if (value instanceof Reference) return value.at(...path.slice(walked));
+    const inside = describe(value);
+    const found = child(value, key);
+    if (found === undefined) {
+      throw missing(`${place} is ${inside} without ${typeof key === "number" ? `index ${key}` : `key "${key}"`}`);
+    }
+    value = found.value;
+    place += typeof key === "number" ? `[${key}]` : `.${key}`;
+  }
+  return value;
+}
+
+/** Own members only: what a prototype offers is no part of the data. */
+function child(value: unknown, key: string | number): { readonly value: unknown } | undefined {
+  if (key === "__proto__") return undefined;
+  if (Array.isArray(value)) {
+    const index = typeof key === "number" ? key : /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1;
+    return index >= 0 && index < value.length ? { value: value[index] } : undefined;
+  }
+  return isPlain(value) && Object.hasOwn(value, key) ? { value: value[key] } : undefined;
+}
+
+function asText(stepId: string, { text }: OutputReference, value: unknown): string {
+  const refuse = (what: string): Error =>
+    fault("INPUT_INVALID", {
+      what: `step "${stepId}"`,
+      problems: [`${text} ${what} and cannot be put into text; make it the whole string`],
+    });
+  if (typeof value === "string") return value;
+  if (value instanceof Reference) throw refuse(`is kept as a blob of ${value.sizeBytes} bytes`);
+  if (value instanceof Uint8Array) throw refuse("is bytes");
+  if (typeof value === "bigint" || value === undefined) return String(value);
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, item: unknown) {
+    // Looked up again, because JSON hands over what `toJSON` made of it.
+    const raw = this[key];
+    if (raw instanceof Uint8Array) throw refuse("holds bytes");
+    if (raw instanceof Reference) throw refuse("holds a part that is kept as a blob");
+    return typeof item === "bigint" ? String(item) : item;
+  });
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return isPlain(value) ? "an object" : `a ${typeof value}`;
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Makes a text stand for itself where references are read: each `${{` in it is no reference any more. */
+export function escapeText(text: string): string {
+  return text.replaceAll(OPEN, ESCAPED_OPEN);
+}

@@ -1,0 +1,38 @@
+import type { TaskOutcome } from "../queue/queue.protocol.ts";
+import type { RunEvent } from "./workflow.protocol.ts";
+
+/** What a run asks of the world around it. It goes on whether or not, and whenever, the world answers. */
+export type Effect =
+  /** To be answered by `cacheAnswered`. */
+  | { readonly type: "lookUpCache"; readonly stepId: string; readonly key: string }
+  /** The task itself is made by `taskOf`, at the last moment. */
+  | { readonly type: "submitTask"; readonly stepId: string }
+  | { readonly type: "cancelTasks"; readonly taskIds: readonly string[]; readonly reason: string; readonly force: boolean }
+  | { readonly type: "storeInCache"; readonly key: string; readonly value: Uint8Array; readonly ttlMs: number }
+  | { readonly type: "changed"; readonly event: RunEvent }
+  /** Always the last effect of a run; the event before it tells the end. */
+  | { readonly type: "ended" };
+
+/** How a step ended, as the queue tells it. */
+export type StepEnd = Pick<TaskOutcome, "attempt" | "startedAtMs" | "endedAtMs" | "output" | "error"> & {
+  readonly state: "completed" | "failed" | "cancelled";
+};
+
+export interface CancelRequest {
+  readonly reason: string;
+  /** Running handlers get no grace. */
+  readonly force: boolean;
+}
+
+/** What outlives the scheduler: the queue's tasks of the run, and what its own row holds. */
+export interface RunMemory {
+  readonly startedAtMs: number | null;
+  readonly tasks: ReadonlyMap<string, TaskOutcome>;
+  readonly cached: ReadonlyMap<string, CachedOutput>;
+  readonly cancel: CancelRequest | null;
+}
+
+export interface CachedOutput {
+  readonly output: Uint8Array;
+  readonly atMs: number;
+}

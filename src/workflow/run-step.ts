@@ -1,0 +1,60 @@
+import { advance, stepTable } from "../lifecycle/index.ts";
+import type { WireError } from "../errors/index.ts";
+import type { StepDefinition, StepState, StepStatus } from "./workflow.protocol.ts";
+
+type StepEvent = Parameters<typeof stepTable.next>[1];
+
+/** What a run keeps of one of its steps. */
+export interface RunStep {
+  /** Its place in the definition and in the graph. */
+  readonly at: number;
+  readonly definition: StepDefinition;
+  state: StepState;
+  /** Dependencies that have not ended yet. */
+  waitingFor: number;
+  /** Who has been asked for the output, of a step that is `ready` or `running`. */
+  asked: "nobody" | "cache" | "queue";
+  /** With every reference resolved; kept until the end, because the queue may have to be asked again. */
+  inputs: unknown;
+  /** Where the output is looked up and kept; null for a step that is not cached. */
+  cacheKey: string | null;
+  cached: boolean;
+  progress: number;
+  attempt: number;
+  startedAtMs: number | null;
+  endedAtMs: number | null;
+  error: WireError | null;
+}
+
+export function newStep(definition: StepDefinition, at: number, dependencies: number): RunStep {
+  return {
+    at,
+    definition,
+    state: stepTable.initial,
+    waitingFor: dependencies,
+    asked: "nobody",
+    inputs: undefined,
+    cacheKey: null,
+    cached: false,
+    progress: 0,
+    attempt: 0,
+    startedAtMs: null,
+    endedAtMs: null,
+    error: null,
+  };
+}
+
+export function advanceStep(step: RunStep, event: StepEvent): void {
+  step.state = advance(stepTable, step.state, event);
+}
+
+export const hasEnded = (step: RunStep): boolean => stepTable.isTerminal(step.state);
+
+/** Its task may be in the queue: it ends only when the queue says so. */
+export const isOutstanding = (step: RunStep): boolean => step.asked === "queue" && !hasEnded(step);
+
+export function stepStatus(step: RunStep): StepStatus {
+  const { stepId, action, dependsOn } = step.definition;
+  const { state, cached, progress, attempt, startedAtMs, endedAtMs, error } = step;
+  return { stepId, action, dependsOn, state, cached, progress, attempt, startedAtMs, endedAtMs, error };
+}

@@ -1,0 +1,93 @@
+import { call, event, init, protocol } from "../actor/index.ts";
+import type { WireError } from "../errors/index.ts";
+import type { Wire } from "../schema/index.ts";
+
+export type RunState = "submitted" | "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
+export type StepState = "pending" | "ready" | "running" | "completed" | "failed" | "skipped" | "cancelled";
+export type FailurePolicy = "skip_dependents" | "fail_fast" | "ignore";
+
+export interface StepDefinition {
+  readonly stepId: string;
+  readonly action: string;
+  /** May hold references: `${{ steps.fetch.output.rows }}`. */
+  readonly inputs: { readonly [key: string]: Wire };
+  readonly dependsOn: readonly string[];
+  readonly priority?: number;
+  readonly timeoutMs?: number;
+  readonly attempts?: number;
+  /** Keeps the output under the hash of action and resolved inputs, and reuses it for as long. */
+  readonly cacheTtlMs?: number;
+}
+
+export interface WorkflowDefinition {
+  readonly workflowId: string;
+  readonly name: string;
+  readonly steps: readonly StepDefinition[];
+  readonly onFailure: FailurePolicy;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly metadata: { readonly [key: string]: Wire };
+}
+
+export interface StepStatus {
+  readonly stepId: string;
+  readonly action: string;
+  readonly dependsOn: readonly string[];
+  readonly state: StepState;
+  /** True when the output was taken from the result cache and nothing ran. */
+  readonly cached: boolean;
+  /** 0 to 1. */
+  readonly progress: number;
+  readonly attempt: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** Why it failed, was skipped or was cancelled. */
+  readonly error: WireError | null;
+}
+
+export interface RunStatus {
+  readonly workflowId: string;
+  readonly name: string;
+  readonly state: RunState;
+  /** 0 to 1. */
+  readonly progress: number;
+  readonly steps: readonly StepStatus[];
+  readonly tags: readonly string[];
+  readonly submittedAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly error: WireError | null;
+}
+
+export interface RunResult extends RunStatus {
+  /** Output of each completed step, by step id, as `packValue` bytes. Large ones are a `Reference`. */
+  readonly outputs: { readonly [stepId: string]: Uint8Array };
+}
+
+/** What happened in a run, in order. `sequence` starts at 1 and has no gaps within a run and a scheduler's life. */
+export interface RunEvent {
+  readonly workflowId: string;
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly state: RunState;
+  readonly progress: number;
+  /** The step whose state or progress changed; null when the run itself changed. */
+  readonly step: StepStatus | null;
+  readonly message: string | null;
+}
+
+export const Scheduler = protocol("scheduler", {
+  init: init<{ directory: string | null; durability: "flushed" | "committed" | "memory" }>(),
+  /**
+   * Validates (all problems at once: `WORKFLOW_INVALID`), stores the definition with the run, and starts it. The same
+   * id with the same definition returns the run as it stands; with another one it is `ALREADY_EXISTS`.
+   */
+  submit: call<{ definition: WorkflowDefinition }, RunStatus>(),
+  status: call<{ workflowId: string }, RunStatus>(),
+  /** Rejects with `WORKFLOW_NOT_FINISHED` before the end. */
+  result: call<{ workflowId: string }, RunResult>(),
+  /** Resolves when no step of the run executes any more. */
+  cancel: call<{ workflowId: string; reason: string; force: boolean }, RunStatus>(),
+  list: call<{ offset: number; limit: number }, { runs: RunStatus[]; total: number }>(),
+  changed: event<RunEvent>(),
+});

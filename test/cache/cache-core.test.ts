@@ -1,0 +1,274 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CacheCore, type CacheChange } from "../../src/cache/cache.core.ts";
+import { CACHE_LIMITS } from "../../src/cache/cache-limits.ts";
+import { NaiveCache } from "./naive-cache.ts";
+
+const core = (entriesMax = 3, sizeBytesMax = 100): CacheCore => new CacheCore({ entriesMax, sizeBytesMax });
+const keysOf = ({ dropped }: CacheChange): string[] => dropped.map(({ entry, why }) => `${entry.key} ${why}`);
+const refusal = (argument: string): unknown =>
+  expect.objectContaining({
+    code: "INVALID_ARGUMENT",
+    details: expect.objectContaining({ argument }) as unknown,
+  });
+
+describe("the time to live", () => {
+  it("ends at its last millisecond, itself included", () => {
+    const cache = core();
+    cache.put("a", 1, 50, 1_000);
+    expect(cache.find("a", 1_049)).toMatchObject({ key: "a", storedAtMs: 1_000, expiresAtMs: 1_050 });
+    expect(cache.find("a", 1_050)).toBeUndefined();
+    expect(cache.counts).toMatchObject({ hits: 1, misses: 1 });
+  });
+
+  it("of 0 stores nothing, evicts nothing, and removes what was there", () => {
+    const cache = core(1);
+    cache.put("a", 1, 50, 0);
+    expect(cache.put("b", 1, 0, 0)).toEqual({ added: undefined, dropped: [] });
+    expect(keysOf(cache.put("a", 1, 0, 0))).toEqual(["a removed"]);
+    expect(cache.counts.entries).toBe(0);
+  });
+
+  it("is ten years at most", () => {
+    expect(core().put("a", 1, CACHE_LIMITS.ttlMs, 0).added?.expiresAtMs).toBe(315_360_000_000);
+    for (const ttlMs of [CACHE_LIMITS.ttlMs + 1, -1, NaN, Infinity]) {
+      expect(() => core().put("a", 1, ttlMs, 0)).toThrow(refusal("ttlMs"));
+    }
+  });
+
+  it("says when the next entry expires, and never when there is none", () => {
+    const cache = core();
+    expect(cache.nextExpiryMs).toBe(Infinity);
+    cache.put("a", 1, 50, 0);
+    cache.put("b", 1, 20, 0);
+    expect(cache.nextExpiryMs).toBe(20);
+    cache.remove("b", 0);
+    expect(cache.nextExpiryMs).toBe(50);
+  });
+
+  it("is enforced in slices, soonest expired first", () => {
+    const cache = core();
+    for (const [key, ttlMs] of Object.entries({ late: 30, soon: 10, never: 1_000 }))
+      cache.put(key, 1, ttlMs, 0);
+    expect(keysOf(cache.expire(30, 1))).toEqual(["soon expired"]);
+    expect(keysOf(cache.expire(30, 10))).toEqual(["late expired"]);
+    expect(keysOf(cache.expire(30, 10))).toEqual([]);
+    expect(cache.counts).toMatchObject({ entries: 1, expired: 2, evictions: 0 });
+  });
+});
+
+describe("the room", () => {
+  it("is made by evicting the least recently used, and finding is use", () => {
+    const cache = core(2);
+    cache.put("a", 1, 50, 0);
+    cache.put("b", 1, 50, 0);
+    cache.find("a", 1);
+    expect(keysOf(cache.put("c", 1, 50, 2))).toEqual(["b evicted"]);
+    expect(cache.counts).toMatchObject({ entries: 2, evictions: 1 });
+  });
+
+  it("is counted in bytes too: one large value takes the place of many small ones", () => {
+    const cache = core(10, 10);
+    for (const key of ["a", "b", "c"]) cache.put(key, 3, 50, 0);
+    expect(keysOf(cache.put("d", 5, 50, 0))).toEqual(["a evicted", "b evicted"]);
+    expect(cache.counts).toMatchObject({ entries: 2, sizeBytes: 8 });
+  });
+
+  it("is taken from expired entries before any live one", () => {
+    const cache = core(2);
+    cache.put("live", 1, 50, 0);
+    cache.put("expired", 1, 10, 0);
+    expect(keysOf(cache.put("new", 1, 50, 20))).toEqual(["expired expired"]);
+    expect(cache.counts).toMatchObject({ expired: 1, evictions: 0 });
+  });
+
+  it("of a replaced value is free for the new one", () => {
+    const cache = core(1, 10);
+    cache.put("a", 10, 50, 0);
+    expect(keysOf(cache.put("a", 10, 50, 0))).toEqual(["a removed"]);
+    expect(keysOf(cache.put("a", 10, 50, 60))).toEqual(["a expired"]);
+    expect(cache.counts).toMatchObject({ entries: 1, sizeBytes: 10, evictions: 0 });
+  });
+
+  it("is not emptied for a value that will never fit: it is refused and changes nothing", () => {
+    const cache = core(3, 10);
+    cache.put("a", 10, 50, 0);
+    expect(() => cache.put("a", 11, 50, 0)).toThrow(refusal("value"));
+    expect(cache.find("a", 0)).toMatchObject({ sizeBytes: 10 });
+  });
+
+  it("has bounds that are whole numbers, with at least one entry", () => {
+    for (const entriesMax of [0, 1.5, NaN, Infinity])
+      expect(() => core(entriesMax)).toThrow(refusal("entriesMax"));
+    for (const sizeBytesMax of [-1, 1.5, Infinity])
+      expect(() => core(1, sizeBytesMax)).toThrow(refusal("sizeBytesMax"));
+    expect(core(1, 0).put("a", 0, 50, 0).added).toBeDefined();
+  });
+});
+
+describe("a key", () => {
+  it("has 1 to 512 characters", () => {
+    expect(core().put("k".repeat(512), 1, 50, 0).added).toBeDefined();
+    for (const key of ["", "k".repeat(513), "a\0b", "\ud800"]) {
+      expect(() => core().put(key, 1, 50, 0)).toThrow(refusal("key"));
+    }
+  });
+
+  it("is removed once, and not at all when its entry has expired", () => {
+    const cache = core();
+    cache.put("a", 1, 50, 0);
+    cache.put("b", 1, 10, 0);
+    expect(keysOf(cache.remove("a", 20))).toEqual(["a removed"]);
+    expect(keysOf(cache.remove("a", 20))).toEqual([]);
+    expect(keysOf(cache.remove("b", 20))).toEqual(["b expired"]);
+  });
+});
+
+it("a broken entry leaves, and the hit that found it becomes a miss", () => {
+  const cache = core();
+  cache.put("a", 1, 50, 0);
+  const entry = cache.find("a", 0);
+  expect(entry).toBeDefined();
+  if (entry !== undefined) expect(keysOf(cache.broken(entry))).toEqual(["a broken"]);
+  expect(cache.counts).toMatchObject({ entries: 0, hits: 0, misses: 1, broken: 1 });
+});
+
+describe("entries of an earlier life", () => {
+  const entry = (id: number, key: string, expiresAtMs = 100): Parameters<CacheCore["load"]>[0] => ({
+    id,
+    key,
+    sizeBytes: 1,
+    storedAtMs: 0,
+    expiresAtMs,
+  });
+
+  it("are taken in as if stored in the order of their ids, and new ids follow theirs", () => {
+    const cache = core(2);
+    for (const [index, key] of ["a", "b"].entries())
+      expect(cache.load(entry(index + 7, key))).toBeUndefined();
+    const change = cache.put("c", 1, 50, 0);
+    expect(change.added?.id).toBe(9);
+    expect(keysOf(change)).toEqual(["a evicted"]);
+  });
+
+  it("give way to the newer of two under one key", () => {
+    const cache = core();
+    cache.load(entry(1, "a", 40));
+    expect(cache.load(entry(2, "a", 60))).toMatchObject({ id: 1 });
+    expect(cache.counts).toMatchObject({ entries: 1, sizeBytes: 1 });
+    expect(cache.nextExpiryMs).toBe(60);
+  });
+
+  it("are trimmed to bounds that have become smaller, expired ones first", () => {
+    const cache = core(1);
+    for (const loaded of [entry(1, "a"), entry(2, "b", 10), entry(3, "c")]) cache.load(loaded);
+    expect(keysOf(cache.trim(20))).toEqual(["b expired", "a evicted"]);
+    expect(cache.counts.entries).toBe(1);
+  });
+});
+
+// --- properties -------------------------------------------------------------------------------------------------------
+
+const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
+const command = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("put" as const),
+      key,
+      sizeBytes: fc.integer({ min: 0, max: 12 }),
+      ttlMs: fc.integer({ min: 0, max: 12 }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("find" as const), key, broken: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove" as const), key }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("expire" as const), limit: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("clear" as const) }) },
+);
+const step = fc.record({ command, waitMs: fc.integer({ min: 0, max: 4 }) });
+type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
+
+/** Does the same to the cache and to its model, and returns what changed. */
+function carryOut(
+  command: Command,
+  nowMs: number,
+  cache: CacheCore,
+  model: NaiveCache,
+): CacheChange | undefined {
+  switch (command.kind) {
+    case "put":
+      if (!model.put(command.key, command.sizeBytes, command.ttlMs, nowMs)) {
+        expect(() => cache.put(command.key, command.sizeBytes, command.ttlMs, nowMs)).toThrow(
+          refusal("value"),
+        );
+        return undefined;
+      }
+      return cache.put(command.key, command.sizeBytes, command.ttlMs, nowMs);
+    case "find": {
+      const found = cache.find(command.key, nowMs);
+      expect(found?.sizeBytes).toBe(model.find(command.key, nowMs, command.broken));
+      return found !== undefined && command.broken ? cache.broken(found) : undefined;
+    }
+    case "remove":
+      model.remove(command.key, nowMs);
+      return cache.remove(command.key, nowMs);
+    case "expire":
+      model.expire(nowMs, command.limit);
+      return cache.expire(nowMs, command.limit);
+    case "clear":
+      model.clear(nowMs);
+      return cache.clear(nowMs);
+  }
+}
+
+describe("the cache", () => {
+  const bounds = fc.record({
+    entriesMax: fc.integer({ min: 1, max: 5 }),
+    sizeBytesMax: fc.integer({ min: 0, max: 20 }),
+  });
+
+  it("behaves like a list that is searched from end to end", () => {
+    fc.assert(
+      fc.property(bounds, fc.array(step, { maxLength: 120 }), (bounds, steps) => {
+        const cache = new CacheCore(bounds);
+        const model = new NaiveCache(bounds.entriesMax, bounds.sizeBytesMax);
+        let nowMs = 0;
+        for (const { command, waitMs } of steps) {
+          nowMs += waitMs;
+          carryOut(command, nowMs, cache, model);
+          expect(cache.counts).toEqual(model.counts);
+          expect(cache.nextExpiryMs).toBe(model.nextExpiryMs);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("is as it was before when its changes are undone in reverse order", () => {
+    fc.assert(
+      fc.property(
+        bounds,
+        fc.array(step, { maxLength: 60 }),
+        fc.array(step, { maxLength: 60 }),
+        (bounds, kept, undone) => {
+          const cache = new CacheCore(bounds);
+          const model = new NaiveCache(bounds.entriesMax, bounds.sizeBytesMax);
+          let nowMs = 0;
+          for (const { command, waitMs } of kept) carryOut(command, (nowMs += waitMs), cache, model);
+          const { hits: _h, misses: _m, ...before } = cache.counts;
+          const soonest = cache.nextExpiryMs;
+          const changes = undone.map(({ command, waitMs }) =>
+            carryOut(command, (nowMs += waitMs), cache, model),
+          );
+          for (const change of changes.toReversed()) if (change !== undefined) cache.undo(change);
+          expect(cache.counts).toMatchObject(before);
+          expect(cache.nextExpiryMs).toBe(soonest);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,79 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NOWHERE, TaskHeap, type HeapItem } from "../../src/queue/task-heap.ts";
+
+interface Item extends HeapItem {
+  readonly priority: number;
+  readonly sequence: number;
+}
+
+const before = (a: Item, b: Item): boolean =>
+  a.priority === b.priority ? a.sequence < b.sequence : a.priority > b.priority;
+const bySort = (a: Item, b: Item): number => (before(a, b) ? -1 : 1);
+
+const item = (priority: number, sequence: number): Item => ({ priority, sequence, slot: NOWHERE });
+
+function drain(heap: TaskHeap<Item>): Item[] {
+  const order: Item[] = [];
+  for (let next = heap.pop(); next !== undefined; next = heap.pop()) order.push(next);
+  return order;
+}
+
+describe("the heap of tasks", () => {
+  it("pops in the order of a sort, whatever was inserted and removed in between", () => {
+    const step = fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record({ kind: fc.constant("insert"), at: fc.integer({ min: -3, max: 3 }) }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove"), at: fc.nat() }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("pop"), at: fc.constant(0) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const heap = new TaskHeap<Item>(before);
+        let inside: Item[] = [];
+        for (const [sequence, { kind, at }] of steps.entries()) {
+          if (kind === "insert") {
+            const added = item(at, sequence);
+            inside.push(added);
+            heap.insert(added);
+          } else if (kind === "remove") {
+            const gone = inside[at % Math.max(1, inside.length)];
+            if (gone === undefined) continue;
+            expect(heap.remove(gone)).toBe(true);
+            inside = inside.filter((each) => each !== gone);
+          } else {
+            inside.sort(bySort);
+            expect(heap.pop()).toBe(inside.shift());
+          }
+          expect(heap.size).toBe(inside.length);
+          expect(new Set(heap.values())).toEqual(new Set(inside));
+        }
+        expect(drain(heap)).toEqual(inside.sort(bySort));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("gives items of one priority in the order of their sequence", () => {
+    const heap = new TaskHeap<Item>(before);
+    for (const sequence of [3, 1, 4, 0, 2]) heap.insert(item(1, sequence));
+    expect(drain(heap).map((each) => each.sequence)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it("refuses to remove what is not inside, and an item of another heap", () => {
+    const heap = new TaskHeap<Item>(before);
+    const other = new TaskHeap<Item>(before);
+    const ours = item(1, 0);
+    const theirs = item(1, 0);
+    heap.insert(ours);
+    other.insert(theirs);
+    expect(heap.remove(theirs)).toBe(false);
+    expect(heap.remove(item(5, 5))).toBe(false);
+    expect(heap.remove(ours)).toBe(true);
+    expect(heap.remove(ours)).toBe(false);
+    expect(heap.pop()).toBeUndefined();
+    expect(ours.slot).toBe(NOWHERE);
+  });
+});

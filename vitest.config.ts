@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // The examples import the package by its own name; "mcplusplus-source" points that name at src/ without a build.
+  resolve: { conditions: ["mcplusplus-source"] },
+  ssr: { resolve: { conditions: ["mcplusplus-source"] } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    execArgv: ["--conditions=mcplusplus-source"],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      reporter: ["text-summary", "json-summary"],
+      thresholds: { lines: 90 },
+    },
+  },
+});

@@ -1,0 +1,1 @@
+export { bootstrapBehaviour as default } from "../src/peers/index.ts";

@@ -1,0 +1,1 @@
+export { cacheBehaviour as default } from "../src/cache/index.ts";

@@ -1,0 +1,1 @@
+export { peerRegistryBehaviour as default } from "../src/peers/index.ts";

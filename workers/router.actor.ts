@@ -1,0 +1,1 @@
+export { routerBehaviour as default } from "../src/router/index.ts";

@@ -1,0 +1,1 @@
+export { run } from "../src/compute/task-runner.ts";
