@@ -19,7 +19,7 @@ export interface ChartSize {
 }
 
 const MARGIN = { left: 40, top: 14, right: 10 };
-const COLUMNS = { gap: 34, height: 56, axis: 24 };
+const COLUMNS = { gap: 44, height: 56, axis: 24 };
 const HOURS = 24;
 
 export const minutes = (value: number): string =>
@@ -34,8 +34,8 @@ export function hourChart(hours: readonly HourDelay[], size: ChartSize): Markup 
   const plotBottom = size.height - COLUMNS.gap - COLUMNS.height - COLUMNS.axis;
   const columnsBottom = size.height - COLUMNS.axis;
   const delays = hours.flatMap((each) => [each.mean_delay, each.p95_delay]);
-  const ticks = ticksFor(Math.min(0, ...delays), Math.max(1, ...delays));
-  const [low = 0, high = 1] = [ticks[0], ticks.at(-1)];
+  const low = Math.min(0, ...delays);
+  const high = Math.max(1, ...delays);
   const most = Math.max(1, ...hours.map((each) => each.flights));
   const x = (hour: number): number => round(MARGIN.left + ((hour + 0.5) * plotWidth) / HOURS);
   const y = (delay: number): number =>
@@ -44,7 +44,7 @@ export function hourChart(hours: readonly HourDelay[], size: ChartSize): Markup 
   const right = MARGIN.left + plotWidth;
   const half = plotWidth / HOURS / 2;
 
-  const grid = ticks.map(
+  const grid = ticksFor(low, high).map(
     (tick) => markup`<path class="${tick === 0 ? "zero" : "grid"}" d="M${MARGIN.left} ${y(tick)}H${right}"/>
 <text class="tick" x="${MARGIN.left - 8}" y="${y(tick) + 4}" text-anchor="end">${whole(tick)}</text>`,
   );
@@ -106,19 +106,18 @@ function namesOf(
   const mean = y(last.mean_delay) + 4;
   const p95 = Math.min(y(last.p95_delay) + 4, mean - 36);
   return [
-    markup`<text class="name p95" x="${right + 8}" y="${p95}">95th percentile<tspan x="${right + 8}" dy="16">19 of 20 are earlier</tspan></text>`,
+    markup`<text class="name p95" x="${right + 8}" y="${p95}">95th percentile<tspan x="${right + 8}" dy="16">1 flight in 20 is later</tspan></text>`,
     markup`<text class="name mean" x="${right + 8}" y="${mean}">Mean</text>`,
   ];
 }
 
-/** Round numbers from at or below `low` to at or above `high`, about five of them. */
+/** Round numbers between `low` and `high`, about five of them, 0 among them. */
 function ticksFor(low: number, high: number): readonly number[] {
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
-  const first = Math.floor(low / step);
-  const last = Math.ceil(high / step);
-  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, index) => (first + index) * step);
 }
 
 export const sentenceOf = ({ hour, flights, mean_delay, p95_delay }: HourDelay): string =>

@@ -5,10 +5,6 @@ export class Markup {
   constructor(source: string) {
     this.source = source;
   }
-
-  toString(): string {
-    return this.source;
-  }
 }
 
 type Part = string | number | Markup | readonly Part[];

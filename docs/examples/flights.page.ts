@@ -67,13 +67,13 @@ function opening({ rows, delay_by_hour: hours, busiest_airports: airports }: Fli
   return markup`${
     best === undefined || worst === undefined
       ? []
-      : markup`<p class="lead">The best hour to leave is <b>${clock(best.hour)}</b>, ${lateness(best.mean_delay)} on
-average; the worst is <b>${clock(worst.hour)}</b>, ${lateness(worst.mean_delay)}.</p>`
+      : markup`<p class="lead">Flights of <b>${clock(best.hour)}</b> do best: ${lateness(best.mean_delay)} on average.
+Those of <b>${clock(worst.hour)}</b> do worst: ${lateness(worst.mean_delay)}.</p>`
   }
 <dl class="figures">
 ${figure(whole(rows), "flights read")}
 ${figure(markup`${minutes(mean)} <small>min</small>`, "mean delay of all of them")}
-${worstTail === undefined ? [] : figure(markup`${whole(worstTail.p95_delay)} <small>min</small>`, `95th percentile at ${clock(worstTail.hour)}, the worst`)}
+${worstTail === undefined ? [] : figure(markup`${whole(worstTail.p95_delay)} <small>min</small>`, `95th percentile at ${clock(worstTail.hour)}, the worst hour`)}
 ${busiest === undefined ? [] : figure(busiest.iata, `${placeOf(busiest)}, the busiest airport`)}
 </dl>`;
 }
@@ -91,8 +91,8 @@ function extreme<T>(items: readonly T[], size: (item: T) => number): T | undefin
 function hourSection({ delay_by_hour: hours }: FlightsReport): Markup {
   const few = hours.filter((each) => each.flights < FEW_FLIGHTS).length;
   return markup`<section>
-<h2>Delay by hour of departure</h2>
-<p>Minutes. The mean hides what travellers remember: one flight in twenty is later than the upper line.</p>
+<h2>Delay by hour of the day</h2>
+<p>Minutes. The mean hides what travellers remember: up to one flight in twenty is later than the upper line.</p>
 <figure class="chart">
 <ul class="keys narrow"><li><i class="of-p95"></i>95th percentile</li><li><i class="of-mean"></i>Mean</li></ul>
 <div class="wide">${hourChart(hours, { width: 1080, height: 480, hourStep: 2, names: 136 })}</div>
@@ -111,8 +111,8 @@ const hourRow = ({ hour, flights, mean_delay, p95_delay }: HourDelay): Markup =>
 
 // --- the airports ---------------------------------------------------------------------------------------------------
 
-const placeOf = ({ iata, name, city, state }: AirportTraffic): string =>
-  [name, city, state].filter((part) => part !== "").join(", ") || iata;
+const placeOf = ({ iata, city, state }: AirportTraffic): string =>
+  [city, state].filter((part) => part !== "").join(", ") || iata;
 
 function airportSection({ busiest_airports: airports }: FlightsReport): Markup {
   const most = Math.max(1, ...airports.map((each) => each.total));
@@ -127,13 +127,13 @@ function airportSection({ busiest_airports: airports }: FlightsReport): Markup {
     (
       each,
       index,
-    ) => markup`<li><span class="rank">${index + 1}</span><span class="who"><b>${each.iata}</b> ${each.name} <span>${[each.city, each.state].filter((part) => part !== "").join(", ")}</span></span><span class="bar" aria-hidden="true">${width(each.departures)}${width(each.arrivals)}</span><span class="sum">${whole(each.total)}</span></li>
+    ) => markup`<li><span class="rank">${index + 1}</span><span class="who"><b>${each.iata}</b> ${each.name} <span>${placeOf(each)}</span></span><span class="bar" aria-hidden="true">${width(each.departures)}${width(each.arrivals)}</span><span class="sum">${whole(each.total)}</span></li>
 `,
   )}</ol>
 <figcaption>The number at the right is the sum of departures and arrivals.</figcaption>
 </figure>
 <details><summary>The airports as a table</summary><div class="scroll"><table>
-<thead><tr><th scope="col">Airport</th><th scope="col">City</th><th scope="col" class="n">Departures</th><th scope="col" class="n">Arrivals</th><th scope="col" class="n">Total</th></tr></thead>
+<thead><tr><th scope="col">Airport</th><th scope="col">City</th><th scope="col" class="n">Departs</th><th scope="col" class="n">Arrives</th><th scope="col" class="n">Total</th></tr></thead>
 <tbody>${airports.map(airportRow)}</tbody></table></div></details>
 </section>`;
 }

@@ -24,9 +24,9 @@ section>p{color:var(--soft);max-width:66ch;margin-top:8px;text-wrap:pretty}
 .figures dd small{font-size:.48em;letter-spacing:0;font-weight:400;color:var(--soft)}
 figure{margin-top:24px}
 svg{display:block;max-width:100%;height:auto}
-.narrow{display:none}
 figcaption,.note{font:13.5px/1.5 var(--sans);color:var(--soft);margin-top:14px;max-width:76ch}
 .keys{display:flex;flex-wrap:wrap;gap:4px 20px;font:13.5px/1.5 var(--sans);color:var(--soft);margin:18px 0 10px;list-style:none;padding:0}
+.chart .narrow{display:none}
 .keys i{display:inline-block;width:12px;height:12px;border-radius:2px;margin-right:7px;vertical-align:-1px}
 .keys i.of-mean{background:var(--mean)}.keys i.of-p95{background:var(--p95)}.keys i.of-arrive{background:var(--arrive)}
 .chart text{font-family:var(--sans);font-variant-numeric:tabular-nums}
@@ -41,7 +41,7 @@ figcaption,.note{font:13.5px/1.5 var(--sans);color:var(--soft);margin-top:14px;m
 .name{font-size:14px;font-weight:600;fill:var(--mean)}.name.p95{fill:var(--p95)}
 .name tspan{font-size:12px;font-weight:400;fill:var(--soft)}
 .bars{list-style:none;font:14px/1.35 var(--sans);margin-top:4px}
-.bars li{display:grid;grid-template-columns:22px minmax(0,300px) minmax(0,1fr) 84px;gap:0 14px;align-items:center;padding:7px 0;
+.bars li{display:grid;grid-template-columns:22px minmax(0,390px) minmax(0,1fr) 76px;gap:0 14px;align-items:center;padding:7px 0;
 border-top:1px solid var(--rule)}
 .bars li:first-child{border-top:0}
 .bars .rank{color:var(--soft);text-align:right;font-variant-numeric:tabular-nums}
@@ -52,7 +52,7 @@ border-top:1px solid var(--rule)}
 .bar i{display:block;background:var(--mean);min-width:1px}.bar i+i{background:var(--arrive)}
 .bar i:first-child{border-radius:2px 0 0 2px}.bar i:last-child{border-radius:0 2px 2px 0}
 .run{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:clamp(16px,2.6vw,28px);margin-top:22px}
-svg.dag{--dag-paper:var(--card);margin:0 auto}
+.run figure{margin-top:0}svg.dag{--dag-paper:var(--card);margin:0 auto}
 h3{font:600 14px/1.4 var(--sans);margin:clamp(22px,3vw,32px) 0 6px;padding-top:clamp(18px,2.4vw,26px);border-top:1px solid var(--rule)}
 .gantt{list-style:none;padding:0;font:13px/1.3 var(--sans);position:relative}
 .gantt li{display:grid;grid-template-columns:minmax(88px,150px) minmax(0,1fr) 84px;gap:0 12px;align-items:center;padding:4px 0}
@@ -69,18 +69,18 @@ summary{cursor:pointer;color:var(--mean);font-weight:600;width:max-content;max-w
 summary:focus-visible{outline:2px solid var(--mean);outline-offset:3px;border-radius:2px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;margin-top:6px;font-variant-numeric:tabular-nums;width:100%;max-width:900px}
-th,td{padding:5px 16px 5px 0;border-bottom:1px solid var(--rule);vertical-align:top;text-align:left;overflow-wrap:anywhere}
-th{font-weight:600;color:var(--soft)}td.n,th.n{text-align:right;overflow-wrap:normal;white-space:nowrap}
+th,td{padding:5px 16px 5px 0;border-bottom:1px solid var(--rule);vertical-align:top;text-align:left}
+th{font-weight:600;color:var(--soft)}td.n,th.n{text-align:right;white-space:nowrap}
 .problem{border-left:4px solid var(--bad);padding:4px 0 4px 16px;margin-top:24px;font-family:var(--sans);color:var(--ink);overflow-wrap:anywhere}
 footer{margin-top:64px;padding-top:16px;border-top:1px solid var(--rule);font:13px/1.5 var(--sans);color:var(--soft);overflow-wrap:anywhere}
 @media(max-width:1100px){.across{display:none}.down{display:block}}
 @media(min-width:1101px){.down{display:none}}
-@media(max-width:760px){.wide{display:none}.narrow{display:block}
+@media(max-width:760px){.chart .wide{display:none}.chart .narrow{display:block}.chart .keys.narrow{display:flex}
 .figures{grid-template-columns:1fr 1fr}.figures>div{padding-bottom:14px}.figures>div:nth-child(odd){padding-left:0;border-left:0}
 .figures>div:nth-child(n+3){border-top:1px solid var(--rule)}
 .bars li{grid-template-columns:20px minmax(0,1fr) auto;gap:3px 10px;padding:9px 0}
 .bars .bar{grid-column:2/-1;grid-row:2;height:12px}.bars .sum{grid-column:3;grid-row:1}
-th,td{padding-right:10px;font-size:13px}
+th,td{padding-right:8px;font-size:12.5px}td:not(.n),th[scope=row]{overflow-wrap:anywhere;min-width:4.6em}
 .gantt li{grid-template-columns:88px minmax(0,1fr) 70px;gap:0 8px}}
 @media print{:root{--paper:#fff}body{font-size:12pt}section,li{break-inside:avoid}}
 `;

@@ -1,7 +1,7 @@
 import { KIND } from "../codec/index.ts";
 import { LIMITS, fault, fromWireError, type Fault, type WireError } from "../errors/index.ts";
 import type { Bell, Poller, Source } from "../ring/index.ts";
-import type { Clock, Timer } from "../scope/index.ts";
+import { deadlineOf, type Clock, type Timer } from "../scope/index.ts";
 import { METRICS, type MetricsBlock } from "../telemetry/index.ts";
 import { EventStream } from "./event-stream.ts";
 import { Inbound, type Received } from "./inbound.ts";
@@ -81,7 +81,9 @@ export class LinkClient implements Source {
       return Promise.reject(fault("MAILBOX_FULL", { actor: this.#link.callee, limit, unit: "calls in flight" }));
     }
     const correlation = this.#nextCorrelation();
-    const deadlineMs = timeoutMs === Infinity ? Infinity : this.#place.clock.now() + timeoutMs;
+    // A caller inside a scope cannot wait beyond the scope's deadline, and the callee learns of it.
+    const scopeDeadlineMs = signal === undefined ? Infinity : deadlineOf(signal);
+    const deadlineMs = Math.min(this.#place.clock.now() + timeoutMs, scopeDeadlineMs);
     try {
       this.#outbound.offer({ kind: KIND.call, member: index, correlation, deadlineMs, traceparent }, params);
     } catch (refused) {

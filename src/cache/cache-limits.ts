@@ -8,6 +8,8 @@ export const CACHE_LIMITS = Object.freeze({
   hotBytes: 16_777_216,
   /** Expired entries removed before other messages get their turn. */
   expiredPerSlice: 256,
+  /** Least time between two searches for expired entries, so that many that expire one by one leave together. */
+  sweepPauseMs: 1_000,
   /** Rows read at a time when the file is opened. */
   rowsPerRead: 1_000,
 });

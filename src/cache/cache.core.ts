@@ -12,7 +12,7 @@ export interface CacheBounds {
 
 /** One cached value, without the value itself. Times are wall-clock milliseconds, because entries outlive a process. */
 export interface CacheEntry {
-  /** Rises with every put and is never used twice; the row's key. */
+  /** Rises with every put; the row's key. */
   readonly id: number;
   readonly key: string;
   readonly sizeBytes: number;
@@ -137,16 +137,13 @@ export class CacheCore {
 
   /**
    * Takes in an entry that an earlier process stored, as the most recently used. To be called in the order of ids,
-   * and followed by `trim`: the bounds may have been larger then.
-   *
-   * @returns an older entry under the same key, which is given up
+   * and followed by `trim`: the bounds may have been larger then. False, and nothing changes, when its key is taken.
    */
-  load(entry: CacheEntry): CacheEntry | undefined {
-    const older = this.#byKey.get(entry.key);
-    if (older !== undefined) this.#take(older);
+  load(entry: CacheEntry): boolean {
+    if (this.#byKey.has(entry.key)) return false;
     this.#recency.addNewest(this.#hold(entry));
     this.#nextId = entry.id + 1;
-    return older;
+    return true;
   }
 
   /** Drops what is beyond the bounds. */

@@ -14,8 +14,6 @@ export type AssignmentEnd =
       readonly kind: "crashed";
       readonly crash: Crash;
       readonly phase: Phase | "gone";
-      /** Index of the module that was imported last; -1 for none. */
-      readonly module: number;
       readonly leftover: boolean;
     };
 
@@ -110,7 +108,6 @@ export class Assignment {
         kind: "crashed",
         crash: crashOf(error),
         phase: slots.phase(slot, token),
-        module: slots.module(slot),
         leftover: slots.endedByLeftover(slot),
       };
     }
@@ -143,23 +140,19 @@ export class Assignment {
 
   /** Holds the phase it is in against that phase's limit. */
   #look(): void {
-    const { slots, clock } = this.#services;
+    const { slots } = this.#services;
     const { slot, token } = this.#request;
     const { startMs, loadMs, timeoutMs, graceMs } = this.#limits;
-    const [limitMs, cause, killAfterMs] = ((): [number, StopCause, number] => {
-      switch (slots.phase(slot, token)) {
-        case "assigned":
-          return [startMs, "starting", 0];
-        case "loading":
-          return [loadMs, "loading", 0];
-        case "running":
-          return [timeoutMs, "timedOut", graceMs];
-        default:
-          return [Number.POSITIVE_INFINITY, "timedOut", 0];
-      }
-    })();
-    const dueAtMs = slots.since(slot) + limitMs;
-    if (dueAtMs <= clock.now()) this.stop(cause, killAfterMs);
+    const phase = slots.phase(slot, token);
+    const sinceMs = slots.since(slot);
+    if (phase === "assigned") this.#hold(sinceMs + startMs, "starting", 0);
+    else if (phase === "loading") this.#hold(sinceMs + loadMs, "loading", 0);
+    else if (phase === "running") this.#hold(sinceMs + timeoutMs, "timedOut", graceMs);
+  }
+
+  #hold(dueAtMs: number, cause: StopCause, graceMs: number): void {
+    const { clock } = this.#services;
+    if (dueAtMs <= clock.now()) this.stop(cause, graceMs);
     else if (cause !== "timedOut") this.#lookAgain(dueAtMs);
     else if (dueAtMs < Number.POSITIVE_INFINITY) this.#watch = clock.at(dueAtMs, () => this.#look());
   }

@@ -37,14 +37,16 @@ export const BUILT_IN_TASKS = defineTasks({
 });
 
 async function wait(ms: number, { signal, checkpoint }: TaskContext): Promise<void> {
-  for (let leftMs = ms; leftMs > 0 || leftMs === ms; leftMs -= TIMER_MS_MAX) {
+  let leftMs = ms;
+  do {
     checkpoint();
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, Math.min(leftMs, TIMER_MS_MAX));
     signal.addEventListener("abort", () => resolve(), { once: true });
     await promise;
     clearTimeout(timer);
-  }
+    leftMs -= TIMER_MS_MAX;
+  } while (leftMs > 0);
   checkpoint();
 }
 

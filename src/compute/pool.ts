@@ -1,7 +1,7 @@
-import { assert, fault, fromWireError, toWireError } from "../errors/index.ts";
+import { assert, fault, fromWireError, toWireError, type Fault } from "../errors/index.ts";
 import type { Clock } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import { Assignment, type AssignmentEnd } from "./assignment.ts";
+import { Assignment, type AssignmentEnd, type AssignmentServices } from "./assignment.ts";
 import { handlersOf, interrupted, outcomeOf, type PoolTerms, type RunOutcome } from "./run-outcome.ts";
 import { Slots } from "./slots.ts";
 import type { HandlerInfo, Progress, TaskLogFields, TaskLogLevel, ThreadMessage } from "./thread-message.ts";
@@ -77,169 +77,187 @@ export const WAITING_RUNS_MAX = 1_024;
 const START_MS = 30_000;
 const LOAD_MS = 30_000;
 
-/** A handler pool. Nothing is loaded and no thread started before the first run or description. */
-export function openPool(options: PoolOptions): ComputePool {
-  return createPool(options, openThreads);
-}
-
-interface Run {
-  readonly request: RunRequest;
-  /** Null while it waits for a slot. */
-  assignment: Assignment | null;
-  readonly settle: (outcome: RunOutcome) => void;
-}
-
-/** Puts something into a slot and resolves when the slot is free again. */
-type Waiter = (slot: number) => Promise<void>;
-
-/** The pool over any threads. */
-export function createPool(options: PoolOptions, open: (options: ThreadsOptions) => Threads): ComputePool {
-  const { modules, threads: capacity, heapMb, graceMs, blobsDirectory, roots, clock, log } = options;
-  const terms: PoolTerms = { modules, heapMb, startMs: START_MS, loadMs: options.loadMs ?? LOAD_MS };
-  const slots = Slots.allocate(capacity);
-  const free = Array.from({ length: capacity }, (_, slot) => slot);
-  const waiting: Waiter[] = [];
-  const runs = new Map<string, Run>();
-  const assignments = new Set<Assignment>();
-  let describing: Promise<readonly HandlerInfo[]> | null = null;
-  let closing: Promise<void> | null = null;
-
-  const onMessage = (message: ThreadMessage): void => {
-    if (message.kind === "mcplusplus.log") {
-      const { taskId, level, message: text, fields } = message;
-      if (options.onLog !== undefined) options.onLog(taskId, level, text, fields);
-      else log[level](text, taskId === null ? fields : { ...fields, task: taskId });
-    } else if (runs.get(message.taskId)?.request.token === message.token) {
-      options.onProgress(message.taskId, message.fraction, message.message);
-    }
-  };
-  const threads = open({
-    entry: TASK_RUNNER,
-    threads: capacity,
-    heapMb,
-    setup: { slots: slots.buffer, modules, roots, blobsDirectory },
-    onMessage,
-    log,
-  });
-
-  const fill = (): void => {
-    while (free.length > 0 && waiting.length > 0) {
-      const slot = free.pop() as number;
-      const waiter = waiting.shift() as Waiter;
-      void waiter(slot).then(() => {
-        slots.release(slot);
-        free.push(slot);
-        fill();
-      });
-    }
-  };
-
-  /** Follows one assignment to its end; `onEnd` hears of it as soon as it is certain. */
-  const follow = async (
-    assignment: Assignment,
-    slot: number,
-    onEnd: (end: AssignmentEnd, loadingModule: number) => void,
-  ): Promise<void> => {
-    assignments.add(assignment);
-    const end = await assignment.ended;
-    onEnd(end, slots.module(slot));
-    await assignment.released;
-    assignments.delete(assignment);
-  };
-
-  const start = (run: Run, slot: number): Promise<void> => {
-    const { request, settle } = run;
-    const { taskId, token, action, attempt, timeoutMs, input } = request;
-    const assignment = new Assignment(
-      { kind: "run", slot, token, taskId, action, attempt, timeoutMs, input: detached(input) },
-      { slots, threads, clock },
-      { startMs: terms.startMs, loadMs: terms.loadMs, timeoutMs, graceMs },
-    );
-    run.assignment = assignment;
-    return follow(assignment, slot, (end, loadingModule) => {
-      const last = lastProgressOf(end);
-      if (last !== null) options.onProgress(taskId, last.fraction, last.message);
-      settle(outcomeOf(end, request, terms, loadingModule));
-    });
-  };
-
-  const describe = async (): Promise<readonly HandlerInfo[]> => {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly HandlerInfo[]>();
-    waiting.push((slot) => {
-      const assignment = new Assignment(
-        { kind: "describe", slot, token: DESCRIBE_TOKEN },
-        { slots, threads, clock },
-        { startMs: terms.startMs, loadMs: terms.loadMs, timeoutMs: Number.POSITIVE_INFINITY, graceMs },
-      );
-      return follow(assignment, slot, (end, loadingModule) => {
-        const described = handlersOf(end, terms, loadingModule);
-        if ("handlers" in described) resolve(described.handlers);
-        else reject(fromWireError(described.error));
-      });
-    });
-    fill();
-    return promise;
-  };
-
-  const closeAll = async (closeGraceMs: number): Promise<void> => {
-    // What waits finds the pool closed when its turn comes; what has a thread is told to stop.
-    for (const run of runs.values()) if (run.assignment === null) run.settle(CLOSED);
-    waiting.length = 0;
-    for (const assignment of assignments) assignment.stop("closing", closeGraceMs);
-    await Promise.all([...assignments].map(({ ended }) => ended));
-    await threads.close();
-  };
-
-  return {
-    capacity,
-    get running() {
-      return runs.size;
-    },
-    async describe() {
-      if (closing !== null) throw fault("UNAVAILABLE", { what: "the handler pool", why: "it is closed" });
-      describing ??= describe().catch((error: unknown) => {
-        describing = null;
-        throw error;
-      });
-      return describing;
-    },
-    run(request) {
-      assert(!runs.has(request.taskId), `task "${request.taskId}" runs already`);
-      if (closing !== null) return Promise.resolve(CLOSED);
-      if (waiting.length >= WAITING_RUNS_MAX) {
-        return Promise.resolve(interrupted(`${WAITING_RUNS_MAX} runs wait for a thread already`));
-      }
-      const { promise, resolve } = Promise.withResolvers<RunOutcome>();
-      const run: Run = {
-        request,
-        assignment: null,
-        settle(outcome) {
-          runs.delete(request.taskId);
-          resolve(outcome);
-        },
-      };
-      runs.set(request.taskId, run);
-      waiting.push((slot) => (runs.get(request.taskId) === run ? start(run, slot) : Promise.resolve()));
-      fill();
-      return promise;
-    },
-    cancel(taskId, { graceMs: cancelGraceMs }) {
-      const run = runs.get(taskId);
-      if (run === undefined) return false;
-      if (run.assignment !== null) return run.assignment.stop("cancelled", cancelGraceMs);
-      run.settle({ kind: "cancelled", error: toWireError(fault("CANCELLED", { what: `task "${taskId}"` })) });
-      return true;
-    },
-    close({ graceMs: closeGraceMs }) {
-      closing ??= closeAll(closeGraceMs);
-      return closing;
-    },
-  };
-}
-
 /** Tokens of leases begin at 1. */
 const DESCRIBE_TOKEN = 0;
 const CLOSED: RunOutcome = interrupted("the pool was closed");
+
+/** A handler pool. Nothing is loaded and no thread started before the first run or description. */
+export function openPool(options: PoolOptions): ComputePool {
+  return new HandlerPool(options, openThreads);
+}
+
+interface Waiter {
+  /** Resolves when the slot is free again. */
+  start(slot: number): Promise<void>;
+  /** The pool was closed before its turn came. */
+  refuse(): void;
+}
+
+interface Run extends Waiter {
+  readonly token: number;
+  /** Null while it waits for a slot. */
+  assignment: Assignment | null;
+  settle(outcome: RunOutcome): void;
+}
+
+/** The pool over any threads. */
+export class HandlerPool implements ComputePool {
+  readonly capacity: number;
+  readonly #options: PoolOptions;
+  readonly #terms: PoolTerms;
+  readonly #services: AssignmentServices;
+  readonly #free: number[];
+  readonly #waiting: Waiter[] = [];
+  readonly #runs = new Map<string, Run>();
+  readonly #assignments = new Set<Assignment>();
+  #describing: Promise<readonly HandlerInfo[]> | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: PoolOptions, open: (options: ThreadsOptions) => Threads) {
+    const { modules, threads, heapMb, blobsDirectory, roots, clock, log, loadMs = LOAD_MS } = options;
+    this.capacity = threads;
+    this.#options = options;
+    this.#terms = { modules, heapMb, startMs: START_MS, loadMs };
+    this.#free = Array.from({ length: threads }, (_, slot) => slot);
+    const slots = Slots.allocate(threads);
+    const setup = { slots: slots.buffer, modules, roots, blobsDirectory };
+    const onMessage = (message: ThreadMessage): void => this.#hear(message);
+    this.#services = {
+      slots,
+      clock,
+      threads: open({ entry: TASK_RUNNER, threads, heapMb, setup, onMessage, log }),
+    };
+  }
+
+  get running(): number {
+    return this.#runs.size;
+  }
+
+  async describe(): Promise<readonly HandlerInfo[]> {
+    if (this.#closing !== null) throw closedFault();
+    this.#describing ??= this.#describe().catch((error: unknown) => {
+      // A module may have been mended meanwhile.
+      this.#describing = null;
+      throw error;
+    });
+    return this.#describing;
+  }
+
+  run(request: RunRequest): Promise<RunOutcome> {
+    const { taskId } = request;
+    assert(!this.#runs.has(taskId), `task "${taskId}" runs already`);
+    if (this.#closing !== null) return Promise.resolve(CLOSED);
+    if (this.#waiting.length >= WAITING_RUNS_MAX) {
+      return Promise.resolve(interrupted(`${WAITING_RUNS_MAX} runs wait for a thread already`));
+    }
+    const { promise, resolve } = Promise.withResolvers<RunOutcome>();
+    const run: Run = {
+      assignment: null,
+      token: request.token,
+      start: (slot) => this.#start(request, run, slot),
+      refuse: () => run.settle(CLOSED),
+      settle: (outcome) => {
+        this.#runs.delete(taskId);
+        resolve(outcome);
+      },
+    };
+    this.#runs.set(taskId, run);
+    this.#waiting.push(run);
+    this.#fill();
+    return promise;
+  }
+
+  cancel(taskId: string, { graceMs }: { readonly graceMs: number }): boolean {
+    const run = this.#runs.get(taskId);
+    if (run === undefined) return false;
+    if (run.assignment !== null) return run.assignment.stop("cancelled", graceMs);
+    this.#waiting.splice(this.#waiting.indexOf(run), 1);
+    run.settle({ kind: "cancelled", error: toWireError(fault("CANCELLED", { what: `task "${taskId}"` })) });
+    return true;
+  }
+
+  close({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    for (const waiter of this.#waiting.splice(0)) waiter.refuse();
+    for (const assignment of this.#assignments) assignment.stop("closing", graceMs);
+    await Promise.all([...this.#assignments].map(({ ended }) => ended));
+    await this.#services.threads.close();
+  }
+
+  #fill(): void {
+    while (this.#free.length > 0) {
+      const waiter = this.#waiting.shift();
+      if (waiter === undefined) return;
+      const slot = this.#free.pop() ?? 0;
+      void waiter.start(slot).then(() => {
+        this.#services.slots.release(slot);
+        this.#free.push(slot);
+        this.#fill();
+      });
+    }
+  }
+
+  #start(request: RunRequest, run: Run, slot: number): Promise<void> {
+    const { taskId, token, action, attempt, timeoutMs, input } = request;
+    run.assignment = new Assignment(
+      { kind: "run", slot, token, taskId, action, attempt, timeoutMs, input: detached(input) },
+      this.#services,
+      { ...this.#terms, timeoutMs, graceMs: this.#options.graceMs },
+    );
+    return this.#follow(run.assignment, (end) => {
+      const last = lastProgressOf(end);
+      if (last !== null) this.#options.onProgress(taskId, last.fraction, last.message);
+      run.settle(outcomeOf(end, request, this.#terms, this.#services.slots.module(slot)));
+    });
+  }
+
+  #describe(): Promise<readonly HandlerInfo[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly HandlerInfo[]>();
+    this.#waiting.push({
+      start: (slot) => {
+        const assignment = new Assignment({ kind: "describe", slot, token: DESCRIBE_TOKEN }, this.#services, {
+          ...this.#terms,
+          timeoutMs: Number.POSITIVE_INFINITY,
+          graceMs: this.#options.graceMs,
+        });
+        return this.#follow(assignment, (end) => {
+          const described = handlersOf(end, this.#terms, this.#services.slots.module(slot));
+          if ("handlers" in described) resolve(described.handlers);
+          else reject(fromWireError(described.error));
+        });
+      },
+      refuse: () => reject(closedFault()),
+    });
+    this.#fill();
+    return promise;
+  }
+
+  /** Follows one assignment until its slot is free; `onEnd` hears of its end as soon as that is certain. */
+  async #follow(assignment: Assignment, onEnd: (end: AssignmentEnd) => void): Promise<void> {
+    this.#assignments.add(assignment);
+    onEnd(await assignment.ended);
+    await assignment.released;
+    this.#assignments.delete(assignment);
+  }
+
+  #hear(message: ThreadMessage): void {
+    const { onLog, onProgress, log } = this.#options;
+    const { taskId } = message;
+    if (message.kind === "mcplusplus.log") {
+      const { level, message: text, fields } = message;
+      if (onLog !== undefined) onLog(taskId, level, text, fields);
+      else log[level](text, taskId === null ? fields : { ...fields, task: taskId });
+    } else if (this.#runs.get(message.taskId)?.token === message.token) {
+      onProgress(message.taskId, message.fraction, message.message);
+    }
+  }
+}
+
+const closedFault = (): Fault => fault("UNAVAILABLE", { what: "the handler pool", why: "it is closed" });
 
 function lastProgressOf(end: AssignmentEnd): Progress | null {
   return end.kind === "replied" && "progress" in end.reply ? end.reply.progress : null;

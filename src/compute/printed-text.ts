@@ -23,7 +23,7 @@ export function capturePrinted(
     record(level, text.replace(/\n$/, ""));
     // Whoever waits for the write to be done is told so, but not within the call: streams never do that.
     const done = rest.at(-1);
-    if (typeof done === "function") process.nextTick(done as () => void);
+    if (typeof done === "function") process.nextTick(done);
     return true;
   };
   return () => {

@@ -1,12 +1,7 @@
 import { fault } from "../errors/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
 import { WIRE_DEPTH_MAX } from "../schema/index.ts";
-
-/** What a handler thread needs of the store of content-addressed values. */
-export interface BlobSource {
-  /** @throws BLOB_MISSING, BLOB_CORRUPT */
-  get(sha256: string): Promise<Uint8Array>;
-}
+import type { BlobStore } from "../store/index.ts";
 
 /**
  * Puts the values that references stand for in their places, also where a stored value holds references itself. A
@@ -18,7 +13,7 @@ export interface BlobSource {
  */
 export async function resolveReferences(
   value: unknown,
-  blobs: BlobSource | null,
+  blobs: Pick<BlobStore, "get"> | null,
   what: string,
 ): Promise<unknown> {
   const stored = new Map<string, unknown>();

@@ -33,22 +33,19 @@ export interface PoolTerms {
 type Stopped = Extract<AssignmentEnd, { kind: "stopped" }>;
 type Crashed = Extract<AssignmentEnd, { kind: "crashed" }>;
 
+/** @param loadingModule index of the module that was imported last; -1 for none */
 export function outcomeOf(
   end: AssignmentEnd,
   run: RunTerms,
   pool: PoolTerms,
   loadingModule: number,
 ): RunOutcome {
-  switch (end.kind) {
-    case "stopped":
-      return outcomeOfStop(end, run, pool, loadingModule);
-    case "crashed":
-      return outcomeOfCrash(end, run, pool);
-    case "replied":
-      if (end.reply.kind === "completed") return { kind: "completed", output: end.reply.output };
-      if (end.reply.kind === "failed") return { kind: "failed", error: end.reply.error };
-      return interrupted("its thread gave it back");
-  }
+  if (end.kind === "stopped") return outcomeOfStop(end, run, pool, loadingModule);
+  if (end.kind === "crashed") return outcomeOfCrash(end, run, pool, loadingModule);
+  const { reply } = end;
+  if (reply.kind === "completed") return { kind: "completed", output: reply.output };
+  if (reply.kind === "failed") return { kind: "failed", error: reply.error };
+  return interrupted("its thread gave it back");
 }
 
 /** The handlers, or why there are none. */
@@ -64,59 +61,51 @@ export function handlersOf(
   return { error: toWireError(fault("UNAVAILABLE", { what: "the list of handlers", why })) };
 }
 
-function outcomeOfStop(end: Stopped, run: RunTerms, pool: PoolTerms, loadingModule: number): RunOutcome {
-  switch (end.cause) {
-    case "cancelled":
-      return { kind: "cancelled", error: toWireError(cancelled(run, end.terminated)) };
-    case "timedOut":
-      return failed(fault("HANDLER_TIMEOUT", { action: run.action, timeoutMs: run.timeoutMs }));
-    case "loading":
-      return failed(
-        moduleInvalid(pool, loadingModule, `its import did not end within ${pool.loadMs / 1000} s`),
-      );
-    case "starting":
-      return interrupted(`no thread took it up within ${pool.startMs / 1000} s`);
-    case "closing":
-      return interrupted("the pool was closed");
+function outcomeOfStop(
+  { cause, terminated }: Stopped,
+  run: RunTerms,
+  pool: PoolTerms,
+  loadingModule: number,
+): RunOutcome {
+  if (cause === "cancelled") return { kind: "cancelled", error: toWireError(cancelled(run, terminated)) };
+  if (cause === "timedOut") {
+    return failed(fault("HANDLER_TIMEOUT", { action: run.action, timeoutMs: run.timeoutMs }));
   }
+  if (cause === "loading") {
+    return failed(
+      moduleInvalid(pool, loadingModule, `its import did not end within ${pool.loadMs / 1000} s`),
+    );
+  }
+  return interrupted(
+    cause === "starting" ? `no thread took it up within ${pool.startMs / 1000} s` : "the pool was closed",
+  );
 }
 
 function outcomeOfCrash(
-  { crash, phase, module, leftover }: Crashed,
+  { crash, phase, leftover }: Crashed,
   run: RunTerms,
   pool: PoolTerms,
+  loadingModule: number,
 ): RunOutcome {
-  if (phase === "loading" && module >= 0) {
-    return failed(moduleInvalid(pool, module, `importing it ended the thread: ${textOfCrash(crash, pool)}`));
+  const how = textOfCrash(crash, pool);
+  if (phase === "loading" && loadingModule >= 0) {
+    return failed(moduleInvalid(pool, loadingModule, `importing it ended the thread: ${how}`));
   }
-  if (phase !== "running") return interrupted(`its thread ended beside it: ${textOfCrash(crash, pool)}`);
-  if (leftover) {
-    return interrupted(
-      `something an earlier handler left running ended the thread: ${textOfCrash(crash, pool)}`,
-    );
-  }
+  if (phase !== "running") return interrupted(`its thread ended beside it: ${how}`);
+  if (leftover) return interrupted(`something an earlier handler left running ended the thread: ${how}`);
+
   const { action } = run;
-  switch (crash.kind) {
-    case "memory":
-      return failed(fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: pool.heapMb }));
-    case "exit":
-      return failed(fault("HANDLER_EXITED", { action, exitCode: crash.exitCode }));
-    case "thrown": {
-      const text = `${textOfThrown(crash.error)} (thrown where nothing waits for it, which ended the thread)`;
-      return failed(fault("HANDLER_FAILED", { action, text }, causeOf(crash.error)));
-    }
+  if (crash.kind === "memory") {
+    return failed(fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: pool.heapMb }));
   }
+  if (crash.kind === "exit") return failed(fault("HANDLER_EXITED", { action, exitCode: crash.exitCode }));
+  const text = `${how} (thrown where nothing waits for it, which ended the thread)`;
+  return failed(fault("HANDLER_FAILED", { action, text }, causeOf(crash.error)));
 }
 
 function textOfCrash(crash: Crash, pool: PoolTerms): string {
-  switch (crash.kind) {
-    case "memory":
-      return `more than ${pool.heapMb} MB of memory were used`;
-    case "exit":
-      return `exit code ${crash.exitCode}`;
-    case "thrown":
-      return textOfThrown(crash.error);
-  }
+  if (crash.kind === "memory") return `more than ${pool.heapMb} MB of memory were used`;
+  return crash.kind === "exit" ? `exit code ${crash.exitCode}` : textOfThrown(crash.error);
 }
 
 function cancelled({ taskId }: RunTerms, terminated: boolean): Fault {

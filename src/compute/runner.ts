@@ -3,8 +3,8 @@ import { Reference, packValue, unpackValue } from "../codec/index.ts";
 import { fault, isCancellation, isFault, toWireError, type Fault, type WireError } from "../errors/index.ts";
 import { findNonWire, validate, type StandardSchema } from "../schema/index.ts";
 import { createRegistry } from "./registry.ts";
-import { replaceReferences, resolveReferences, type BlobSource } from "./references.ts";
-import { openContext, type BlobSink, type ContextServices, type TaskContext } from "./task-context.ts";
+import { replaceReferences, resolveReferences } from "./references.ts";
+import { openContext, type ContextServices, type TaskContext } from "./task-context.ts";
 import { TaskLog } from "./task-log.ts";
 import { causeOf, textOfThrown } from "./thrown.ts";
 import type { Handler } from "./define-tasks.ts";
@@ -17,7 +17,6 @@ export interface RunnerServices extends ContextServices {
   readonly threadId: number;
   /** URLs of files. */
   readonly modules: readonly string[];
-  readonly blobs: (BlobSource & BlobSink) | null;
 }
 
 /** What one thread does with what the pool gives it. Never rejects; what it replies can be sent as it is. */
@@ -86,9 +85,8 @@ export function createRunner(services: RunnerServices): Runner {
     log: () => (origins.getStore() ?? current ?? modulesOrigin).log,
     noteEnd() {
       const culprit = origins.getStore();
-      if (current?.slot != null && culprit !== undefined && culprit !== current) {
-        slots.blameLeftover(current.slot);
-      }
+      const slot = current?.slot ?? null;
+      if (slot !== null && culprit !== undefined && culprit !== current) slots.blameLeftover(slot);
     },
   };
 }
@@ -112,7 +110,8 @@ async function outputOf(
   }
   const packed = packValue(output);
   if (packed.byteLength <= OUTPUT_INLINE_BYTES_MAX || blobs === null) return packed;
-  return packValue(new Reference(await blobs.put(packed), packed.byteLength));
+  const { sha256, sizeBytes } = await blobs.put(packed);
+  return packValue(new Reference(sha256, sizeBytes));
 }
 
 async function checked(

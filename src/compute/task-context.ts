@@ -2,12 +2,13 @@ import { Reference, packValue } from "../codec/index.ts";
 import { fault, sentenceOf } from "../errors/index.ts";
 import { assertWire } from "../schema/index.ts";
 import type { Clock, Timer } from "../scope/index.ts";
+import type { BlobStore } from "../store/index.ts";
 import { allowedPath } from "./allowed-path.ts";
 import { replaceWholeFile } from "./replace-file.ts";
 import { replaceReferences } from "./references.ts";
 import type { Slots } from "./slots.ts";
 import { createStopSignal } from "./stop-signal.ts";
-import type { TaskLog } from "./task-log.ts";
+import { shortText, type TaskLog } from "./task-log.ts";
 import type { AttemptRequest, Progress, TaskLogFields, ThreadMessage } from "./thread-message.ts";
 
 /** What a handler is given beside its input. Its functions may be taken apart (`{ signal, progress }`). */
@@ -58,16 +59,12 @@ export interface TaskContext {
   writeFile(path: string, content: string | Uint8Array): Promise<void>;
 }
 
-/** What a handler thread needs to store values by their content. */
-export interface BlobSink {
-  put(bytes: Uint8Array): Promise<string>;
-}
-
 export interface ContextServices {
   readonly slots: Slots;
   readonly clock: Clock;
   readonly roots: readonly string[];
-  readonly blobs: BlobSink | null;
+  /** Null when nothing is kept on disk. */
+  readonly blobs: Pick<BlobStore, "get" | "put"> | null;
   readonly post: (message: ThreadMessage) => void;
 }
 
@@ -103,10 +100,10 @@ export function openContext(request: AttemptRequest, log: TaskLog, services: Con
           allowed: "a number from 0 to 1",
         });
       }
-      const text = String(message).slice(0, PROGRESS_CHARS_MAX);
+      const text = shortText(message, PROGRESS_CHARS_MAX);
       reporter.report({ fraction: Math.min(1, Math.max(0, fraction)), message: text });
     },
-    log: (message, fields) => log.write("info", String(message), fields),
+    log: (message, fields) => log.write("info", message, fields),
     async keep(value) {
       stop.checkpoint();
       assertWire(
@@ -117,7 +114,8 @@ export function openContext(request: AttemptRequest, log: TaskLog, services: Con
         throw fault("UNAVAILABLE", { what: "keep", why: "the queue keeps nothing on disk" });
       }
       const bytes = packValue(value);
-      return new Reference(await blobs.put(bytes), bytes.byteLength);
+      const { sha256, sizeBytes } = await blobs.put(bytes);
+      return new Reference(sha256, sizeBytes);
     },
     path: (path) => allowedPath(path, roots),
     async writeFile(path, content) {

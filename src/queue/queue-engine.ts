@@ -6,6 +6,7 @@ import type { Handlers } from "./handlers.ts";
 import type { AttemptEnd, QueueCore, RowChange } from "./queue.core.ts";
 import type { Queue, TaskOutcome, TaskSpec, TaskStatus } from "./queue.protocol.ts";
 import type { QueueRows } from "./queue-rows.ts";
+import { checkCancel, checkPage, checkSpecs } from "./task-spec.ts";
 import { hasEnded, statusOf, type Task } from "./task.ts";
 
 type Members = typeof Queue.members;
@@ -33,7 +34,7 @@ export class QueueEngine {
   readonly #init: QueueInit;
   /** Settles with the latest write, whatever became of it; null when memory and disk agree. */
   #pending: Promise<void> | null = null;
-  /** Ends of attempts whose commit failed. Their tasks are busy still, so there are never more than threads. */
+  /** Ends of attempts whose commit failed. Their tasks are busy again, so there are few. */
   #unsettled: (() => void)[] = [];
   #retry: Timer | null = null;
   #retryMs = RETRY_MS_MIN;
@@ -41,13 +42,7 @@ export class QueueEngine {
   #stopping = false;
   #whenIdle: (() => void) | null = null;
 
-  constructor(
-    core: QueueCore,
-    rows: QueueRows,
-    handlers: Handlers,
-    context: QueueContext,
-    init: QueueInit,
-  ) {
+  constructor(core: QueueCore, rows: QueueRows, handlers: Handlers, context: QueueContext, init: QueueInit) {
     this.#core = core;
     this.#rows = rows;
     this.#handlers = handlers;
@@ -59,18 +54,25 @@ export class QueueEngine {
   // --- calls --------------------------------------------------------------------------------------------------------
 
   async submit(specs: readonly TaskSpec[]): Promise<TaskStatus[]> {
-    const { tasks, rows } = this.#core.submit(specs, this.#nowMs());
-    if (rows.length > 0) {
-      const flushed = this.#commit(rows);
-      this.#pump();
-      await flushed;
-      this.#context.metrics.count(METRICS.tasksSubmitted, rows.length);
-    } else {
-      await this.flushed();
-      // They were there in memory only, and the commit that was to keep them has failed: the work is new again.
-      if (tasks.some((task) => !this.#core.has(task.taskId))) return this.submit(specs);
+    checkSpecs(specs);
+    // Whoever asks again for what is there already gets it, even if its handler is gone meanwhile.
+    const actions = specs
+      .filter(({ taskId, action }) => !this.#handlers.isBuiltIn(action) && !this.#core.has(taskId))
+      .map(({ action }) => action);
+    if (actions.length > 0) await this.#handlers.check(actions);
+    for (;;) {
+      const { tasks, rows } = this.#core.submit(specs, this.#nowMs());
+      if (rows.length > 0) {
+        const written = this.#commit(rows);
+        this.#pump();
+        await written;
+        this.#context.metrics.count(METRICS.tasksSubmitted, rows.length);
+      } else {
+        await this.flushed();
+      }
+      if (tasks.every((task) => this.#core.has(task.taskId))) return tasks.map(statusOf);
+      // One of them was in memory only, and the commit that was to keep it has failed: it is new after all.
     }
-    return tasks.map(statusOf);
   }
 
   async outcome(taskId: string): Promise<TaskOutcome> {
@@ -85,6 +87,7 @@ export class QueueEngine {
     offset: number,
     limit: number,
   ): Promise<{ tasks: TaskOutcome[]; total: number }> {
+    checkPage(offset, limit);
     await this.flushed();
     const tasks = this.#core.group(group);
     const page = [...tasks].slice(offset, offset + limit);
@@ -96,6 +99,7 @@ export class QueueEngine {
     reason: string,
     force: boolean,
   ): Promise<{ cancelled: number; cancelling: number }> {
+    checkCancel(taskIds, reason);
     const { rows, cancelling } = this.#core.cancel(taskIds, reason, this.#nowMs());
     await (rows.length > 0 ? this.#commit(rows) : this.flushed());
     const ended = rows.filter((row) => row.after.endedAtMs !== null);
@@ -108,9 +112,7 @@ export class QueueEngine {
   async release(group: string): Promise<number> {
     const released = this.#core.release(group);
     if (released.length === 0) return 0;
-    await this.#track(
-      this.#rows.release(released, () => this.#core.unrelease(released)),
-    );
+    await this.#track(this.#rows.release(released, () => this.#core.unrelease(released)));
     this.#retire();
     return released.length;
   }
@@ -123,28 +125,19 @@ export class QueueEngine {
   // --- running ------------------------------------------------------------------------------------------------------
 
   /** Interrupts what the last life left running, and starts what is queued. */
-  async open(): Promise<void> {
-    const nowMs = this.#nowMs();
-    const rows = [...this.#core.busy].map((task) =>
-      this.#core.settle(task.taskId, task.life.token, { kind: "interrupted" }, nowMs),
-    );
-    if (rows.length > 0) {
-      this.#context.metrics.count(METRICS.tasksInterrupted, rows.length);
-      await this.#commit(rows);
-      for (const row of rows) if (row.after.endedAtMs !== null) this.#announce(row);
-    }
+  open(): void {
+    // All of them before the first claim, so that the next to run is chosen among all.
+    for (const { taskId, life } of this.#core.busy) this.#end(taskId, life.token, { kind: "interrupted" });
     this.#retire();
     this.#pump();
   }
 
-  /** Gives handlers the grace to end by themselves, and hands the attempts of the others back. */
+  /** Gives handlers half of the grace to end by themselves, and hands the attempts of the others back. */
   async close(): Promise<void> {
     this.#stopping = true;
-    await this.#untilIdle(this.#init.graceMs);
-    this.#retry?.cancel();
+    await this.#untilIdle(this.#init.graceMs / 2);
+    this.#endAgain();
     const nowMs = this.#nowMs();
-    // Outcomes that wait for the disk have one last try in front of the rest; those that fail now run again.
-    this.#settleAgain();
     const rows = [...this.#core.busy].map((task) =>
       this.#core.settle(task.taskId, task.life.token, { kind: "returned" }, nowMs),
     );
@@ -152,17 +145,17 @@ export class QueueEngine {
       if (rows.length > 0) await this.#commit(rows);
       for (const row of rows) if (row.after.endedAtMs !== null) this.#announce(row);
     } catch (error) {
-      // Not lost: the next life finds these tasks running and interrupts them.
+      // The next life finds these tasks running and interrupts them; only then does it count.
       this.#context.log.warn("running tasks could not be handed back", { why: sentenceOf(error) });
     }
-    await this.flushed();
     this.#retry?.cancel();
   }
 
-  progressed(taskId: string, token: number, progress: number, message: string): void {
-    if (!this.#core.progress(taskId, token, progress)) return;
-    const { group, progress: kept } = this.#core.task(taskId);
-    this.#context.emit.progressed({ taskId, group, progress: kept, message });
+  /** @param progress 0 to 1, of the attempt that runs: the pool sends nothing of earlier ones */
+  progressed(taskId: string, progress: number, message: string): void {
+    if (!this.#core.progress(taskId, progress)) return;
+    const { group } = this.#core.task(taskId);
+    this.#context.emit.progressed({ taskId, group, progress, message });
   }
 
   /** Claims for every free slot. The start waits for the commit; the claim does not wait for the turn to end. */
@@ -182,7 +175,10 @@ export class QueueEngine {
     const { token, attempt, startedAtMs } = after;
     // The cancellation came between the claim and its commit: there is no handler to tell.
     if (task.life.state === "cancelling") return this.#settle(taskId, token, { kind: "cancelled" });
-    assert(startedAtMs !== null && task.life.token === token, `task ${taskId} runs under the token of its claim`);
+    assert(
+      startedAtMs !== null && task.life.token === token,
+      `task ${taskId} runs under the token of its claim`,
+    );
     this.#context.metrics.count(METRICS.tasksStarted);
     if (attempt === 1) {
       this.#context.metrics.observe(METRICS.taskWaitSeconds, (startedAtMs - task.submittedAtMs) / 1_000);
@@ -200,31 +196,36 @@ export class QueueEngine {
     this.#settle(taskId, token, end);
   }
 
-  /** Ends an attempt, and tries again until that is on disk: an outcome is never lost while this thread lives. */
+  /** The end of one attempt and the claim of the next task are one transaction. */
   #settle(taskId: string, token: number, end: AttemptEnd): void {
+    this.#end(taskId, token, end);
+    this.#pump();
+  }
+
+  /** Tries again until the end is on disk: an outcome is not lost while this thread lives. */
+  #end(taskId: string, token: number, end: AttemptEnd): void {
     let row: RowChange;
     try {
       row = this.#core.settle(taskId, token, end, this.#nowMs());
     } catch (error) {
       if (!isFault(error, "LEASE_LOST")) throw error;
-      this.#context.log.debug(error.message, { taskId });
+      this.#context.log.debug(error.message, { task: taskId });
       return;
     }
     this.#commit([row]).then(
-      () => this.#settled(row, end),
+      () => this.#ended(row, end),
       (error: unknown) => {
-        this.#unsettled.push(() => this.#settle(taskId, token, end));
+        this.#unsettled.push(() => this.#end(taskId, token, end));
         this.#retryLater(error);
       },
     );
-    this.#pump();
   }
 
-  #settled(row: RowChange, end: AttemptEnd): void {
+  #ended(row: RowChange, end: AttemptEnd): void {
     const { metrics } = this.#context;
-    if (end.kind === "interrupted") metrics.count(METRICS.tasksInterrupted);
     const { startedAtMs } = row.after;
-    if (startedAtMs !== null) {
+    if (end.kind === "interrupted") metrics.count(METRICS.tasksInterrupted);
+    else if (startedAtMs !== null) {
       metrics.observe(METRICS.taskRunSeconds, (this.#nowMs() - startedAtMs) / 1_000);
     }
     if (row.after.endedAtMs !== null) {
@@ -288,16 +289,16 @@ export class QueueEngine {
     this.#retry = clock.at(clock.now() + this.#retryMs, () => {
       this.#retry = null;
       this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
-      this.#settleAgain();
+      this.#endAgain();
       this.#retire();
       this.#pump();
     });
   }
 
-  #settleAgain(): void {
+  #endAgain(): void {
     const unsettled = this.#unsettled;
     this.#unsettled = [];
-    for (const settle of unsettled) settle();
+    for (const end of unsettled) end();
   }
 
   async #untilIdle(timeoutMs: number): Promise<void> {

@@ -52,7 +52,8 @@ const MOVE_WITH_RESULT = `
   WHERE sequence = ?`;
 const RELEASE = "UPDATE task SET held = 0 WHERE sequence = ?";
 const REMOVE = "DELETE FROM task WHERE sequence = ?";
-const MARK = "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+const MARK =
+  "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const INPUT = "SELECT input FROM task WHERE sequence = ?";
 const RESULT = "SELECT output, error FROM task WHERE sequence = ?";
 const MARKS = "SELECT name, value FROM mark";
@@ -102,7 +103,10 @@ export class QueueRows {
       const tasks = Array.from(db.prepare<TaskRow>(LOAD).iterate(), taskOf);
       const kept = db.prepare<{ name: string; value: number }>(MARKS).all();
       const above = (name: keyof Marks, given: (task: Task) => number): number =>
-        tasks.reduce((most, task) => Math.max(most, given(task)), kept.find((row) => row.name === name)?.value ?? 0);
+        tasks.reduce(
+          (most, task) => Math.max(most, given(task)),
+          kept.find((row) => row.name === name)?.value ?? 0,
+        );
       return {
         tasks,
         marks: {

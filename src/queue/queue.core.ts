@@ -2,8 +2,8 @@ import { assert, fault, toWireError, type WireError } from "../errors/index.ts";
 import { advance, taskTable } from "../lifecycle/index.ts";
 import type { TaskSpec, TaskState } from "./queue.protocol.ts";
 import { NOWHERE, TaskHeap } from "./task-heap.ts";
-import { QUEUE_LIMITS, checkSpec, fingerprintOf } from "./task-spec.ts";
-import { hasEnded, runsBefore, type Task, type TaskLife } from "./task.ts";
+import { QUEUE_LIMITS, fingerprintOf } from "./task-spec.ts";
+import { endedBefore, hasEnded, runsBefore, type Task, type TaskLife } from "./task.ts";
 
 /** One row to write, and enough to take the change back. */
 export interface RowChange {
@@ -28,7 +28,7 @@ export type AttemptEnd =
   /** The queue stops on purpose, which says nothing about the task: neither charged nor counted. */
   | { readonly kind: "returned" };
 
-/** What the core is told about; everything else of QUEUE_LIMITS is checked at the door. */
+/** What the core enforces itself; the rest of QUEUE_LIMITS is checked at the door. */
 export type CoreLimits =
   Pick<typeof QUEUE_LIMITS, "interruptions" | "keptTasks" | "keptMs"> extends infer L
     ? { readonly [K in keyof L]: number }
@@ -47,8 +47,8 @@ export class QueueCore {
   readonly #groups = new Map<string, Set<Task>>();
   readonly #ready = new TaskHeap<Task>(runsBefore);
   readonly #busy = new Set<Task>();
-  /** Ended tasks that nobody holds, in the order in which they became so. */
-  readonly #leaving = new Set<Task>();
+  /** Ended tasks that nobody holds, for retention. A task is in at most one of the two heaps. */
+  readonly #leaving = new TaskHeap<Task>(endedBefore);
   readonly #counts: Record<TaskState, number> = {
     queued: 0,
     running: 0,
@@ -117,12 +117,12 @@ export class QueueCore {
   /**
    * All tasks or none. One that is there already with the same action and input is returned as it stands.
    *
-   * @throws INVALID_ARGUMENT, ALREADY_EXISTS; then nothing has changed
+   * @param specs have passed `checkSpecs`
+   * @throws ALREADY_EXISTS; then nothing has changed
    */
   submit(specs: readonly TaskSpec[], nowMs: number): { tasks: Task[]; rows: RowChange[] } {
     const fresh = new Map<string, { task: Task; input: Uint8Array }>();
-    const tasks = specs.map((spec, index) => {
-      checkSpec(spec, specs.length === 1 ? "" : `tasks[${index}].`);
+    const tasks = specs.map((spec) => {
       const fingerprint = fingerprintOf(spec);
       const known = this.#tasks.get(spec.taskId) ?? fresh.get(spec.taskId)?.task;
       if (known) {
@@ -162,11 +162,11 @@ export class QueueCore {
     return rows;
   }
 
-  /** False, and nothing changes, when the token is old. */
-  progress(taskId: string, token: number, progress: number): boolean {
+  /** False, and nothing changes, when no attempt of the task runs. */
+  progress(taskId: string, fraction: number): boolean {
     const task = this.#tasks.get(taskId);
-    if (!task || !this.#busy.has(task) || task.life.token !== token) return false;
-    task.progress = Math.min(1, Math.max(0, progress));
+    if (!task || !this.#busy.has(task)) return false;
+    task.progress = fraction;
     return true;
   }
 
@@ -188,7 +188,8 @@ export class QueueCore {
         ? this.#change(task, { state: advance(taskTable, life.state, "retry") })
         : this.#end(task, advance(taskTable, life.state, "fail"), nowMs, { error: end.error });
     }
-    if (end.kind === "cancelled" && life.state === "cancelling") return this.#endCancelled(task, "stop", nowMs);
+    if (end.kind === "cancelled" && life.state === "cancelling")
+      return this.#endCancelled(task, "stop", nowMs);
     // A cancellation that was not asked for here is an interruption: whoever stopped the handler cut it off.
     const count = end.kind === "returned" ? 0 : 1;
     return this.#interrupt(task, nowMs, count, end.kind === "interrupted" ? end.error : undefined);
@@ -239,13 +240,15 @@ export class QueueCore {
   /** The ended tasks beyond what is kept, oldest first, at most `most`. They stay until they are forgotten. */
   expired(nowMs: number, most: number): Task[] {
     const expired: Task[] = [];
-    let surplus = this.#leaving.size - this.#limits.keptTasks;
-    for (const task of this.#leaving) {
-      const endedAtMs = task.life.endedAtMs ?? nowMs;
-      if (expired.length >= most || (surplus <= 0 && nowMs - endedAtMs < this.#limits.keptMs)) break;
-      expired.push(task);
-      surplus -= 1;
+    const { keptTasks, keptMs } = this.#limits;
+    while (expired.length < most) {
+      const oldest = this.#leaving.peek();
+      if (!oldest || (this.#leaving.size <= keptTasks && nowMs - (oldest.life.endedAtMs ?? 0) < keptMs))
+        break;
+      this.#leaving.remove(oldest);
+      expired.push(oldest);
     }
+    for (const task of expired) this.#leaving.insert(task);
     return expired;
   }
 
@@ -348,14 +351,14 @@ export class QueueCore {
     this.#counts[state] += 1;
     if (state === "queued") this.#ready.insert(task);
     else if (state === "running" || state === "cancelling") this.#busy.add(task);
-    else if (!task.held) this.#leaving.add(task);
+    else if (!task.held) this.#leaving.insert(task);
   }
 
   #unlist(task: Task): void {
     this.#counts[task.life.state] -= 1;
     this.#ready.remove(task);
     this.#busy.delete(task);
-    this.#leaving.delete(task);
+    this.#leaving.remove(task);
   }
 }
 

@@ -27,7 +27,7 @@ export interface TaskStatus {
   readonly group: string | null;
   readonly state: TaskState;
   readonly priority: number;
-  /** Attempts started so far. */
+  /** Attempts started so far, those that were interrupted not counted. */
   readonly attempt: number;
   /** Attempts cut off by the death of their thread's neighbour, thread or process; not charged. */
   readonly interruptions: number;
@@ -51,7 +51,10 @@ export interface ActionInfo {
   readonly description: string;
   /** URL of the module that defines it, or "built-in". */
   readonly module: string;
+  /** Its own time-out for one attempt; null = the queue's. */
   readonly timeoutMs: number | null;
+  /** Of the module's file, in hex, so that a run can tell that its handlers changed; null for built-in ones. */
+  readonly moduleSha256: string | null;
 }
 
 export interface QueueStats {

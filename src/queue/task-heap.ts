@@ -42,8 +42,13 @@ export class TaskHeap<T extends HeapItem> {
     return true;
   }
 
+  /** The first one, which stays. */
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
   pop(): T | undefined {
-    const first = this.#items[0];
+    const first = this.peek();
     if (first !== undefined) this.remove(first);
     return first;
   }

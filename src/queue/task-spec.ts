@@ -17,6 +17,8 @@ export const QUEUE_LIMITS = Object.freeze({
   attempts: 100,
   /** Seven days. */
   timeoutMs: 604_800_000,
+  /** How long an attempt may run when neither the task nor its handler says. */
+  defaultTimeoutMs: 300_000,
   /** Times that the death of thread or process may cut an attempt off before the task is failed. */
   interruptions: 5,
   /** Tasks in one page of a group. */
@@ -26,11 +28,31 @@ export const QUEUE_LIMITS = Object.freeze({
   keptMs: 604_800_000,
 });
 
-/**
- * @param argument how to call the task in messages: empty for the only one of its batch, else `tasks[3].`
- * @throws INVALID_ARGUMENT naming the first argument that is wrong, what it is, and what is allowed
- */
-export function checkSpec(spec: TaskSpec, argument: string): void {
+/** @throws INVALID_ARGUMENT naming the first argument that is wrong, what it is, and what is allowed */
+export function checkSpecs(specs: readonly TaskSpec[]): void {
+  if (specs.length > QUEUE_LIMITS.batch) {
+    throw invalid("tasks", `${specs.length} tasks`, `at most ${QUEUE_LIMITS.batch} at a time`);
+  }
+  // Whoever submits one task did not think of a list.
+  for (const [index, spec] of specs.entries()) checkSpec(spec, specs.length === 1 ? "" : `tasks[${index}].`);
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkCancel(taskIds: readonly string[], reason: string): void {
+  const { batch, reasonChars } = QUEUE_LIMITS;
+  if (taskIds.length > batch) throw invalid("taskIds", `${taskIds.length} ids`, `at most ${batch} at a time`);
+  if (reason.length > reasonChars) {
+    throw invalid("reason", `${reason.length} characters long`, `at most ${reasonChars} characters`);
+  }
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkPage(offset: number, limit: number): void {
+  checkInteger(offset, "offset", 0, Number.MAX_SAFE_INTEGER);
+  checkInteger(limit, "limit", 1, QUEUE_LIMITS.page);
+}
+
+function checkSpec(spec: TaskSpec, argument: string): void {
   checkName(spec.taskId, `${argument}taskId`);
   checkName(spec.action, `${argument}action`);
   if (spec.group !== undefined) checkName(spec.group, `${argument}group`);
@@ -50,16 +72,15 @@ export function checkSpec(spec: TaskSpec, argument: string): void {
   }
 }
 
-/** @throws INVALID_ARGUMENT unless it is an integer from `min` to `max`; absent is fine */
-export function checkInteger(value: number | undefined, argument: string, min: number, max: number): void {
-  if (value !== undefined && (!Number.isInteger(value) || value < min || value > max)) {
-    throw invalid(argument, String(value), `an integer from ${min} to ${max}`);
-  }
-}
-
 /** Hash of what a task does. An action holds no NUL, so no other pair of action and input makes the same bytes. */
 export function fingerprintOf({ action, input }: TaskSpec): string {
   return createHash("sha256").update(action).update("\0").update(input).digest("base64url");
+}
+
+function checkInteger(value: number | undefined, argument: string, min: number, max: number): void {
+  if (value !== undefined && (!Number.isInteger(value) || value < min || value > max)) {
+    throw invalid(argument, String(value), `an integer from ${min} to ${max}`);
+  }
 }
 
 function checkNumber(value: number | undefined, argument: string, min: number, max: number): void {

@@ -45,6 +45,12 @@ export function runsBefore(a: Task, b: Task): boolean {
   return a.priority === b.priority ? a.sequence < b.sequence : a.priority > b.priority;
 }
 
+/** Earlier end first. Only of tasks that have ended; total for the same reason. */
+export function endedBefore(a: Task, b: Task): boolean {
+  const [aMs, bMs] = [a.life.endedAtMs ?? 0, b.life.endedAtMs ?? 0];
+  return aMs === bMs ? a.sequence < b.sequence : aMs < bMs;
+}
+
 /** No handler will ever run it again. */
 export function hasEnded({ life }: Task): boolean {
   return life.endedAtMs !== null;

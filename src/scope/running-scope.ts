@@ -47,9 +47,7 @@ export class RunningScope implements Scope {
   readonly name: string;
   readonly clock: Clock;
   readonly deadlineMs: number;
-  readonly signal: AbortSignal;
 
-  readonly #controller = new AbortController();
   readonly #parent: RunningScope | undefined;
   /** The scopes whose cancellation and deadline hold here. */
   readonly #outers: readonly RunningScope[];
@@ -65,24 +63,27 @@ export class RunningScope implements Scope {
   /** Children and adopted scopes that have not settled. */
   #running = 0;
   #wake: (() => void) | undefined;
+  /** Made when somebody asks for the signal: many scopes never use theirs, and it is half of what a scope costs. */
+  #controller: AbortController | undefined;
+  /** True while `#controller` is, or would be, aborted; a cleanup that is cut cancels without aborting. */
+  #aborted = false;
   #cancellation: Cancellation | undefined;
   /** A child was ended by cancellation: not everything that was started has happened. */
   #cut = false;
   #deadlineTimer: Timer | undefined;
   #unlink: () => void = () => {};
 
+  /** @param adoptedBy Waits for this scope to end, as a parent does, and has no other say in it: that is a shield. */
   constructor(options: ScopeOptions, adoptedBy?: RunningScope) {
     const { parent, signal } = options;
-    const enclosing = parent && scopeOf.get(parent.signal);
-    assert(enclosing !== undefined || parent === undefined, "a parent is a scope that withScope made");
+    assert(parent === undefined || parent instanceof RunningScope, "a parent is a scope that withScope made");
     const passedOn = signal && scopeOf.get(signal);
-    const outers = new Set([enclosing, passedOn?.open ? passedOn : undefined]);
+    const outers = new Set([parent, passedOn?.open ? passedOn : undefined]);
 
     this.#outers = [...outers].filter((outer) => outer !== undefined);
-    this.#parent = adoptedBy ?? enclosing;
+    this.#parent = adoptedBy ?? parent;
     this.name = options.name ?? "the scope";
     this.clock = options.clock ?? this.#parent?.clock ?? this.#outers[0]?.clock ?? systemClock;
-    this.signal = this.#controller.signal;
 
     const nowMs = this.clock.now();
     const ownMs = earliestDeadline(options, nowMs);
@@ -92,8 +93,16 @@ export class RunningScope implements Scope {
     this.#timeLimitMs = Math.max(0, Math.round(ownMs - nowMs));
 
     if (this.#parent) this.#parent.#adopt(this);
-    scopeOf.set(this.signal, this);
     this.#link(signal);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      scopeOf.set(this.#controller.signal, this);
+      if (this.#aborted) this.#controller.abort(this.#cancellation?.reason);
+    }
+    return this.#controller.signal;
   }
 
   /** True until the body and the last child have settled; only so long cancellation and deadline have any effect. */
@@ -115,14 +124,21 @@ export class RunningScope implements Scope {
     } catch (error) {
       this.#endedWith(error);
     }
-    await this.#childrenSettled();
+    // Again after each wake-up: a child may have been started between the last one's end and this turn.
+    while (this.#running > 0) await this.#lastChild();
     this.#phase = "closing";
     this.#letGo();
-    const clean = await this.#cleanUp();
+    let clean = true;
+    for (let cleanup = this.#cleanups.pop(); cleanup; cleanup = this.#cleanups.pop()) {
+      if ((await this.#cleanUp(cleanup)) === "cancelled") clean = false;
+      // Nobody has to await the shield that a cleanup raises.
+      while (this.#running > 0) await this.#lastChild();
+    }
     this.#close();
 
     if (this.#failures.count > 0) throw this.#failures.asOne();
     const cancellation = this.#cancellation;
+    // What a cut cleanup was to undo is not undone, so even a body that got what it wanted has not ended well.
     const complete = clean && !(this.#cut && cancellation?.by !== "self");
     if (result !== undefined && complete) return result.value;
     assert(cancellation !== undefined, "a scope without a value and without a failure was cancelled");
@@ -165,8 +181,7 @@ export class RunningScope implements Scope {
     assert(this.#phase !== "closed", `shield in a closed scope: ${this.name}`);
     requireFinite("timeoutMs", options.timeoutMs);
     const { timeoutMs, name = `the shield of ${this.name}` } = options;
-    // Adopted without a link: this scope waits for it, and neither cancellation nor deadline gets in.
-    return new RunningScope({ timeoutMs, name, clock: this.clock }, this).run(run);
+    return new RunningScope({ timeoutMs, name }, this).run(run);
   }
 
   // --- children and inner scopes -------------------------------------------------------------------------------
@@ -195,9 +210,8 @@ export class RunningScope implements Scope {
     if (--this.#running === 0) this.#wake?.();
   }
 
-  async #childrenSettled(): Promise<void> {
-    // Again after each wake-up: whoever awaited the last child may have started another one meanwhile.
-    while (this.#running > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+  #lastChild(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
   }
 
   // --- endings ---------------------------------------------------------------------------------------------------
@@ -219,42 +233,39 @@ export class RunningScope implements Scope {
     return isCancellation(error) || error === origin || (isAbortError(error) && error.cause === origin);
   }
 
-  /** @returns False when a cleanup was cut by a cancellation, so that its work is not done. */
-  async #cleanUp(): Promise<boolean> {
-    let clean = true;
-    for (let cleanup = this.#cleanups.pop(); cleanup; cleanup = this.#cleanups.pop()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        if (this.#endedWith(error) === "cancelled") clean = false;
-      }
-      await this.#childrenSettled();
+  async #cleanUp(cleanup: () => void | Promise<void>): Promise<"done" | "cancelled" | "failed"> {
+    try {
+      await cleanup();
+      return "done";
+    } catch (error) {
+      return this.#endedWith(error);
     }
-    return clean;
   }
 
   #close(): void {
     this.#phase = "closed";
     // What lost a race against something else still sleeps; nobody will ever look at it again.
-    if (this.#sleepers.size > 0)
+    if (this.#sleepers.size > 0) {
       this.#wakeSleepers(fault("CANCELLED", { what: this.name, reason: "it has ended" }));
+    }
     if (this.#parent) this.#parent.#settled();
   }
 
   // --- cancellation and time -------------------------------------------------------------------------------------
 
   #link(signal: AbortSignal | undefined): void {
-    const signals = this.#outers.map((outer) => outer.signal);
-    const aborted = [...signals, ...(signal ? [signal] : [])].find((each) => each.aborted);
-    if (aborted) {
-      this.#cancelBecause(aborted.reason, "outside");
+    const cancelled = this.#outers.find((outer) => outer.#aborted);
+    if (cancelled) {
+      this.#cancelBecause(cancelled.#cancellation?.reason, "outside");
       return;
     }
     // A scope knows its inner scopes: taking one out of a set costs the same with ten thousand of them, while taking
     // a listener off a signal walks the list of all listeners.
     for (const outer of this.#outers) outer.#inners.add(this);
-    const foreign = signal && !signals.includes(signal) ? [signal] : [];
-    this.#unlink = linkSignals(foreign, ({ reason }) => this.#cancelBecause(reason, "outside"));
+    const passedOn = this.#outers.some((outer) => outer.#controller?.signal === signal);
+    if (signal && !passedOn) {
+      this.#unlink = linkSignals([signal], ({ reason }) => this.#cancelBecause(reason, "outside"));
+    }
     if (this.#ownsDeadline) this.#deadlineTimer = this.clock.at(this.deadlineMs, () => this.#expire());
   }
 
@@ -295,7 +306,8 @@ export class RunningScope implements Scope {
     this.#cancellation = cancellation;
     if (!this.open) return;
     this.#letGo();
-    this.#controller.abort(cancellation.reason);
+    this.#aborted = true;
+    this.#controller?.abort(cancellation.reason);
     this.#wakeSleepers(cancellation.reason);
     for (const inner of this.#inners) inner.#cancelBecause(cancellation.reason, "outside");
   }
@@ -304,7 +316,7 @@ export class RunningScope implements Scope {
     requireNumber("ms", ms);
     this.checkpoint();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = this.clock.at(this.clock.now() + Math.max(0, ms), resolve);
+    const timer = this.clock.at(this.clock.now() + ms, resolve);
     const sleeper = { timer, reject };
     this.#sleepers.add(sleeper);
     try {

@@ -17,7 +17,7 @@ type Body<T> = (scope: Scope) => Promise<T> | T;
  * 3. The scope's own deadline passed: `DEADLINE_EXCEEDED`.
  * 4. Otherwise `CANCELLED`; when a signal or an outer scope was the cause, `cause` is its reason.
  *
- * A scope that is cancelled or late before it begins never runs its body. Cost: about three microseconds.
+ * A scope that is cancelled or late before it begins never runs its body. Cost: a few microseconds.
  *
  * @throws `INVALID_ARGUMENT`; a defect for a parent that has closed.
  * @see https://trio.readthedocs.io/en/stable/reference-core.html for the rules of cancellation and of nurseries

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fault, sentenceOf } from "../errors/index.ts";
 import { hasErrno, writeFault } from "./store-fault.ts";
 
@@ -59,16 +59,20 @@ const FAN_OUT = /^[0-9a-f]{2}$/;
 const TEMPORARY = "tmp";
 
 /** @param options.directory created when the first value is put */
-export function openBlobs({ directory }: { directory: string }): BlobStore {
-  /** Fan-out directories whose own entries this instance has flushed. */
+export function openBlobs(options: { directory: string }): BlobStore {
+  const directory = resolve(options.directory);
+  /** Directories whose own entries this instance has flushed. */
   const flushed = new Set<string>();
 
   const ensureDirectory = async (name: string): Promise<string> => {
     const path = join(directory, name);
     if (flushed.has(name)) return path;
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    // Also when another thread has made it: it may not have flushed it yet.
-    await flushDirectory(directory);
+    const firstMade = await mkdir(path, { recursive: true, mode: 0o700 });
+    // Also when another thread has made it, for it may not have flushed it yet; and up to the first one made here.
+    const highest = dirname(firstMade ?? path);
+    let level = path;
+    do await flushDirectory((level = dirname(level)));
+    while (level.length > highest.length);
     flushed.add(name);
     return path;
   };
@@ -80,11 +84,8 @@ export function openBlobs({ directory }: { directory: string }): BlobStore {
       const path = pathOf(directory, sha256);
       try {
         const folder = await ensureDirectory(sha256.slice(0, 2));
-        if (await holds(path, bytes)) {
-          // Its age protects it from collection, and its age begins anew.
-          const now = new Date();
-          await utimes(path, now, now);
-        } else {
+        // Touched before it is compared: from then on its age protects it from collection.
+        if (!(await touch(path)) || !(await holds(path, bytes))) {
           const temporary = join(await ensureDirectory(TEMPORARY), randomUUID());
           await writeFlushed(temporary, bytes);
           await rename(temporary, path);
@@ -116,10 +117,10 @@ export function openBlobs({ directory }: { directory: string }): BlobStore {
         if (folder !== TEMPORARY && !FAN_OUT.test(folder)) continue;
         for (const name of await namesIn(join(directory, folder))) {
           const path = join(directory, folder, name);
-          if (folder !== TEMPORARY && keep(folder + name)) continue;
           const found = await statIfThere(path);
           if (found === undefined || found.mtimeMs >= beforeMs) continue;
-          await rm(path, { force: true });
+          if (folder === TEMPORARY) await rm(path, { force: true });
+          else if (keep(folder + name) || !(await removeUntouched(path, beforeMs))) continue;
           removed += 1;
           freedBytes += found.size;
         }
@@ -133,14 +134,26 @@ const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 
 /** Only an address makes a path, so nothing outside the directory is ever reached. */
 function pathOf(directory: string, sha256: string): string {
-  if (typeof sha256 !== "string" || !ADDRESS.test(sha256)) {
+  if (!ADDRESS.test(sha256)) {
     throw fault("INVALID_ARGUMENT", {
       argument: "sha256",
-      got: JSON.stringify(String(sha256).slice(0, 80)),
+      got: JSON.stringify(sha256.slice(0, 80)),
       allowed: "64 lower-case hexadecimal digits",
     });
   }
   return join(directory, sha256.slice(0, 2), sha256.slice(2));
+}
+
+/** Makes a value as young as one that was just written; false when there is none. */
+async function touch(path: string): Promise<boolean> {
+  const now = new Date();
+  try {
+    await utimes(path, now, now);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return false;
+    throw error;
+  }
 }
 
 /** Compared byte by byte: a `put` that resolves promises that `get` will succeed. */
@@ -149,6 +162,15 @@ async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
   if (found?.size !== bytes.byteLength) return false;
   const content = await readIfThere(path);
   return content !== undefined && content.equals(bytes);
+}
+
+/** Moved aside first and looked at again there: a `put` may have touched it, and trusted it, a moment ago. */
+async function removeUntouched(path: string, beforeMs: number): Promise<boolean> {
+  const aside = `${path}.${randomUUID()}`;
+  await rename(path, aside);
+  const untouched = (await stat(aside)).mtimeMs < beforeMs;
+  await (untouched ? rm(aside, { force: true }) : rename(aside, path));
+  return untouched;
 }
 
 async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {

@@ -63,6 +63,11 @@ export interface Store extends AsyncDisposable {
 
   /** Commits what is queued, moves the log into the file, gives up ownership. Further calls wait for the first. */
   close(): Promise<void>;
+  /**
+   * What the death of the owner's thread does to it: the connection is closed at once, and what was queued and not
+   * committed is neither written nor answered. For an inline actor that is killed; everyone else closes.
+   */
+  abandon(): void;
 
   stats(): StoreStats;
 }
@@ -170,6 +175,14 @@ export class OwnedStore implements Store {
       }
     });
     return this.#closed;
+  }
+
+  abandon(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = Promise.resolve();
+    this.#queue = [];
+    this.#idleTimer?.cancel();
+    this.#giveUp();
   }
 
   /** SQLite moves the log into the file when its last connection closes. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Reference } from "../codec/index.ts";
+import { isFault } from "../errors/index.ts";
 import { canonicalJson } from "../schema/index.ts";
 
 /**
@@ -10,7 +11,19 @@ import { canonicalJson } from "../schema/index.ts";
  * @throws INVALID_ARGUMENT for text that is not well-formed, and for what cannot cross a thread
  */
 export function contentKey(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(inJson(value))).digest("hex");
+  return createHash("sha256")
+    .update(canonicalJson(inJson(value)))
+    .digest("hex");
+}
+
+/** Where the output of a step is cached; null for inputs that have no hash: such a step runs each time. */
+export function cacheKey(action: string, inputs: unknown): string | null {
+  try {
+    return contentKey({ action, inputs });
+  } catch (error) {
+    if (isFault(error)) return null;
+    throw error;
+  }
 }
 
 /** Wire values that JSON has no word for, each under a name of its own so that none reads like another. */

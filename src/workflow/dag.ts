@@ -31,8 +31,7 @@ export interface Dag {
 }
 
 export type DagResult =
-  | { readonly ok: true; readonly dag: Dag }
-  | { readonly ok: false; readonly problems: readonly string[] };
+  { readonly ok: true; readonly dag: Dag } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** A cycle through more steps is printed by its two ends. */
 const CYCLE_STEPS_SHOWN = 20;
@@ -147,7 +146,10 @@ function levelsOf(
 }
 
 /** Depth first over the steps that Kahn could not place; an edge back to the path being walked closes a cycle. */
-function* cyclesOf(dependencies: readonly (readonly number[])[], placed: ReadonlySet<number>): Generator<number[]> {
+function* cyclesOf(
+  dependencies: readonly (readonly number[])[],
+  placed: ReadonlySet<number>,
+): Generator<number[]> {
   const done = new Set(placed);
   for (let start = 0; start < dependencies.length; start++) {
     if (done.has(start)) continue;
@@ -240,13 +242,17 @@ export function unrelated<P extends { readonly step: number; readonly target: nu
       above[at] = mask;
     }
     for (const [target, waiting] of block) {
-      missing.push(...waiting.filter(({ step }) => ((above[step] ?? 0) & (bits.get(target) ?? 0)) === 0));
+      const bit = bits.get(target) ?? 0;
+      for (const pair of waiting) if (((above[pair.step] ?? 0) & bit) === 0) missing.push(pair);
     }
   }
   return missing;
 }
 
-function indirect<P extends { readonly step: number; readonly target: number }>(dag: Dag, pairs: readonly P[]): P[] {
+function indirect<P extends { readonly step: number; readonly target: number }>(
+  dag: Dag,
+  pairs: readonly P[],
+): P[] {
   const direct = new Map<number, ReadonlySet<number>>();
   return pairs.filter(({ step, target }) => {
     const known = direct.get(step) ?? new Set(dag.dependencies(step));

@@ -1,4 +1,3 @@
-import type { Wire } from "../schema/index.ts";
 import { buildDag, DAG_LIMITS, unrelated, type Dag } from "./dag.ts";
 import { findReferences } from "./reference.ts";
 import { formatTaskId } from "./task-id.ts";
@@ -27,23 +26,25 @@ export const WORKFLOW_LIMITS = Object.freeze({
 const POLICIES: readonly string[] = ["skip_dependents", "fail_fast", "ignore"];
 
 export type CheckedDefinition =
-  | { readonly ok: true; readonly dag: Dag }
-  | { readonly ok: false; readonly problems: readonly string[] };
+  { readonly ok: true; readonly dag: Dag } | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
  * Everything that is wrong with a definition, each problem one sentence, or its graph.
  *
  * @param actions names of the handlers there are; undefined leaves that unchecked
  */
-export function checkDefinition(definition: WorkflowDefinition, actions?: ReadonlySet<string>): CheckedDefinition {
-  const problems = checkHead(definition);
+export function checkDefinition(
+  definition: WorkflowDefinition,
+  actions?: ReadonlySet<string>,
+): CheckedDefinition {
   const graph = buildDag(definition.steps);
-  if (!graph.ok) problems.push(...graph.problems);
+  const lists = [checkHead(definition), graph.ok ? [] : graph.problems];
   if (definition.steps.length <= WORKFLOW_LIMITS.steps) {
-    for (const step of definition.steps) problems.push(...checkStep(step, definition.workflowId));
-    if (actions !== undefined) problems.push(...checkActions(definition.steps, actions));
-    problems.push(...checkReferences(definition.steps, graph.ok ? graph.dag : undefined));
+    for (const step of definition.steps) lists.push(checkStep(step, definition.workflowId));
+    if (actions !== undefined) lists.push(checkActions(definition.steps, actions));
+    lists.push(checkReferences(definition.steps, graph.ok ? graph.dag : undefined));
   }
+  const problems = lists.flat();
   if (problems.length > 0) return { ok: false, problems: cut(problems) };
   return graph;
 }
@@ -60,9 +61,11 @@ function checkHead({ workflowId, name, onFailure, priority, tags }: WorkflowDefi
   if (!isName(workflowId, idChars)) problems.push(`the workflow id needs ${textOf(idChars)}`);
   if (!isName(name, nameChars)) problems.push(`the name needs ${textOf(nameChars)}`);
   if (!POLICIES.includes(onFailure)) {
-    problems.push(`on_failure is "${String(onFailure)}"; allowed is ${POLICIES.join(", ")}`);
+    problems.push(`on_failure is "${onFailure}"; allowed is ${POLICIES.join(", ")}`);
   }
-  problems.push(...checkNumber("priority", priority, -WORKFLOW_LIMITS.priority, WORKFLOW_LIMITS.priority, false));
+  problems.push(
+    ...checkNumber("priority", priority, -WORKFLOW_LIMITS.priority, WORKFLOW_LIMITS.priority, false),
+  );
   if (tags.length > tagsMax) problems.push(`it has ${tags.length} tags; at most ${tagsMax} are allowed`);
   else if (!tags.every((tag) => isName(tag, tagChars))) problems.push(`each tag needs ${textOf(tagChars)}`);
   return problems;
@@ -92,7 +95,9 @@ function checkActions(steps: readonly StepDefinition[], actions: ReadonlySet<str
   const unknown = steps.filter(({ action }) => !actions.has(action));
   if (unknown.length === 0) return [];
   const known = [...actions].toSorted().join(", ");
-  return unknown.map(({ stepId, action }) => `step "${stepId}": there is no action "${action}"; there are: ${known}`);
+  return unknown.map(
+    ({ stepId, action }) => `step "${stepId}": there is no action "${action}"; there are: ${known}`,
+  );
 }
 
 /** A reference may only point back along the edges: else its step could start before there is an output. */
@@ -101,8 +106,8 @@ function checkReferences(steps: readonly StepDefinition[], dag: Dag | undefined)
   const indices = new Map(steps.map(({ stepId }, at) => [stepId, at]));
   const pairs: { step: number; target: number; problem: string }[] = [];
   steps.forEach(({ stepId, inputs }, step) => {
-    const found = findReferences(inputs as Wire);
-    problems.push(...found.problems.map((problem) => `step "${stepId}": ${problem}`));
+    const found = findReferences(inputs);
+    for (const problem of found.problems) problems.push(`step "${stepId}": ${problem}`);
     for (const { place, reference } of found.references) {
       const target = indices.get(reference.stepId);
       const where = `step "${stepId}": ${place} refers to step "${reference.stepId}"`;
@@ -111,8 +116,8 @@ function checkReferences(steps: readonly StepDefinition[], dag: Dag | undefined)
       else pairs.push({ step, target, problem: `${where} without depending on it; name it in depends_on` });
     }
   });
-  if (dag) problems.push(...unrelated(dag, pairs).map(({ problem }) => problem));
-  return problems;
+  const apart = dag === undefined ? [] : unrelated(dag, pairs);
+  return [...problems, ...apart.map(({ problem }) => problem)];
 }
 
 const textOf = (charsMax: number): string => `1 to ${charsMax} characters of well-formed text without NUL`;
@@ -130,5 +135,7 @@ function checkNumber(
   if (value === undefined) return [];
   // Written so that NaN is outside.
   if (value >= min && value <= max && (!whole || Number.isInteger(value))) return [];
-  return [`the ${what} is ${value}; allowed is ${whole ? "a whole number" : "a number"} from ${min} to ${max}`];
+  return [
+    `the ${what} is ${value}; allowed is ${whole ? "a whole number" : "a number"} from ${min} to ${max}`,
+  ];
 }

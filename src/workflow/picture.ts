@@ -8,6 +8,7 @@ import type { StepStatus } from "./workflow.protocol.ts";
  * A pure function of its arguments: the same run always gives the same bytes.
  *
  * @see K. Sugiyama, S. Tagawa, M. Toda: Methods for Visual Understanding of Hierarchical System Structures, 1981
+ * @see E. R. Gansner et al.: A Technique for Drawing Directed Graphs, 1993 (how strongly edges pull)
  */
 
 export interface DagPictureOptions {
@@ -30,9 +31,9 @@ const BOX = {
 /** Where an edge passes a column of boxes; it needs room, but less than a box. */
 const PASSAGE_HEIGHT = 14;
 const LINE = {
-  width: 328,
+  width: 296,
   height: 44,
-  gap: 22,
+  gap: 26,
   lane: 18,
   lanesMax: 126,
   marginLeft: 14,
@@ -40,8 +41,8 @@ const LINE = {
   textGap: 20,
 };
 /** How wide one character of a step's id is drawn at most, nearly always. */
-const CHARACTER_WIDTH = { id: 7.6, note: 6.7 };
-const SWEEPS = 8;
+const CHARACTER_WIDTH = { id: 7.6, note: 6.1 };
+const SWEEPS = { order: 8, align: 24 };
 
 /** A step's place in its layer; or, without a step, the place where an edge passes the layer on its way. */
 interface Slot {
@@ -57,7 +58,8 @@ interface Slot {
 
 /**
  * @param steps of one run. Dependencies on steps that are not among them, and those that close a cycle (the scheduler
- *   accepts neither), are left out of the drawing; the steps themselves never are.
+ *   accepts neither), are left out of the drawing; the steps themselves never are. Far edges cost in proportion to the
+ *   layers they pass, so this is for runs that a person can look at: hundreds of steps.
  */
 export function dagPicture(steps: readonly StepStatus[], options: DagPictureOptions = {}): string {
   const { direction = "across", title = "Steps and their dependencies" } = options;
@@ -132,27 +134,18 @@ function connect(from: Slot, to: Slot): void {
   to.before.push(from);
 }
 
-const mean = (values: readonly number[], otherwise: number): number =>
-  values.length === 0 ? otherwise : values.reduce((sum, value) => sum + value, 0) / values.length;
+const meanPlace = (slots: readonly Slot[], otherwise: number): number =>
+  slots.length === 0 ? otherwise : slots.reduce((sum, slot) => sum + slot.place, 0) / slots.length;
 
 /** Orders each layer by the mean place of its neighbours, to and fro, and keeps the order with the fewest crossings. */
 function untangle(layers: Slot[][]): void {
   let best = layers.map((layer) => layer.slice());
   let fewest = crossingsOf(layers);
-  for (let sweep = 0; sweep < SWEEPS && fewest > 0; sweep += 1) {
+  for (let sweep = 0; sweep < SWEEPS.order && fewest > 0; sweep += 1) {
     const forward = sweep % 2 === 0;
     for (const layer of forward ? layers : layers.toReversed()) {
       const wish = new Map(
-        layer.map((slot) => {
-          const neighbours = forward ? slot.before : slot.after;
-          return [
-            slot,
-            mean(
-              neighbours.map((each) => each.place),
-              slot.place,
-            ),
-          ];
-        }),
+        layer.map((slot) => [slot, meanPlace(forward ? slot.before : slot.after, slot.place)] as const),
       );
       layer.sort((a, b) => (wish.get(a) ?? 0) - (wish.get(b) ?? 0));
       renumber(layer);
@@ -172,17 +165,33 @@ function renumber(layer: readonly Slot[]): void {
   for (const [place, slot] of layer.entries()) slot.place = place;
 }
 
+/** Two edges between the same layers cross when their ends stand in the opposite order of their starts. */
 function crossingsOf(layers: readonly Slot[][]): number {
   let crossings = 0;
   for (const layer of layers) {
-    const edges = layer.flatMap((from) => from.after.map((to) => [from.place, to.place] as const));
-    for (const [index, [from, to]] of edges.entries()) {
-      for (const [otherFrom, otherTo] of edges.slice(index + 1)) {
-        if ((from - otherFrom) * (to - otherTo) < 0) crossings += 1;
+    // The ends so far, ascending: inserting one tells how many it should have come before.
+    const ends: number[] = [];
+    for (const { after } of layer) {
+      for (const end of after.map((slot) => slot.place).sort((a, b) => a - b)) {
+        const at = placeAfter(ends, end);
+        crossings += ends.length - at;
+        ends.splice(at, 0, end);
       }
     }
   }
   return crossings;
+}
+
+/** Where `value` goes in an ascending list, after its equals. */
+function placeAfter(ascending: readonly number[], value: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] ?? 0) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 // --- across: columns of boxes ---------------------------------------------------------------------------------------
@@ -196,12 +205,14 @@ interface Drawing {
 const heightOf = (slot: Slot): number => (slot.step === null ? PASSAGE_HEIGHT : BOX.height) + BOX.gapDown;
 
 function drawAcross(layers: readonly Slot[][]): Drawing {
+  if (layers.length === 0) return { width: 2 * BOX.margin, height: 2 * BOX.margin, body: "" };
   align(layers);
   const all = layers.flat();
   const boxWidth = boxWidthFor(all);
   const leftOf = (slot: Slot): number => BOX.margin + slot.layer * (boxWidth + BOX.gapAcross);
-  const top = Math.min(...all.map((slot) => slot.middle - heightOf(slot) / 2), Number.MAX_SAFE_INTEGER);
-  const bottom = Math.max(...all.map((slot) => slot.middle + heightOf(slot) / 2), top);
+  const ends = layers.flatMap((layer) => [layer.at(0), layer.at(-1)]).filter((slot) => slot !== undefined);
+  const top = Math.min(...ends.map((slot) => slot.middle - heightOf(slot) / 2));
+  const bottom = Math.max(...ends.map((slot) => slot.middle + heightOf(slot) / 2));
   const yOf = (slot: Slot): number => slot.middle - top - BOX.gapDown / 2 + BOX.margin;
   const edges = all.flatMap((slot) => {
     const right = leftOf(slot) + boxWidth;
@@ -215,43 +226,42 @@ function drawAcross(layers: readonly Slot[][]): Drawing {
     slot.step === null ? "" : box(slot.step, leftOf(slot), yOf(slot), boxWidth),
   );
   return {
-    width: Math.ceil(
-      2 * BOX.margin + Math.max(0, layers.length * (boxWidth + BOX.gapAcross) - BOX.gapAcross),
-    ),
-    height: Math.ceil(2 * BOX.margin + Math.max(0, bottom - top - BOX.gapDown)),
+    width: Math.ceil(2 * BOX.margin + layers.length * (boxWidth + BOX.gapAcross) - BOX.gapAcross),
+    height: Math.ceil(2 * BOX.margin + bottom - top - BOX.gapDown),
     body: `<path class="dag-edge" d="${edges.join("")}"/>${boxes.join("")}`,
   };
 }
 
-/** Puts every slot as near to the middle of its neighbours as the others in its layer allow. */
+/** Puts every slot as near to its neighbours as the others in its layer allow. */
 function align(layers: readonly Slot[][]): void {
-  for (const layer of layers)
-    spread(
-      layer,
-      layer.map(() => 0),
-    );
-  for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    for (const layer of sweep % 2 === 0 ? layers : layers.toReversed()) {
-      spread(
-        layer,
-        layer.map((slot) =>
-          mean(
-            [...slot.before, ...slot.after].map((each) => each.middle),
-            slot.middle,
-          ),
-        ),
-      );
-    }
+  for (const layer of layers) spread(layer);
+  for (let sweep = 0; sweep < SWEEPS.align; sweep += 1) {
+    for (const layer of sweep % 2 === 0 ? layers : layers.toReversed()) spread(layer);
   }
 }
 
+/** Long edges pull hardest, so that they run straight; a bend costs a reader more than a slant between two boxes. */
+const PULL = { boxes: 1, boxAndPassage: 2, passages: 8 };
+
+function wishOf(slot: Slot): number {
+  let sum = 0;
+  let weight = 0;
+  for (const other of [...slot.before, ...slot.after]) {
+    const passages = Number(slot.step === null) + Number(other.step === null);
+    const pull = [PULL.boxes, PULL.boxAndPassage, PULL.passages][passages] ?? 0;
+    sum += pull * other.middle;
+    weight += pull;
+  }
+  return weight === 0 ? slot.middle : sum / weight;
+}
+
 /**
- * Middles in the layer's order, none overlapping, with the least sum of squared distances from the wishes. With the
- * slots' own heights subtracted this is isotonic regression, solved by pooling adjacent violators.
+ * Sets the middles of a layer: in its order, none overlapping, with the least sum of squared distances from what the
+ * slots wish. With the slots' own heights subtracted this is isotonic regression, solved by pooling adjacent violators.
  *
  * @see R. E. Barlow et al.: Statistical Inference under Order Restrictions, 1972
  */
-function spread(layer: readonly Slot[], wishes: readonly number[]): void {
+function spread(layer: readonly Slot[]): void {
   const offsets: number[] = [];
   let offset = 0;
   for (const slot of layer) {
@@ -259,8 +269,8 @@ function spread(layer: readonly Slot[], wishes: readonly number[]): void {
     offset += heightOf(slot);
   }
   const pools: { sum: number; size: number }[] = [];
-  for (const [index, wish] of wishes.entries()) {
-    let pool = { sum: wish - (offsets[index] ?? 0), size: 1 };
+  for (const [index, slot] of layer.entries()) {
+    let pool = { sum: wishOf(slot) - (offsets[index] ?? 0), size: 1 };
     for (
       let last = pools.at(-1);
       last !== undefined && last.sum / last.size > pool.sum / pool.size;
@@ -281,7 +291,7 @@ function boxWidthFor(slots: readonly Slot[]): number {
       ? 0
       : Math.max(step.stepId.length * CHARACTER_WIDTH.id, captionOf(step).length * CHARACTER_WIDTH.note),
   );
-  const width = BOX.textLeft + Math.max(0, ...wanted) + 14;
+  const width = BOX.textLeft + wanted.reduce((widest, each) => Math.max(widest, each), 0) + 14;
   return Math.round(Math.min(Math.max(width, BOX.widthMin), BOX.widthMax));
 }
 
@@ -382,22 +392,21 @@ function words(step: StepStatus, left: number, middle: number, room: number): st
   ].join("");
 }
 
-const captionOf = (step: StepStatus): string =>
-  step.action === step.stepId ? noteOf(step) : `${step.action} · ${noteOf(step)}`;
+const captionOf = (step: StepStatus): string => `${step.action} · ${noteOf(step)}`;
 
-const sentenceOf = (step: StepStatus): string => {
+function sentenceOf(step: StepStatus): string {
+  const attempt = step.attempt > 1 ? `, attempt ${step.attempt}` : "";
   const reason = step.error === null ? "" : ` (${step.error.message})`;
-  return `${step.stepId}, action ${step.action}: ${noteOf(step)}${reason}`;
-};
+  return `${step.stepId}, action ${step.action}: ${noteOf(step)}${attempt}${reason}`;
+}
 
 function noteOf(step: StepStatus): string {
-  const attempt = step.attempt > 1 ? `, attempt ${step.attempt}` : "";
   if (lookOf(step) === "cached") return "from cache";
-  if (step.state === "running") return `running, ${Math.floor(step.progress * 100)} %${attempt}`;
+  if (step.state === "running") return `running ${Math.floor(step.progress * 100)} %`;
   if (step.startedAtMs === null || step.endedAtMs === null) return step.state;
   const milliseconds = Math.max(0, Math.round(step.endedAtMs - step.startedAtMs));
   const duration = `${milliseconds.toLocaleString("en-US")} ms`;
-  return step.state === "completed" ? `${duration}${attempt}` : `${step.state}, ${duration}${attempt}`;
+  return step.state === "completed" ? duration : `${step.state} · ${duration}`;
 }
 
 /** A cut must not fall within an emoji or between a letter and its accent. */

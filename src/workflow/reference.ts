@@ -64,8 +64,7 @@ export function parseText(text: string): ParsedText {
 }
 
 type ParsedReference =
-  | { readonly reference: OutputReference; readonly end: number }
-  | { readonly problem: string };
+  { readonly reference: OutputReference; readonly end: number } | { readonly problem: string };
 
 function parseReference(text: string, open: number): ParsedReference {
   let at = open + OPEN.length;
@@ -128,7 +127,9 @@ export function findReferences(inputs: Wire): { references: FoundReference[]; pr
       if (!value.includes(OPEN)) return;
       const parsed = parseText(value);
       if (!parsed.ok) problems.push(`${place}: ${parsed.problem}`);
-      else for (const part of parsed.segments) if (typeof part !== "string") references.push({ place, reference: part });
+      else
+        for (const part of parsed.segments)
+          if (typeof part !== "string") references.push({ place, reference: part });
     } else if (Array.isArray(value)) {
       value.forEach((item, index) => walk(item, `${place}[${index}]`, depth + 1));
     } else if (isPlain(value)) {
@@ -174,7 +175,11 @@ function resolveText(stepId: string, text: string, outputOf: (stepId: string) =>
     .join("");
 }
 
-function follow(step: string, { text, stepId, path }: OutputReference, outputOf: (stepId: string) => Output): unknown {
+function follow(
+  step: string,
+  { text, stepId, path }: OutputReference,
+  outputOf: (stepId: string) => Output,
+): unknown {
   const missing = (why: string): Error => fault("REFERENCE_MISSING", { step, reference: text, why });
   const output = outputOf(stepId);
   if ("missing" in output) throw missing(output.missing);
@@ -185,7 +190,9 @@ function follow(step: string, { text, stepId, path }: OutputReference, outputOf:
     const inside = describe(value);
     const found = child(value, key);
     if (found === undefined) {
-      throw missing(`${place} is ${inside} without ${typeof key === "number" ? `index ${key}` : `key "${key}"`}`);
+      throw missing(
+        `${place} is ${inside} without ${typeof key === "number" ? `index ${key}` : `key "${key}"`}`,
+      );
     }
     value = found.value;
     place += typeof key === "number" ? `[${key}]` : `.${key}`;
@@ -236,5 +243,6 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Makes a text stand for itself where references are read: each `${{` in it is no reference any more. */
 export function escapeText(text: string): string {
-  return text.replaceAll(OPEN, ESCAPED_OPEN);
+  // A function, because "$$" in a replacement text would mean "$".
+  return text.replaceAll(OPEN, () => ESCAPED_OPEN);
 }

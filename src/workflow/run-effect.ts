@@ -7,8 +7,18 @@ export type Effect =
   | { readonly type: "lookUpCache"; readonly stepId: string; readonly key: string }
   /** The task itself is made by `taskOf`, at the last moment. */
   | { readonly type: "submitTask"; readonly stepId: string }
-  | { readonly type: "cancelTasks"; readonly taskIds: readonly string[]; readonly reason: string; readonly force: boolean }
-  | { readonly type: "storeInCache"; readonly key: string; readonly value: Uint8Array; readonly ttlMs: number }
+  | {
+      readonly type: "cancelTasks";
+      readonly taskIds: readonly string[];
+      readonly reason: string;
+      readonly force: boolean;
+    }
+  | {
+      readonly type: "storeInCache";
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly ttlMs: number;
+    }
   | { readonly type: "changed"; readonly event: RunEvent }
   /** Always the last effect of a run; the event before it tells the end. */
   | { readonly type: "ended" };
@@ -26,13 +36,29 @@ export interface CancelRequest {
 
 /** What outlives the scheduler: the queue's tasks of the run, and what its own row holds. */
 export interface RunMemory {
-  readonly startedAtMs: number | null;
   readonly tasks: ReadonlyMap<string, TaskOutcome>;
   readonly cached: ReadonlyMap<string, CachedOutput>;
-  readonly cancel: CancelRequest | null;
+  readonly cancel: (CancelRequest & { readonly atMs: number }) | null;
 }
 
 export interface CachedOutput {
   readonly output: Uint8Array;
   readonly atMs: number;
+}
+
+/** How a task ended; undefined while it has not. */
+export function endOf(task: TaskOutcome): StepEnd | undefined {
+  const { state } = task;
+  return state === "completed" || state === "failed" || state === "cancelled"
+    ? { ...task, state }
+    : undefined;
+}
+
+/** Infinity when no task failed. */
+export function firstFailureAtMs({ tasks }: RunMemory): number {
+  let first = Infinity;
+  for (const { state, endedAtMs } of tasks.values()) {
+    if (state === "failed") first = Math.min(first, endedAtMs ?? Infinity);
+  }
+  return first;
 }

@@ -1,5 +1,6 @@
 import { advance, stepTable } from "../lifecycle/index.ts";
-import type { WireError } from "../errors/index.ts";
+import { fault, toWireError, type WireError } from "../errors/index.ts";
+import { formatTaskId } from "./task-id.ts";
 import type { StepDefinition, StepState, StepStatus } from "./workflow.protocol.ts";
 
 type StepEvent = Parameters<typeof stepTable.next>[1];
@@ -57,4 +58,29 @@ export function stepStatus(step: RunStep): StepStatus {
   const { stepId, action, dependsOn } = step.definition;
   const { state, cached, progress, attempt, startedAtMs, endedAtMs, error } = step;
   return { stepId, action, dependsOn, state, cached, progress, attempt, startedAtMs, endedAtMs, error };
+}
+
+/** Why a step ended without failing itself. */
+export function cancelledStep({ definition }: RunStep, reason: string): WireError {
+  return toWireError(fault("CANCELLED", { what: `step "${definition.stepId}"`, reason }));
+}
+
+/** Of two steps that ended badly: a failure is named rather than a cancellation, and the earlier rather than the later. */
+export function isNamedRather(step: RunStep, other: RunStep): boolean {
+  if (step.state !== other.state) return step.state === "failed";
+  return (step.endedAtMs ?? 0) < (other.endedAtMs ?? 0);
+}
+
+export const verbOf = (step: RunStep): string => (step.state === "failed" ? "failed" : "was cancelled");
+
+/** The error of a run that this step failed. */
+export function failureOf({ definition: { stepId }, error }: RunStep, workflowId: string): WireError {
+  const text = error?.message ?? "it gave no reason";
+  const failure = toWireError(fault("WORKFLOW_FAILED", { workflowId, step: stepId, text }));
+  return error === null ? failure : { ...failure, cause: error };
+}
+
+/** No step fans out yet, and no run is run again: index and generation are always 0. */
+export function taskIdOf({ definition: { stepId } }: RunStep, workflowId: string): string {
+  return formatTaskId({ workflowId, stepId, index: 0, generation: 0 });
 }

@@ -1,15 +1,32 @@
 import { packValue } from "../codec/index.ts";
 import { assert, fault, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { advance, runTable } from "../lifecycle/index.ts";
-import type { TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
-import type { Wire } from "../schema/index.ts";
-import { contentKey } from "./content-key.ts";
+import type { TaskSpec } from "../queue/queue.protocol.ts";
+import { cacheKey } from "./content-key.ts";
 import type { Dag } from "./dag.ts";
 import { HeldOutputs } from "./held-outputs.ts";
 import { resolveInputs } from "./reference.ts";
-import type { CancelRequest, Effect, RunMemory, StepEnd } from "./run-effect.ts";
-import { advanceStep, hasEnded, isOutstanding, newStep, stepStatus, type RunStep } from "./run-step.ts";
-import { formatTaskId } from "./task-id.ts";
+import {
+  endOf,
+  firstFailureAtMs,
+  type CancelRequest,
+  type Effect,
+  type RunMemory,
+  type StepEnd,
+} from "./run-effect.ts";
+import {
+  advanceStep,
+  cancelledStep,
+  failureOf,
+  taskIdOf,
+  hasEnded,
+  isNamedRather,
+  isOutstanding,
+  newStep,
+  stepStatus,
+  verbOf,
+  type RunStep,
+} from "./run-step.ts";
 import type { RunState, RunStatus, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /**
@@ -64,10 +81,6 @@ export class RunCore {
     return runTable.isTerminal(this.#state);
   }
 
-  get startedAtMs(): number | null {
-    return this.#startedAtMs;
-  }
-
   /** 0 to 1: the share of the work that is done. A run that failed or was cancelled keeps what it had reached. */
   get progress(): number {
     if (this.#state === "completed") return 1;
@@ -93,23 +106,27 @@ export class RunCore {
     };
   }
 
-  /** Steps whose tasks may be in the queue, and must be there unless the run is being stopped. */
-  outstanding(): { stepId: string; taskId: string; running: boolean; withdrawn: boolean }[] {
+  /** Steps whose tasks may be in the queue. */
+  outstanding(): { stepId: string; taskId: string; running: boolean }[] {
     return this.#steps.filter(isOutstanding).map((step) => ({
       stepId: step.definition.stepId,
-      taskId: this.#taskId(step),
+      taskId: taskIdOf(step, this.definition.workflowId),
       running: step.state === "running",
-      withdrawn: this.#stop !== null,
     }));
   }
 
-  /** The task of an outstanding step: the same each time it is asked for. */
-  taskOf(stepId: string): TaskSpec {
+  /** Set once no further step may start: why, and how hard the rest is to be stopped. */
+  get stopping(): CancelRequest | null {
+    return this.#stop;
+  }
+
+  /** The task of an outstanding step, the same each time it is asked for; undefined when the step has ended. */
+  taskOf(stepId: string): TaskSpec | undefined {
     const step = this.#step(stepId);
-    assert(step && isOutstanding(step), `step ${stepId} has been submitted`);
+    if (!step || !isOutstanding(step)) return undefined;
     const { action, priority = this.definition.priority, timeoutMs, attempts } = step.definition;
     return {
-      taskId: this.#taskId(step),
+      taskId: taskIdOf(step, this.definition.workflowId),
       action,
       input: packValue(step.inputs),
       priority,
@@ -128,23 +145,28 @@ export class RunCore {
   }
 
   /**
-   * Takes the place of `start` after a restart. What the queue and the run's row remember is taken in first, and only
-   * then is anything decided: whatever the order in which things had happened, the run goes on as if it had seen it.
+   * Takes the place of `start` after a restart. What the queue and the run's row remember is taken in first, along the
+   * edges, and only then is anything decided. That a task exists proves that its step was released, whatever the
+   * clocks say; times are asked only where nothing else can tell what came first.
    */
   recover(memory: RunMemory, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
     this.#recovering = true;
-    this.#begin(memory.startedAtMs ?? atMs);
+    this.#begin(this.#submittedAtMs);
+    const failedAtMs = this.definition.onFailure === "fail_fast" ? firstFailureAtMs(memory) : Infinity;
+    const stoppedAtMs = Math.min(memory.cancel?.atMs ?? Infinity, failedAtMs);
     for (const at of this.#dag.order) {
       const step = this.#stepAt(at);
-      if (step.state === "ready") this.#remember(step, memory);
-      this.#passOn(memory.cancel !== null);
+      if (step.state === "ready") this.#remember(step, memory, stoppedAtMs);
+      this.#passOn(memory.cancel?.atMs);
     }
     this.#recovering = false;
+    this.#nowMs = atMs;
     if (memory.cancel) this.#cancel(memory.cancel);
     else if (this.#blamed && this.definition.onFailure === "fail_fast") this.#failFast(this.#blamed);
-    for (const step of this.#steps) if (step.state === "ready" && step.asked === "nobody") this.#dispatch(step);
-    this.#changed(null, `resumed after a restart: ${this.#steps.length - this.#open} of ${this.#steps.length} steps had ended`);
+    for (const step of this.#steps)
+      if (step.state === "ready" && step.asked === "nobody") this.#dispatch(step);
+    const ended = this.#steps.length - this.#open;
+    this.#changed(null, `resumed after a restart: ${ended} of ${this.#steps.length} steps had ended`);
     return this.#flush();
   }
 
@@ -158,11 +180,14 @@ export class RunCore {
     return this.#flush();
   }
 
-  stepStarted(stepId: string, start: { attempt: number; startedAtMs: number | null }, atMs: number): readonly Effect[] {
+  stepStarted(
+    stepId: string,
+    start: { attempt: number; startedAtMs: number | null },
+    atMs: number,
+  ): readonly Effect[] {
     this.#nowMs = atMs;
     const step = this.#step(stepId);
-    if (!step || !isOutstanding(step)) return [];
-    if (step.state === "running" && start.attempt <= step.attempt) return [];
+    if (!step || !isOutstanding(step) || (step.state === "running" && start.attempt <= step.attempt)) return [];
     this.#startStep(step, start);
     return this.#flush();
   }
@@ -221,7 +246,7 @@ export class RunCore {
   }
 
   #dispatch(step: RunStep): void {
-    if (!this.#takeInputs(step)) return;
+    if (step.inputs === undefined && !this.#takeInputs(step)) return;
     if (step.cacheKey === null) return this.#submit(step);
     step.asked = "cache";
     this.#effects.push({ type: "lookUpCache", stepId: step.definition.stepId, key: step.cacheKey });
@@ -236,8 +261,10 @@ export class RunCore {
   #takeInputs(step: RunStep): boolean {
     const { stepId, action, inputs, cacheTtlMs = 0 } = step.definition;
     try {
-      step.inputs = resolveInputs(stepId, inputs as Wire, (id) => this.#outputs.get(id, (at) => this.#whyMissing(at)));
-      step.cacheKey = cacheTtlMs > 0 ? keyOf(action, step.inputs) : null;
+      step.inputs = resolveInputs(stepId, inputs, (id) =>
+        this.#outputs.get(id, (at) => this.#whyMissing(at)),
+      );
+      step.cacheKey = cacheTtlMs > 0 ? cacheKey(action, step.inputs) : null;
       this.#outputs.release(step.at);
       return true;
     } catch (error) {
@@ -270,12 +297,22 @@ export class RunCore {
       const output = end.output ?? packValue(null);
       this.#outputs.put(step.at, output);
       if (cacheKey !== null) {
-        this.#effects.push({ type: "storeInCache", key: cacheKey, value: output, ttlMs: definition.cacheTtlMs ?? 0 });
+        this.#effects.push({
+          type: "storeInCache",
+          key: cacheKey,
+          value: output,
+          ttlMs: definition.cacheTtlMs ?? 0,
+        });
       }
       return this.#end(step, "complete", null, endedAtMs);
     }
     const event = end.state === "failed" ? "fail" : "cancel";
-    this.#end(step, event, end.error ?? this.#cancelled(step, this.#stop?.reason ?? "its task was cancelled"), endedAtMs);
+    this.#end(
+      step,
+      event,
+      end.error ?? cancelledStep(step, this.#stop?.reason ?? "its task was cancelled"),
+      endedAtMs,
+    );
   }
 
   #completeFromCache(step: RunStep, output: Uint8Array, atMs: number): void {
@@ -284,31 +321,39 @@ export class RunCore {
     this.#end(step, "complete", null, atMs);
   }
 
-  #remember(step: RunStep, { tasks, cached }: RunMemory): void {
+  #remember(step: RunStep, { tasks, cached }: RunMemory, stoppedAtMs: number): void {
     const { stepId } = step.definition;
     const hit = cached.get(stepId);
-    if (hit) {
-      this.#outputs.release(step.at);
-      return this.#completeFromCache(step, hit.output, hit.atMs);
-    }
     const task = tasks.get(stepId);
-    if (!task) return;
+    const end = task && endOf(task);
+    this.#nowMs = this.#releasedAtMs(step);
+    if (hit) return this.#completeFromCache(step, hit.output, hit.atMs);
+    if (end) return this.#settle(step, end);
+    // Inputs that lead nowhere had failed the step already, if it was released before the run was stopped.
+    if (!task && this.#nowMs >= stoppedAtMs) return;
+    if (!this.#takeInputs(step) || !task) return;
     step.asked = "queue";
-    const end = endOf(task);
-    if (end) {
-      this.#outputs.release(step.at);
-      return this.#settle(step, end);
-    }
-    if (!this.#takeInputs(step)) return;
     step.attempt = task.attempt;
     if (task.state === "queued") return;
     this.#startStep(step, task);
     step.progress = task.progress;
   }
 
-  #end(step: RunStep, event: "complete" | "fail" | "skip" | "cancel", error: WireError | null, atMs = this.#nowMs): void {
-    // Whoever ends before the queue or the cache was asked never takes inputs.
-    if (step.asked === "nobody" && !step.cached) this.#outputs.release(step.at);
+  #releasedAtMs({ at }: RunStep): number {
+    let latest = this.#submittedAtMs;
+    for (const before of this.#dag.dependencies(at))
+      latest = Math.max(latest, this.#stepAt(before).endedAtMs ?? 0);
+    return latest;
+  }
+
+  #end(
+    step: RunStep,
+    event: "complete" | "fail" | "skip" | "cancel",
+    error: WireError | null,
+    atMs = this.#nowMs,
+  ): void {
+    // Whoever has not taken its inputs yet never will.
+    if (step.inputs === undefined) this.#outputs.release(step.at);
     advanceStep(step, event);
     step.endedAtMs = atMs;
     step.error = error;
@@ -325,15 +370,19 @@ export class RunCore {
 
   // --- what the end of a step means for others ------------------------------------------------------------------------
 
-  /** @param cancelled the run is known to be cancelled, so a cancelled step is no news */
-  #passOn(cancelled = false): void {
+  /** @param cancelledAtMs when the run was cancelled, as far as that is only about to be taken in */
+  #passOn(cancelledAtMs = Infinity): void {
     for (const step of this.#ended) {
       if (step.state === "completed") this.#releaseDependents(step);
-      else if (step.state !== "skipped" && this.#stop === null && !(cancelled && step.state === "cancelled")) {
-        this.#applyPolicy(step);
-      }
+      else if (this.#isNews(step, cancelledAtMs)) this.#applyPolicy(step);
     }
     this.#ended = [];
+  }
+
+  /** Not for the skipped, whose cause was; nor for whoever was cancelled because the run was being stopped. */
+  #isNews({ state, endedAtMs }: RunStep, cancelledAtMs: number): boolean {
+    if ((endedAtMs ?? 0) >= cancelledAtMs) return false;
+    return state === "failed" || (state === "cancelled" && this.#stop === null);
   }
 
   #releaseDependents({ at }: RunStep): void {
@@ -345,9 +394,11 @@ export class RunCore {
   }
 
   #applyPolicy(step: RunStep): void {
-    if (this.definition.onFailure === "ignore") return this.#releaseDependents(step);
-    if (this.#blamed === null || isRather(step, this.#blamed)) this.#blamed = step;
-    if (this.definition.onFailure === "skip_dependents") this.#skipDependents(step);
+    const { onFailure } = this.definition;
+    if (onFailure === "ignore") return this.#releaseDependents(step);
+    if (this.#blamed === null || isNamedRather(step, this.#blamed)) this.#blamed = step;
+    if (this.#stop !== null) return;
+    if (onFailure === "skip_dependents") this.#skipDependents(step);
     else if (!this.#recovering) this.#failFast(step);
   }
 
@@ -356,7 +407,7 @@ export class RunCore {
     const isPending = (at: number): boolean => this.#stepAt(at).state === "pending";
     for (const at of this.#dag.transitiveDependents(failed.at, isPending)) {
       const step = this.#stepAt(at);
-      this.#end(step, "skip", this.#cancelled(step, `it depends on step "${stepId}", which ${verbOf(failed)}`));
+      this.#end(step, "skip", cancelledStep(step, `it depends on step "${stepId}", which ${verbOf(failed)}`));
     }
   }
 
@@ -365,10 +416,13 @@ export class RunCore {
   }
 
   #cancel(request: CancelRequest): void {
-    if (this.#state !== "cancelling") this.#state = advance(runTable, this.#state, "cancel");
-    if (this.hasEnded) this.#endedAtMs = this.#nowMs;
-    this.#error = toWireError(fault("CANCELLED", { what: `workflow "${this.definition.workflowId}"`, reason: request.reason }));
-    if (!this.hasEnded) this.#changed(null);
+    if (this.#state !== "cancelling") {
+      this.#state = advance(runTable, this.#state, "cancel");
+      const what = `workflow "${this.definition.workflowId}"`;
+      this.#error = toWireError(fault("CANCELLED", { what, reason: request.reason }));
+      // One that never started has ended with this; its end is told when its steps have ended too.
+      if (!this.hasEnded) this.#changed(null);
+    }
     this.#stopRest(request);
   }
 
@@ -377,36 +431,29 @@ export class RunCore {
     this.#stop = request;
     const taskIds: string[] = [];
     for (const step of this.#steps) {
-      if (isOutstanding(step)) taskIds.push(this.#taskId(step));
-      else if (!hasEnded(step)) this.#end(step, "cancel", this.#cancelled(step, request.reason));
+      if (isOutstanding(step)) taskIds.push(taskIdOf(step, this.definition.workflowId));
+      else if (!hasEnded(step)) this.#end(step, "cancel", cancelledStep(step, request.reason));
     }
     if (taskIds.length > 0) this.#effects.push({ type: "cancelTasks", taskIds, ...request });
   }
 
   #finish(): void {
-    if (this.#state === "cancelling") this.#state = advance(runTable, this.#state, "stop");
-    else if (this.#blamed) {
-      this.#state = advance(runTable, this.#state, "fail");
-      this.#error = this.#failureOf(this.#blamed);
-    } else if (!this.hasEnded) this.#state = advance(runTable, this.#state, "complete");
+    if (!this.hasEnded) {
+      const event = this.#state === "cancelling" ? "stop" : this.#blamed ? "fail" : "complete";
+      this.#state = advance(runTable, this.#state, event);
+      if (this.#blamed && event === "fail") this.#error = failureOf(this.#blamed, this.definition.workflowId);
+    }
     this.#endedAtMs = this.#nowMs;
     this.#changed(null);
     this.#effects.push({ type: "ended" });
   }
 
-  #failureOf({ definition: { stepId }, error }: RunStep): WireError {
-    const { workflowId } = this.definition;
-    const cause = error === null ? {} : { cause: error };
-    const text = error?.message ?? "it gave no reason";
-    return { ...toWireError(fault("WORKFLOW_FAILED", { workflowId, step: stepId, text })), ...cause };
-  }
-
   // --- small parts ----------------------------------------------------------------------------------------------------
 
   #flush(): readonly Effect[] {
-    const wasEnded = this.#endedAtMs !== null && this.hasEnded && this.#open === 0 && this.#ended.length === 0;
-    while (this.#ended.length > 0) this.#passOn();
-    if (this.#open === 0 && !wasEnded) this.#finish();
+    this.#passOn();
+    // Only once: an ended run ignores every command before it gets here.
+    if (this.#open === 0) this.#finish();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -429,15 +476,6 @@ export class RunCore {
     });
   }
 
-  #cancelled({ definition }: RunStep, reason: string): WireError {
-    return toWireError(fault("CANCELLED", { what: `step "${definition.stepId}"`, reason }));
-  }
-
-  #taskId({ definition }: RunStep): string {
-    const { workflowId } = this.definition;
-    return formatTaskId({ workflowId, stepId: definition.stepId, index: 0, generation: 0 });
-  }
-
   #step(stepId: string): RunStep | undefined {
     return this.#steps[this.#dag.indexOf(stepId) ?? -1];
   }
@@ -448,27 +486,3 @@ export class RunCore {
     return step;
   }
 }
-
-/** How a task ended; undefined while it has not. */
-export function endOf(task: TaskOutcome): StepEnd | undefined {
-  const { state } = task;
-  return state === "completed" || state === "failed" || state === "cancelled" ? { ...task, state } : undefined;
-}
-
-/** What cannot be hashed is not cached: its step runs each time. */
-function keyOf(action: string, inputs: unknown): string | null {
-  try {
-    return contentKey({ action, inputs });
-  } catch (error) {
-    if (isFault(error)) return null;
-    throw error;
-  }
-}
-
-/** A failure is named rather than a cancellation, and the earlier rather than the later. */
-function isRather(step: RunStep, other: RunStep): boolean {
-  if (step.state !== other.state) return step.state === "failed";
-  return (step.endedAtMs ?? 0) < (other.endedAtMs ?? 0);
-}
-
-const verbOf = (step: RunStep): string => (step.state === "failed" ? "failed" : "was cancelled");

@@ -2,7 +2,8 @@ import { call, event, init, protocol } from "../actor/index.ts";
 import type { WireError } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 
-export type RunState = "submitted" | "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
+export type RunState =
+  "submitted" | "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
 export type StepState = "pending" | "ready" | "running" | "completed" | "failed" | "skipped" | "cancelled";
 export type FailurePolicy = "skip_dependents" | "fail_fast" | "ignore";
 
@@ -45,18 +46,27 @@ export interface StepStatus {
   readonly error: WireError | null;
 }
 
-export interface RunStatus {
+/** A run without its steps: what a list shows. */
+export interface RunSummary {
   readonly workflowId: string;
   readonly name: string;
   readonly state: RunState;
-  /** 0 to 1. */
+  /** 0 to 1: the share of the work that is done. A run that failed or was cancelled keeps what it had reached. */
   readonly progress: number;
-  readonly steps: readonly StepStatus[];
+  readonly stepsTotal: number;
+  /** Completed, failed, skipped and cancelled ones. */
+  readonly stepsEnded: number;
   readonly tags: readonly string[];
   readonly submittedAtMs: number;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** `WORKFLOW_FAILED` with the first failed step, or `CANCELLED`. */
   readonly error: WireError | null;
+}
+
+export interface RunStatus extends RunSummary {
+  /** In the order of the definition. */
+  readonly steps: readonly StepStatus[];
 }
 
 export interface RunResult extends RunStatus {
@@ -86,8 +96,19 @@ export const Scheduler = protocol("scheduler", {
   status: call<{ workflowId: string }, RunStatus>(),
   /** Rejects with `WORKFLOW_NOT_FINISHED` before the end. */
   result: call<{ workflowId: string }, RunResult>(),
-  /** Resolves when no step of the run executes any more. */
+  /** Resolves when no step of the run executes any more, with the run as it ended; one that has ended stays as it is. */
   cancel: call<{ workflowId: string; reason: string; force: boolean }, RunStatus>(),
-  list: call<{ offset: number; limit: number }, { runs: RunStatus[]; total: number }>(),
+  /** In submission order, so that pages do not shift; `total` counts what the filters leave. */
+  list: call<
+    {
+      offset: number;
+      limit: number;
+      /** Runs in one of these states; absent = all. */
+      states?: readonly RunState[];
+      /** Runs that carry every one of these tags; absent = all. */
+      tags?: readonly string[];
+    },
+    { runs: RunSummary[]; total: number }
+  >(),
   changed: event<RunEvent>(),
 });

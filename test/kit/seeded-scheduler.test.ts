@@ -61,6 +61,12 @@ describe("a seeded scheduler", () => {
     expect([turns, scheduler.ready]).toEqual([31, 0]);
   });
 
+  it("waits for promises that are about to schedule something before it picks", async () => {
+    const scheduler = seededScheduler(seededRandom(1));
+    void Promise.resolve().then(() => scheduler.schedule(() => {}));
+    expect(await scheduler.step()).toBe(true);
+  });
+
   it("gives up on callbacks that wake each other for ever", async () => {
     const scheduler = seededScheduler(seededRandom(1));
     const again = (): void => scheduler.schedule(again);

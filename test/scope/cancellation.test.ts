@@ -68,7 +68,7 @@ describe("cancellation from outside", () => {
   });
 
   it("knows its echoes: Node's own AbortError, the bare reason, and an AbortError around it", async () => {
-    const why = new Error("the user left");
+    const why = fault("DEADLINE_EXCEEDED", { what: "the request", timeoutMs: 1_000 });
     const echoes: ((inner: AbortSignal, user: AbortSignal) => Promise<unknown>)[] = [
       (inner) => nodeTimeout(HOUR_MS, undefined, { signal: inner }),
       (_, user) => nodeTimeout(HOUR_MS, undefined, { signal: user }),
@@ -210,6 +210,19 @@ describe("a cancelled scope", () => {
     });
     await expect(whole).rejects.toMatchObject({ code: "CANCELLED" });
     expect(ran).toBe(false);
+  });
+
+  it("shows an aborted signal, also to who asks for it afterwards", async () => {
+    const whole = withScope((scope) => {
+      scope.cancel("stop");
+      expect(scope.signal.aborted).toBe(true);
+      expect(scope.signal.reason).toMatchObject({
+        code: "CANCELLED",
+        message: "the scope was cancelled: stop",
+      });
+      scope.signal.throwIfAborted();
+    });
+    await expect(whole).rejects.toThrow("stop");
   });
 
   it("has a signal whose reason is always a CANCELLED fault, also after a deadline", async () => {

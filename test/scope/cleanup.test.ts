@@ -28,7 +28,7 @@ describe("cleanups", () => {
   it("run all, even when one fails, and a failing one fails the scope", async () => {
     const log: string[] = [];
     const whole = withScope((scope) => {
-      scope.defer(() => void log.push("first"));
+      scope.defer(() => void log.push(scope.signal.aborted ? "first, cancelled" : "first"));
       scope.defer(() => failing("the second cleanup"));
       scope.defer(() => void log.push("third"));
       return "value";
@@ -89,6 +89,16 @@ describe("cleanups", () => {
     expect(await whole).toBe("value");
   });
 
+  it("are not bound by the deadline either, nor is a scope inside them that was handed the signal", async () => {
+    const deadlines: number[] = [];
+    await withScope({ clock: manualClock(), timeoutMs: 10 }, (scope) => {
+      scope.defer(() =>
+        withScope({ signal: scope.signal }, ({ deadlineMs }) => void deadlines.push(deadlineMs)),
+      );
+    });
+    expect(deadlines).toEqual([Infinity]);
+  });
+
   it("may register further cleanups, which run next", async () => {
     const log: string[] = [];
     await withScope((scope) => {
@@ -124,8 +134,11 @@ describe("cleanups", () => {
   it("that a cancellation cuts reject the scope: what they were to undo is not undone", async () => {
     const cut = (own: boolean) =>
       withScope((scope) => {
-        scope.defer(() => scope.signal.throwIfAborted());
+        scope.defer(() => {
+          scope.signal.throwIfAborted();
+        });
         scope.defer(() => AbortSignal.abort().throwIfAborted());
+        scope.defer(() => scope.cancel("too late"));
         if (own) scope.cancel("done");
         return "value";
       });

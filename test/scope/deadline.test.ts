@@ -109,7 +109,10 @@ describe("a deadline", () => {
   it("that both share belongs to the outer scope", async () => {
     const clock = manualClock();
     const whole = withScope({ clock, timeoutMs: 100, name: "outer" }, (parent) =>
-      withScope({ parent, deadlineMs: parent.deadlineMs, name: "inner" }, (scope) => scope.sleep(HOUR_MS)),
+      withScope({ parent, deadlineMs: parent.deadlineMs, name: "inner" }, (scope) => {
+        expect(clock.pending).toBe(1);
+        return scope.sleep(HOUR_MS);
+      }),
     );
     expect(await rejectionAfter(whole, clock, 100)).toMatchObject({ details: { what: "outer" } });
   });

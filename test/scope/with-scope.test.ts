@@ -52,12 +52,21 @@ describe("a scope", () => {
     expect(log).toEqual(["grandchild"]);
   });
 
-  it("waits for a child started by whoever awaited the last one", async () => {
+  it("waits for a child that is started in the moment in which the last one settles", async () => {
     const log: string[] = [];
-    await withScope((scope) => {
-      const first = scope.spawn(() => {});
-      void first.then(() => scope.spawn(async () => void log.push(await Promise.resolve("second"))));
+    const gate = Promise.withResolvers<void>();
+    const whole = withScope((scope) => {
+      void scope.spawn(() => gate.promise);
+      // Runs after the child's last step, and before the scope hears of it.
+      void gate.promise.then(() =>
+        scope.spawn(async () => {
+          await microtasksDrained();
+          log.push("second");
+        }),
+      );
     });
+    gate.resolve();
+    await whole;
     expect(log).toEqual(["second"]);
   });
 

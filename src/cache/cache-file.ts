@@ -1,0 +1,150 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import type { ActorContext, Members } from "../actor/index.ts";
+import { fault, sentenceOf } from "../errors/index.ts";
+import { openStore, type Durability, type Store } from "../store/index.ts";
+import type { CacheChange, CacheEntry } from "./cache.core.ts";
+import { CACHE_LIMITS } from "./cache-limits.ts";
+
+/**
+ * Rows stand by their id, which is the order of storing: an index by key would turn every insert into a random write,
+ * and the keys are all in memory. The value comes last, so that reading the other columns never touches the pages it
+ * overflows to.
+ */
+const MIGRATIONS = [
+  `CREATE TABLE entries (
+     id INTEGER PRIMARY KEY,
+     key TEXT NOT NULL,
+     stored_at_ms REAL NOT NULL,
+     expires_at_ms REAL NOT NULL,
+     checksum INTEGER NOT NULL,
+     value BLOB NOT NULL
+   ) STRICT`,
+];
+
+const FILE_NAME = "cache.sqlite";
+/** A second damaged file takes the place of the first: what is kept as evidence is bounded too. */
+const DAMAGED_NAME = `${FILE_NAME}.damaged`;
+/** What SQLite keeps beside a database. A log without its file would be taken for that of the new one. */
+const COMPANIONS = ["", "-wal", "-shm"];
+
+/** What the store takes from the actor that opens it. */
+export type CachePlace = Pick<ActorContext<Members>, "clock" | "scheduler" | "metrics" | "log">;
+
+/**
+ * The rows of the cache.
+ *
+ * @see {@link openStore} for what opening throws
+ */
+export class CacheFile {
+  readonly #store: Store;
+
+  /** @param directory null: in memory, with the same behaviour and nothing kept */
+  constructor(directory: string | null, { clock, scheduler, metrics, log }: CachePlace) {
+    this.#store = openStore({
+      path: directory === null ? FILE_NAME : join(directory, FILE_NAME),
+      migrations: MIGRATIONS,
+      durability: directory === null ? "memory" : "committed",
+      clock,
+      scheduler,
+      metrics,
+      log,
+    });
+  }
+
+  get path(): string {
+    return this.#store.path;
+  }
+
+  get durability(): Durability {
+    return this.#store.durability;
+  }
+
+  /** All entries, oldest first, a block of rows at a time. */
+  *entries(): Generator<CacheEntry> {
+    for (
+      let afterId = 0, block = this.#entriesAfter(afterId);
+      block.length > 0;
+      block = this.#entriesAfter(afterId)
+    ) {
+      yield* block;
+      afterId = block.at(-1)?.id ?? afterId;
+    }
+  }
+
+  #entriesAfter(id: number): CacheEntry[] {
+    return this.#store.read((db) =>
+      db
+        .prepare<CacheEntry>(
+          `SELECT id, key, length(value) AS sizeBytes, stored_at_ms AS storedAtMs, expires_at_ms AS expiresAtMs
+           FROM entries WHERE id > ? ORDER BY id LIMIT ${CACHE_LIMITS.rowsPerRead}`,
+        )
+        .all(id),
+    );
+  }
+
+  /**
+   * The stored value; undefined when the row is gone or its checksum tells that key or value have changed.
+   *
+   * @throws STORE_CORRUPT, FILE_UNREADABLE
+   */
+  valueOf({ id, key }: CacheEntry): Uint8Array | undefined {
+    const row = this.#store.read((db) =>
+      db
+        .prepare<{ checksum: number; value: Uint8Array }>("SELECT checksum, value FROM entries WHERE id = ?")
+        .get(id),
+    );
+    return row !== undefined && row.checksum === checksumOf(key, row.value) ? row.value : undefined;
+  }
+
+  /**
+   * Resolves when the change is committed; when it is not, `undo` has run.
+   *
+   * @param value of the entry that the change adds
+   */
+  write({ added, dropped }: CacheChange, value: Uint8Array | undefined, undo: () => void): Promise<void> {
+    return this.#store.write((db) => {
+      const remove = db.prepare("DELETE FROM entries WHERE id = ?");
+      for (const { entry } of dropped) remove.run(entry.id);
+      if (added === undefined || value === undefined) return;
+      db.prepare(
+        "INSERT INTO entries (id, key, stored_at_ms, expires_at_ms, checksum, value) VALUES (?, ?, ?, ?, ?, ?)",
+      ).run(added.id, added.key, added.storedAtMs, added.expiresAtMs, checksumOf(added.key, value), value);
+    }, undo);
+  }
+
+  /** Removes every row: without a condition SQLite drops whole pages instead of rows. */
+  clear(undo: () => void): Promise<void> {
+    return this.#store.write((db) => void db.prepare("DELETE FROM entries").run(), undo);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
+
+/**
+ * Puts a damaged file and its log out of the way. It must be closed: closing deletes a log by its name.
+ *
+ * @returns where it is now
+ * @throws FILE_UNWRITABLE
+ */
+export function setAside(directory: string): string {
+  const path = join(directory, FILE_NAME);
+  const damaged = join(directory, DAMAGED_NAME);
+  try {
+    for (const companion of COMPANIONS) {
+      rmSync(damaged + companion, { force: true });
+      if (existsSync(path + companion)) renameSync(path + companion, damaged + companion);
+    }
+  } catch (error) {
+    throw fault("FILE_UNWRITABLE", { path, why: sentenceOf(error) }, { cause: error });
+  }
+  return damaged;
+}
+
+/** Over key and value, so that a value under the wrong key is found too. It tells damage, not malice. */
+function checksumOf(key: string, value: Uint8Array): number {
+  return crc32(value, crc32(key));
+}

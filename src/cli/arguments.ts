@@ -1,0 +1,73 @@
+import { parseArgs } from "node:util";
+import { fault } from "../errors/index.ts";
+import { nearestName } from "../schema/index.ts";
+
+/** One flag of a command, as its help shows it. */
+export interface Flag {
+  readonly type: "string" | "boolean";
+  readonly multiple?: boolean;
+  /** What stands for the value in the help. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export type Flags = Readonly<Record<string, Flag>>;
+export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+export interface Command {
+  readonly name: string;
+  /** What stands after the name: `<template.json>`. */
+  readonly operands: string;
+  readonly summary: string;
+  readonly flags: Flags;
+  readonly examples: readonly string[];
+  run(operands: readonly string[], values: Values): Promise<number>;
+}
+
+/** Flags that every command has. */
+export const COMMON_FLAGS: Flags = { help: { type: "boolean", help: "show this help" } };
+
+/** @throws INVALID_ARGUMENT in words about the command line, not about a parser */
+export function parseCommandLine(command: Command, argv: readonly string[]): { operands: string[]; values: Values } {
+  const flags = { ...COMMON_FLAGS, ...command.flags };
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, { type, multiple = false }]) => [name, { type, multiple }]),
+  );
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
+    if (!flag) throw unknownFlag(token.rawName, Object.keys(flags));
+    if (flag.type === "string" && (token.value === undefined || token.value === "")) {
+      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "without a value", allowed: `--${token.name} ${flag.value}` });
+    }
+    if (flag.type === "boolean" && token.value !== undefined) {
+      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: `given "${token.value}"`, allowed: `--${token.name} alone` });
+    }
+  }
+  return { operands: positionals, values: values as Values };
+}
+
+/** The value of a flag that takes one. */
+export function textOf(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The values of a flag that may be given several times. */
+export function textsOf(values: Values, name: string): string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+}
+
+function unknownFlag(rawName: string, known: readonly string[]): Error {
+  const nearest = nearestName(rawName.replace(/^-+/, ""), known);
+  const allowed = nearest ? `did you mean --${nearest}?` : known.map((name) => `--${name}`).join(", ");
+  return fault("INVALID_ARGUMENT", { argument: rawName, got: "an unknown option", allowed });
+}

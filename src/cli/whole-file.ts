@@ -1,0 +1,18 @@
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fault, sentenceOf } from "../errors/index.ts";
+
+/** Writes a file as a whole or not at all. @throws FILE_UNWRITABLE */
+export async function writeWhole(path: string, content: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await using file = await open(temporary, "w");
+    await file.writeFile(content);
+    await file.sync();
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw fault("FILE_UNWRITABLE", { path, why: sentenceOf(error) }, { cause: error });
+  }
+}

@@ -1,0 +1,1 @@
+export { openStdioServer, type StdioServer } from "./stdio-server.ts";

@@ -1,0 +1,109 @@
+import type { ComputePool, HandlerInfo, RunOutcome, RunRequest } from "../compute/index.ts";
+import { fault, isFault, toWireError } from "../errors/index.ts";
+import type { AttemptEnd } from "./queue.core.ts";
+import { QUEUE_LIMITS } from "./task-spec.ts";
+
+/**
+ * The handlers that need no module. Their names are known here, so that such a task is accepted before any thread has
+ * been started, and also while a module is broken; a test keeps the list equal to the pool's.
+ */
+export const BUILT_IN_ACTIONS: readonly string[] = ["echo", "fail", "sleep"];
+
+export interface HandlersOptions {
+  /** URLs of the modules that define the others. */
+  readonly modules: readonly string[];
+  readonly openPool: () => ComputePool;
+}
+
+/** A null time-out is the handler's own. */
+export type AttemptRequest = Omit<RunRequest, "timeoutMs"> & { readonly timeoutMs: number | null };
+
+/**
+ * The handlers as the queue sees them. The pool is opened when the first of them is needed, and its modules are
+ * described once.
+ */
+export class Handlers {
+  readonly #options: HandlersOptions;
+  #pool: ComputePool | null = null;
+  #described: Promise<ReadonlyMap<string, HandlerInfo>> | null = null;
+  /** Attempts that wait for the description. One that leaves the set was cancelled before it reached the pool. */
+  readonly #preparing = new Set<string>();
+
+  constructor(options: HandlersOptions) {
+    this.#options = options;
+  }
+
+  /** @throws MODULE_INVALID, UNAVAILABLE */
+  async list(): Promise<HandlerInfo[]> {
+    return [...(await this.#describe()).values()];
+  }
+
+  /** True when it is certain without asking the modules. */
+  isBuiltIn(action: string): boolean {
+    return BUILT_IN_ACTIONS.includes(action);
+  }
+
+  /** @throws UNKNOWN_ACTION, MODULE_INVALID, UNAVAILABLE */
+  async check(actions: readonly string[]): Promise<void> {
+    const { modules } = this.#options;
+    const known = new Set(modules.length === 0 ? BUILT_IN_ACTIONS : (await this.#describe()).keys());
+    const action = actions.find((each) => !known.has(each));
+    if (action !== undefined) throw fault("UNKNOWN_ACTION", { action, known: [...known].toSorted() });
+  }
+
+  /** Runs one attempt. Whatever goes wrong with it is how it ended. */
+  async run(request: AttemptRequest): Promise<AttemptEnd> {
+    const { taskId, action } = request;
+    let { timeoutMs } = request;
+    if (this.#options.modules.length > 0) {
+      // Asked for before anything runs, and so first in line: later it would wait until some long handler ends.
+      const described = this.#describe();
+      this.#preparing.add(taskId);
+      const own = await described.then(
+        (handlers) => handlers.get(action)?.timeoutMs ?? null,
+        // The attempt itself finds out what is wrong with the modules, and built-in handlers do not mind.
+        (error: unknown) => (isFault(error) ? null : Promise.reject(error)),
+      );
+      if (!this.#preparing.delete(taskId)) return { kind: "cancelled" };
+      timeoutMs ??= own;
+    }
+    timeoutMs ??= QUEUE_LIMITS.defaultTimeoutMs;
+    return attemptEndOf(await this.#opened().run({ ...request, timeoutMs }), action);
+  }
+
+  /** Tells a running attempt to stop; nothing happens when there is none. */
+  cancel(taskId: string, graceMs: number): void {
+    if (!this.#preparing.delete(taskId)) this.#pool?.cancel(taskId, { graceMs });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await this.#pool?.close({ graceMs });
+  }
+
+  #describe(): Promise<ReadonlyMap<string, HandlerInfo>> {
+    this.#described ??= this.#opened()
+      .describe()
+      .then(
+        (handlers) => new Map(handlers.map((info) => [info.name, info])),
+        (error: unknown) => {
+          // A module may be repaired, and a thread may start another time.
+          this.#described = null;
+          throw error;
+        },
+      );
+    return this.#described;
+  }
+
+  #opened(): ComputePool {
+    this.#pool ??= this.#options.openPool();
+    return this.#pool;
+  }
+}
+
+function attemptEndOf(outcome: RunOutcome, action: string): AttemptEnd {
+  if (outcome.kind !== "interrupted") return outcome;
+  return {
+    kind: "interrupted",
+    error: toWireError(fault("UNAVAILABLE", { what: action, why: outcome.why })),
+  };
+}

@@ -1,0 +1,48 @@
+import { Cache } from "../cache/cache.protocol.ts";
+import type { RefOf } from "../actor/index.ts";
+import { Bootstrap, PeerRegistry } from "../peers/peers.protocol.ts";
+import { Queue } from "../queue/queue.protocol.ts";
+import { Router } from "../router/router.protocol.ts";
+import { workerModule, type SupervisorHandle } from "../supervisor/index.ts";
+import { Scheduler } from "../workflow/workflow.protocol.ts";
+import type { ResolvedOptions } from "./options.ts";
+
+/** The six actors, in the order in which they are started; they are stopped in reverse. */
+export const ACTORS = ["cache", "queue", "scheduler", "peer-registry", "bootstrap", "router"] as const;
+export type ActorName = (typeof ACTORS)[number];
+
+export interface Actors {
+  readonly cache: RefOf<typeof Cache>;
+  readonly queue: RefOf<typeof Queue>;
+  readonly scheduler: RefOf<typeof Scheduler>;
+  readonly peers: RefOf<typeof PeerRegistry>;
+  readonly bootstrap: RefOf<typeof Bootstrap>;
+  readonly router: RefOf<typeof Router>;
+}
+
+/** Bounds of the result cache; entries leave by least recent use. */
+const CACHE_ENTRIES_MAX = 10_000;
+const CACHE_BYTES_MAX = 256 * 2 ** 20;
+
+/** Starts the six; their threads load side by side, their setups run in order. */
+export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
+  const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
+  const at = (name: ActorName): { module: string; name: string } => ({ name, module: workerModule(`${name}.actor`).href });
+  const [cache, queue, scheduler, peers, bootstrap, router] = await Promise.all([
+    supervisor.spawn(Cache, {
+      ...at("cache"),
+      init: { directory, entriesMax: CACHE_ENTRIES_MAX, sizeBytesMax: CACHE_BYTES_MAX },
+    }),
+    supervisor.spawn(Queue, {
+      ...at("queue"),
+      init: { directory, durability, modules, threads, heapMb, graceMs, roots },
+      // Running handlers get their grace, and then the stores are closed.
+      shutdownMs: graceMs + 5_000,
+    }),
+    supervisor.spawn(Scheduler, { ...at("scheduler"), init: { directory, durability }, calls: ["queue", "cache"] }),
+    supervisor.spawn(PeerRegistry, at("peer-registry")),
+    supervisor.spawn(Bootstrap, at("bootstrap")),
+    supervisor.spawn(Router, at("router")),
+  ]);
+  return { cache, queue, scheduler, peers, bootstrap, router };
+}

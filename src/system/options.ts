@@ -1,0 +1,88 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { fault } from "../errors/index.ts";
+import type { SupervisorSetup } from "../supervisor/index.ts";
+
+export interface SystemOptions extends SupervisorSetup {
+  /**
+   * The directory that holds everything durable; it has one owner at a time. `null` keeps everything in memory.
+   * Default: `.mcplusplus` in the working directory.
+   */
+  readonly data?: string | null;
+  /** Modules whose exports made by `defineTasks` are the actions; file URLs or paths. */
+  readonly tasks?: readonly (string | URL)[];
+  /** What an acknowledgement means on disk; default `flushed`: it was fsynced. Ignored when `data` is null. */
+  readonly durability?: "flushed" | "committed";
+  /** Handlers that run at once, each on a thread of its own; default: one per core. 1 to 64. */
+  readonly threads?: number;
+  /** Memory of one handler thread in MB; default 1,024. 16 to 65,536. */
+  readonly heapMb?: number;
+  /** How long a cancelled handler may take to notice before its thread is terminated; default 5,000. */
+  readonly graceMs?: number;
+  /** Directories that `context.path` accepts; default: the working directory and `data`. */
+  readonly roots?: readonly string[];
+}
+
+/** The same with every default filled in and every value checked. */
+export interface ResolvedOptions {
+  readonly supervision: SupervisorSetup;
+  readonly data: string | null;
+  readonly durability: "flushed" | "committed" | "memory";
+  readonly modules: string[];
+  readonly threads: number;
+  readonly heapMb: number;
+  readonly graceMs: number;
+  readonly roots: string[];
+}
+
+const THREADS_MAX = 64;
+const HEAP_MB_DEFAULT = 1_024;
+const GRACE_MS_DEFAULT = 5_000;
+const GRACE_MS_MAX = 600_000;
+
+/** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made) */
+export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
+  const { data: wanted = ".mcplusplus", tasks = [], durability = "flushed", roots, ...rest } = options;
+  const { threads, heapMb, graceMs, ...supervision } = rest;
+  const data = wanted === null ? null : makeDirectory(resolve(wanted));
+  return {
+    supervision,
+    data,
+    durability: data === null ? "memory" : durability,
+    modules: tasks.map(moduleUrl),
+    threads: whole("threads", threads ?? availableParallelism(), 1, THREADS_MAX),
+    heapMb: whole("heapMb", heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
+    graceMs: whole("graceMs", graceMs ?? GRACE_MS_DEFAULT, 0, GRACE_MS_MAX),
+    roots: (roots ?? [process.cwd(), ...(data === null ? [] : [data])]).map((root) => realRoot(root)),
+  };
+}
+
+function moduleUrl(module: string | URL): string {
+  if (module instanceof URL) return module.href;
+  return /^file:/.test(module) ? module : pathToFileURL(resolve(module)).href;
+}
+
+function makeDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (error) {
+    throw fault("FILE_UNWRITABLE", { path, why: (error as Error).message }, { cause: error });
+  }
+}
+
+function realRoot(path: string): string {
+  try {
+    return realpathSync(resolve(path));
+  } catch (error) {
+    throw fault("FILE_UNREADABLE", { path, why: (error as Error).message }, { cause: error });
+  }
+}
+
+function whole(argument: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  const allowed = `a whole number from ${min} to ${max}`;
+  throw fault("INVALID_ARGUMENT", { argument, got: String(value), allowed });
+}

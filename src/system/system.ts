@@ -1,0 +1,221 @@
+import { join } from "node:path";
+import type { Members, Protocol, Ref } from "../actor/index.ts";
+import { Reference, unpackValue } from "../codec/index.ts";
+import { fault } from "../errors/index.ts";
+import type { NetworkStatus } from "../peers/peers.protocol.ts";
+import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
+import { openBlobs } from "../store/index.ts";
+import { openSupervisor, type ChildHealth, type SpawnOptions, type SupervisorHandle } from "../supervisor/index.ts";
+import type { MetricsSnapshot } from "../telemetry/index.ts";
+import type { RunEvent, RunStatus, RunSummary } from "../workflow/workflow.protocol.ts";
+import { ACTORS, spawnActors, type ActorName, type Actors } from "./actors.ts";
+import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
+import { throughRestarts } from "./through-restarts.ts";
+import { toDefinition, toOutcome, watchRun, type RunOutcome, type WorkflowInput } from "./workflow-run.ts";
+
+export interface CancelOptions {
+  readonly reason?: string;
+  /** Terminates running handlers at once instead of after their grace. */
+  readonly force?: boolean;
+}
+
+export interface RunOptions {
+  /** Aborting it cancels the run and waits until it is quiet. */
+  readonly signal?: AbortSignal;
+  /** Told once, when the run is on disk. */
+  readonly onSubmitted?: (status: RunStatus) => void;
+  /** Told what happens, in order. */
+  readonly onEvent?: (event: RunEvent) => void;
+}
+
+export interface SystemHealth {
+  /** Are all actors up? */
+  readonly healthy: boolean;
+  readonly actors: readonly ChildHealth[];
+  readonly network: NetworkStatus;
+}
+
+export type { Actors };
+
+/** Takes a run's cancellation long enough for the grace of its handlers. */
+const CANCEL_MARGIN_MS = 15_000;
+const LOAD_MODULES_MS = 30_000;
+
+/**
+ * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried
+ * through restarts of the actor that answers them.
+ */
+export class System {
+  readonly #supervisor: SupervisorHandle;
+  readonly #options: ResolvedOptions;
+  /** The actors themselves, for whoever wants their protocols: no method here adds a hop. */
+  readonly actors: Actors;
+  #closing: Promise<void> | undefined;
+
+  private constructor(supervisor: SupervisorHandle, actors: Actors, options: ResolvedOptions) {
+    this.#supervisor = supervisor;
+    this.actors = actors;
+    this.#options = options;
+  }
+
+  /** @throws INVALID_ARGUMENT, STORE_OWNED, STORE_NEWER, STORE_CORRUPT, FILE_UNWRITABLE, ACTOR_START_FAILED */
+  static async open(options: SystemOptions = {}): Promise<System> {
+    const resolved = resolveOptions(options);
+    const supervisor = openSupervisor(resolved.supervision);
+    try {
+      return new System(supervisor, await spawnActors(supervisor, resolved), resolved);
+    } catch (error) {
+      await supervisor.close();
+      throw innermostStartFailure(error);
+    }
+  }
+
+  /** Starts an actor of one's own under the system's supervisor. */
+  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions): Promise<Ref<M>> {
+    return this.#supervisor.spawn(protocol, options);
+  }
+
+  /** Ends an actor that `spawn` started, for good. */
+  async stopActor(name: string): Promise<void> {
+    if (!(ACTORS as readonly string[]).includes(name)) return this.#supervisor.stopChild(name);
+    const allowed = "an actor that spawn started: the six of the system stop with it";
+    throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
+  }
+
+  /** Ends an actor's life as a crash would, for drills; it is restarted. */
+  kill(name: ActorName | (string & {})): Promise<void> {
+    return this.#supervisor.kill(name);
+  }
+
+  /** What can run. Loads the task modules on a handler thread on first use. @throws MODULE_INVALID */
+  actions(): Promise<ActionInfo[]> {
+    const { queue } = this.actors;
+    return throughRestarts(queue, () => queue.call.actions(undefined, { timeoutMs: LOAD_MODULES_MS }));
+  }
+
+  /**
+   * Resolves when the workflow is on disk and will run to its end, whatever happens.
+   *
+   * @throws WORKFLOW_INVALID listing all problems, ALREADY_EXISTS (same id, other definition), MODULE_INVALID
+   */
+  submit(workflow: WorkflowInput): Promise<RunStatus> {
+    const { scheduler } = this.actors;
+    const definition = toDefinition(workflow);
+    return throughRestarts(scheduler, () => scheduler.call.submit({ definition }, { timeoutMs: LOAD_MODULES_MS }));
+  }
+
+  /**
+   * Submits, waits for the end, and returns how it ended: a failed run is an answer, not an exception. Aborting the
+   * signal cancels the run and waits until nothing of it executes any more.
+   */
+  async run(workflow: WorkflowInput, { signal, onEvent, onSubmitted }: RunOptions = {}): Promise<RunOutcome> {
+    const { workflowId } = workflow;
+    signal?.throwIfAborted();
+    const cancelling = Promise.withResolvers<void>();
+    const onAbort = (): void => {
+      const reason = signal?.reason instanceof Error ? signal.reason.message : "the caller withdrew it";
+      this.cancel(workflowId, { reason }).then(() => cancelling.resolve(), cancelling.reject);
+    };
+    const watching = new AbortController();
+    try {
+      const submitted = async (): Promise<RunStatus> => {
+        const status = await this.submit(workflow);
+        onSubmitted?.(status);
+        signal?.addEventListener("abort", onAbort, { once: true });
+        if (signal?.aborted) onAbort();
+        return status;
+      };
+      for await (const event of this.#watch(workflowId, watching.signal, submitted)) onEvent?.(event);
+      if (signal?.aborted) await cancelling.promise;
+      return await this.result(workflowId);
+    } finally {
+      watching.abort();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** What happens in a run that has been submitted, from its present state to its end. */
+  watch(workflowId: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<RunEvent> {
+    return this.#watch(workflowId, signal, () => this.status(workflowId));
+  }
+
+  status(workflowId: string): Promise<RunStatus> {
+    const { scheduler } = this.actors;
+    return throughRestarts(scheduler, () => scheduler.call.status({ workflowId }));
+  }
+
+  /** @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED */
+  async result(workflowId: string): Promise<RunOutcome> {
+    const { scheduler } = this.actors;
+    return toOutcome(await throughRestarts(scheduler, () => scheduler.call.result({ workflowId })));
+  }
+
+  /** Resolves when no step of the run executes any more. */
+  cancel(workflowId: string, { reason = "cancelled by the caller", force = false }: CancelOptions = {}): Promise<RunStatus> {
+    const { scheduler } = this.actors;
+    const timeoutMs = this.#options.graceMs + CANCEL_MARGIN_MS;
+    return throughRestarts(scheduler, () => scheduler.call.cancel({ workflowId, reason, force }, { timeoutMs }));
+  }
+
+  list(page: { readonly offset?: number; readonly limit?: number } = {}): Promise<{ runs: RunSummary[]; total: number }> {
+    const { scheduler } = this.actors;
+    const { offset = 0, limit = 50 } = page;
+    return throughRestarts(scheduler, () => scheduler.call.list({ offset, limit }));
+  }
+
+  /** Reads the value, or the part of one, that an output refers to. @throws BLOB_MISSING, BLOB_CORRUPT */
+  async load(reference: Reference): Promise<unknown> {
+    const { data } = this.#options;
+    if (data === null) throw fault("BLOB_MISSING", { sha256: reference.sha256 });
+    const bytes = await openBlobs({ directory: join(data, "blobs") }).get(reference.sha256);
+    return reference.path.reduce<unknown>(
+      (value, key) => (value as Record<string | number, unknown> | null)?.[key],
+      unpackValue(bytes),
+    );
+  }
+
+  queueStats(): Promise<QueueStats> {
+    const { queue } = this.actors;
+    return throughRestarts(queue, () => queue.call.stats());
+  }
+
+  async health(): Promise<SystemHealth> {
+    const { peers } = this.actors;
+    const [actors, network] = await Promise.all([
+      this.#supervisor.health(),
+      throughRestarts(peers, () => peers.call.status()),
+    ]);
+    return { healthy: actors.every(({ state }) => state === "running"), actors, network };
+  }
+
+  /** Counters, gauges and histograms of all threads, read from shared memory. */
+  metrics(): MetricsSnapshot {
+    return this.#supervisor.metrics();
+  }
+
+  /** Rejects when the system can no longer be kept up; never resolves. */
+  get failed(): Promise<never> {
+    return this.#supervisor.failed;
+  }
+
+  /** Stops the actors in reverse order; running handlers get their grace. No thread is left. */
+  close(): Promise<void> {
+    this.#closing ??= this.#supervisor.close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #watch(workflowId: string, signal: AbortSignal, ready: () => Promise<RunStatus>): AsyncGenerator<RunEvent> {
+    return watchRun(this.actors.scheduler, workflowId, signal, ready);
+  }
+}
+
+/** "queue could not be started: … is in use" is what its cause says in fewer words and with a code of its own. */
+function innermostStartFailure(error: unknown): unknown {
+  return error instanceof Error && error.message.includes("could not be started") && error.cause instanceof Error
+    ? error.cause
+    : error;
+}

@@ -1,0 +1,95 @@
+import type { RefOf } from "../actor/index.ts";
+import { unpackValue } from "../codec/index.ts";
+import { isFault } from "../errors/index.ts";
+import type {
+  RunEvent,
+  RunResult,
+  RunState,
+  RunStatus,
+  Scheduler,
+  StepDefinition,
+  WorkflowDefinition,
+} from "../workflow/workflow.protocol.ts";
+import { throughRestarts } from "./through-restarts.ts";
+
+/** A workflow as a program writes it; what is left out has a default. */
+export interface WorkflowInput
+  extends Partial<Pick<WorkflowDefinition, "onFailure" | "priority" | "tags" | "metadata" | "name">> {
+  /** 1 to 256 characters, unique for as long as the run is kept. */
+  readonly workflowId: string;
+  readonly steps: readonly (Pick<StepDefinition, "stepId" | "action"> & Partial<StepDefinition>)[];
+}
+
+/** How a run ended. */
+export interface RunOutcome {
+  readonly status: RunStatus;
+  /** Output of each completed step; large ones, and large parts, are a `Reference` that `system.load` reads. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+export function toDefinition(input: WorkflowInput): WorkflowDefinition {
+  return {
+    workflowId: input.workflowId,
+    name: input.name ?? input.workflowId,
+    steps: input.steps.map((step) => ({ inputs: {}, dependsOn: [], ...step })),
+    onFailure: input.onFailure ?? "skip_dependents",
+    priority: input.priority ?? 1,
+    tags: input.tags ?? [],
+    metadata: input.metadata ?? {},
+  };
+}
+
+export function toOutcome({ outputs, ...status }: RunResult): RunOutcome {
+  const decoded = Object.entries(outputs).map(([stepId, bytes]) => [stepId, unpackValue(bytes)] as const);
+  return { status, outputs: Object.fromEntries(decoded) };
+}
+
+const ENDED: ReadonlySet<RunState> = new Set(["completed", "failed", "cancelled"]);
+
+/**
+ * What happens in a run, until its end, through any number of restarts of the scheduler: when the stream breaks it is
+ * taken up again, and the state that was missed is told as one event per step.
+ *
+ * The caller subscribes before it submits, so `ready` is called once the first subscription stands.
+ */
+export async function* watchRun(
+  scheduler: RefOf<typeof Scheduler>,
+  workflowId: string,
+  signal: AbortSignal,
+  ready: () => Promise<unknown>,
+): AsyncGenerator<RunEvent> {
+  let first = true;
+  for (;;) {
+    const events = scheduler.on.changed({ signal });
+    try {
+      const status = first
+        ? ((await ready()) as RunStatus)
+        : await throughRestarts(scheduler, () => scheduler.call.status({ workflowId }), signal);
+      first = false;
+      yield* eventsOf(status);
+      if (ENDED.has(status.state)) return;
+      for await (const event of events) {
+        if (event.workflowId !== workflowId) continue;
+        yield event;
+        if (event.step === null && ENDED.has(event.state)) return;
+      }
+      return; // the signal ended it
+    } catch (error) {
+      if (!isFault(error, "ACTOR_RESTARTING") && !isFault(error, "EVENTS_LOST")) throw error;
+      await scheduler.ready({ signal });
+    } finally {
+      await events.return?.();
+    }
+  }
+}
+
+/** A state as the events that would have led to it; sequence 0 says that it was read, not heard. */
+function eventsOf(status: RunStatus): RunEvent[] {
+  const { workflowId, state, progress } = status;
+  const common = { workflowId, sequence: 0, state, progress, message: null };
+  const steps = status.steps.filter((step) => step.state !== "pending");
+  return [
+    ...steps.map((step) => ({ ...common, step, atMs: step.endedAtMs ?? step.startedAtMs ?? status.submittedAtMs })),
+    { ...common, step: null, atMs: status.endedAtMs ?? status.startedAtMs ?? status.submittedAtMs },
+  ];
+}

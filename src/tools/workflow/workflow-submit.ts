@@ -1,0 +1,35 @@
+import { z } from "../../schema/zod-schema.ts";
+import { definitionFromTool, toolWorkflowShape } from "../../workflow/template.ts";
+import { defineTool } from "../tool.ts";
+import { answer } from "./shapes.ts";
+
+export const workflowSubmit = defineTool({
+  name: "workflow_submit",
+  title: "Submit a workflow",
+  description:
+    "Stores a workflow and starts it. Steps run as soon as the steps they depend on are done. " +
+    "A string like ${{ steps.fetch.output.rows }} in a step's inputs is replaced by that output. " +
+    "Returns at once; workflow_status tells how far it is, workflow_result what came out. " +
+    "The same id with the same steps returns the run that is there.",
+  input: toolWorkflowShape,
+  output: z.looseObject({
+    ...answer,
+    workflow_id: z.string(),
+    status: z.string().optional(),
+    peer_assigned: z.string().nullable().optional(),
+    estimated_start_time: z.string().nullable().optional(),
+    message: z.string().optional(),
+  }),
+  hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  echo: ["workflow_id"],
+  async run(args, { system }) {
+    const status = await system.submit(definitionFromTool(args));
+    return {
+      workflow_id: status.workflowId,
+      status: "submitted",
+      peer_assigned: "local",
+      estimated_start_time: null,
+      message: `${status.steps.length} steps; ask workflow_status for their progress`,
+    };
+  },
+});

@@ -1,0 +1,67 @@
+import { packValue, unpackValue } from "../../src/codec/index.ts";
+import { createRunner, type Runner, type RunnerServices } from "../../src/compute/runner.ts";
+import { Slots } from "../../src/compute/slots.ts";
+import type { AttemptRequest, ThreadMessage, ThreadReply } from "../../src/compute/thread-message.ts";
+import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
+
+/** A thread's side of the pool in the test's own thread: real slots, a manual clock, messages in a list. */
+export interface AttemptKit {
+  readonly slots: Slots;
+  readonly clock: ManualClock;
+  readonly messages: ThreadMessage[];
+  readonly runner: Runner;
+  request(action: string, input?: unknown, more?: Partial<AttemptRequest>): AttemptRequest;
+  /** Assigns the slot and runs the action to its end. */
+  run(action: string, input?: unknown, more?: Partial<AttemptRequest>): Promise<ThreadReply>;
+  /** What it returned; throws when it did not complete. */
+  output(action: string, input?: unknown): Promise<unknown>;
+  logged(): string[];
+}
+
+export const moduleUrl = (name: string): string => new URL(`modules/${name}.tasks.ts`, import.meta.url).href;
+
+export function attemptKit(services: Partial<RunnerServices> = {}): AttemptKit {
+  const slots = Slots.allocate(2);
+  const clock = manualClock(1_000);
+  const messages: ThreadMessage[] = [];
+  const runner = createRunner({
+    slots,
+    clock,
+    modules: [],
+    roots: [],
+    blobs: null,
+    threadId: 5,
+    post: (message) => void messages.push(message),
+    ...services,
+  });
+  let token = 0;
+  const kit: AttemptKit = {
+    slots,
+    clock,
+    messages,
+    runner,
+    request: (action, input = null, more = {}) => ({
+      kind: "run",
+      slot: 0,
+      token: ++token,
+      taskId: "t1",
+      action,
+      attempt: 1,
+      timeoutMs: 5_000,
+      input: packValue(input),
+      ...more,
+    }),
+    run(action, input, more) {
+      const request = kit.request(action, input, more);
+      slots.assign(request.slot, request.token, clock.now());
+      return runner.run(request);
+    },
+    async output(action, input) {
+      const reply = await kit.run(action, input);
+      if (reply.kind !== "completed") throw new Error(`not completed: ${JSON.stringify(reply)}`);
+      return unpackValue(reply.output);
+    },
+    logged: () => messages.flatMap((message) => (message.kind === "mcplusplus.log" ? [message.message] : [])),
+  };
+  return kit;
+}

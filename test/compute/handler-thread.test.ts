@@ -1,0 +1,65 @@
+import { Console } from "node:console";
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { packValue } from "../../src/codec/index.ts";
+import { openHandlerThread, type ThreadHost } from "../../src/compute/handler-thread.ts";
+import type { Printer } from "../../src/compute/printed-text.ts";
+import { Slots } from "../../src/compute/slots.ts";
+import type { ThreadMessage } from "../../src/compute/thread-message.ts";
+import { manualClock } from "../kit/manual-clock.ts";
+
+describe("a handler thread", () => {
+  it("turns what is printed on either stream into log records", () => {
+    const messages: ThreadMessage[] = [];
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    openHandlerThread(
+      { slots: new SharedArrayBuffer(64), modules: [], roots: [], blobsDirectory: null },
+      hostOf({ stdout, stderr, post: (message) => void messages.push(message) }),
+    );
+    const console = new Console(stdout, stderr);
+    console.log("out");
+    console.error("err");
+    expect(messages).toMatchObject([
+      { taskId: null, level: "info", message: "out" },
+      { taskId: null, level: "error", message: "err" },
+    ]);
+    expect(stdout.readableLength + stderr.readableLength).toBe(0);
+  });
+
+  it("runs attempts on the slots it is given, and notes its end", async () => {
+    const slots = Slots.allocate(1);
+    let noteEnd = (): void => {};
+    const runner = openHandlerThread(
+      { slots: slots.buffer, modules: [], roots: [], blobsDirectory: "/not-made-before-the-first-value" },
+      hostOf({ onEnd: (note) => (noteEnd = note) }),
+    );
+    slots.assign(0, 1, 0);
+    const request = {
+      kind: "run",
+      slot: 0,
+      token: 1,
+      taskId: "t1",
+      action: "echo",
+      attempt: 1,
+      timeoutMs: 1,
+    } as const;
+    expect(await runner.run({ ...request, input: packValue(1) })).toMatchObject({ kind: "completed" });
+    noteEnd();
+    expect([slots.thread(0), slots.endedByLeftover(0)]).toEqual([3, false]);
+  });
+});
+
+function hostOf(
+  host: Partial<Omit<ThreadHost, "stdout" | "stderr">> & { stdout?: PassThrough; stderr?: PassThrough },
+): ThreadHost {
+  return {
+    threadId: 3,
+    clock: manualClock(),
+    post: () => {},
+    onEnd: () => {},
+    ...host,
+    stdout: (host.stdout ?? new PassThrough()) as Printer,
+    stderr: (host.stderr ?? new PassThrough()) as Printer,
+  };
+}

@@ -1,0 +1,295 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { packValue, Reference, unpackValue } from "../../src/codec/index.ts";
+import { openPool, type ComputePool, type PoolOptions, type RunOutcome } from "../../src/compute/index.ts";
+import { systemClock } from "../../src/scope/index.ts";
+import { createLog } from "../../src/telemetry/index.ts";
+import { moduleUrl } from "./attempt-kit.ts";
+
+/** Real threads. What has to happen first is awaited by an event of the handler, never by time. */
+
+let base = "";
+beforeAll(() => {
+  base = realpathSync(mkdtempSync(join(tmpdir(), "pool-")));
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const open: ComputePool[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((pool) => pool.close({ graceMs: 0 })));
+});
+
+interface Kit {
+  readonly pool: ComputePool;
+  readonly lines: string[];
+  readonly logged: unknown[];
+  /** Starts a run. */
+  run(action: string, input?: unknown, timeoutMs?: number): Promise<RunOutcome>;
+  /** Its output; throws when it did not complete. */
+  output(action: string, input?: unknown): Promise<unknown>;
+  /** Resolves with the id of the task that next reports progress. */
+  nextProgress(): Promise<string>;
+  /** Resolves when the pool's own log has a line. */
+  nextLine(): Promise<void>;
+}
+
+function openKit(options: Partial<PoolOptions> = {}): Kit {
+  const lines: string[] = [];
+  const logged: unknown[] = [];
+  let progressed = Promise.withResolvers<string>();
+  let lineWritten = Promise.withResolvers<void>();
+  const pool = openPool({
+    modules: [moduleUrl("sample")],
+    threads: 1,
+    heapMb: 64,
+    graceMs: 20,
+    blobsDirectory: join(base, "blobs"),
+    roots: [base],
+    clock: systemClock,
+    log: createLog({
+      component: "pool",
+      clock: systemClock,
+      sink: (line) => {
+        lines.push(line);
+        lineWritten.resolve();
+      },
+    }),
+    onProgress: (taskId) => progressed.resolve(taskId),
+    onLog: (...record) => void logged.push(record),
+    ...options,
+  });
+  open.push(pool);
+  let count = 0;
+  const kit: Kit = {
+    pool,
+    lines,
+    logged,
+    run(action, input = null, timeoutMs = Infinity) {
+      count += 1;
+      return pool.run({
+        taskId: `t${count}`,
+        token: count,
+        action,
+        input: packValue(input),
+        timeoutMs,
+        attempt: 1,
+      });
+    },
+    async output(action, input) {
+      const outcome = await kit.run(action, input);
+      if (outcome.kind !== "completed") throw new Error(`not completed: ${JSON.stringify(outcome)}`);
+      return unpackValue(outcome.output);
+    },
+    nextProgress() {
+      progressed = Promise.withResolvers();
+      return progressed.promise;
+    },
+    nextLine() {
+      lineWritten = Promise.withResolvers();
+      return lineWritten.promise;
+    },
+  };
+  return kit;
+}
+
+describe("a pool", () => {
+  it("describes the handlers of modules that it never imports on the caller's thread", async () => {
+    const { pool } = openKit({ modules: [moduleUrl("small"), moduleUrl("sample")] });
+    const printed = vi.spyOn(console, "log");
+    const handlers = await pool.describe();
+    expect(handlers.find(({ name }) => name === "double")).toMatchObject({
+      module: moduleUrl("small"),
+      timeoutMs: 2_000,
+      moduleSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
+    expect(handlers.map(({ name }) => name)).toContain("spin");
+    expect(printed).not.toHaveBeenCalled();
+    printed.mockRestore();
+  });
+
+  it("keeps one thread for one attempt after the other, and uses as many as it has", async () => {
+    const { output } = openKit({ threads: 2 });
+    const first = await output("thread");
+    expect(await output("thread")).toBe(first);
+    const both = await Promise.all([output("sleep", { ms: 20 }), output("thread")]);
+    expect(both[0]).toEqual({ slept_ms: 20 });
+  });
+
+  it("fails a run of an unknown action and names the known ones", async () => {
+    expect(await openKit().run("nope")).toMatchObject({
+      kind: "failed",
+      error: {
+        code: "UNKNOWN_ACTION",
+        details: { known: expect.arrayContaining(["echo", "spin"]) as string[] },
+      },
+    });
+  });
+
+  it("refuses a path that leaves the roots by a symbolic link", async () => {
+    mkdirSync(join(base, "data"));
+    symlinkSync(tmpdir(), join(base, "data/out"));
+    const { run, output } = openKit({ roots: [join(base, "data")] });
+    expect(await output("resolve", { path: "in/file" })).toBe(join(base, "data/in/file"));
+    expect(await run("resolve", { path: "out/file" })).toMatchObject({ error: { code: "INVALID_ARGUMENT" } });
+  });
+
+  it("lets nothing that a handler prints reach standard output or standard error", async () => {
+    const { output, logged } = openKit();
+    const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
+    await output("print");
+    await output("echo");
+    expect(logged).toEqual([
+      [null, "info", "the sample module is imported", {}],
+      ["t1", "info", "printed 1", {}],
+      ["t1", "error", "printed to standard error", {}],
+      ["t1", "info", "written", {}],
+      ["t1", "info", "logged", { rows: 3 }],
+    ]);
+    for (const write of written) {
+      expect(write).not.toHaveBeenCalled();
+      write.mockRestore();
+    }
+  });
+});
+
+describe("a large value", () => {
+  it("comes as a reference and goes back into a handler as the value, or as a part of it", async () => {
+    const { output } = openKit();
+    const reference = await output("big");
+    expect(reference).toBeInstanceOf(Reference);
+    expect(await output("echo", { row: (reference as Reference).at("rows", 49_999) })).toEqual({
+      row: { id: 49_999 },
+    });
+  });
+
+  it("may be kept in parts by its handler", async () => {
+    const { output } = openKit();
+    const { parts } = (await output("keepParts")) as { parts: Reference[] };
+    expect(await output("echo", [parts[0]?.at(1), parts[1]?.at("deep", "c")])).toEqual(["b", 3]);
+  });
+});
+
+describe("a handler that breaks its thread", () => {
+  it("costs its own attempt only, twenty times in a row", async () => {
+    const { run, output } = openKit();
+    for (let exitCode = 0; exitCode < 20; exitCode++) {
+      expect(await run("exit", { exitCode })).toMatchObject({
+        kind: "failed",
+        error: { code: "HANDLER_EXITED", details: { action: "exit", exitCode } },
+      });
+    }
+    expect(await output("echo", "still here")).toBe("still here");
+  });
+
+  it("by using up its memory is told the limit", async () => {
+    const { run, output } = openKit({ heapMb: 32 });
+    expect(await run("allocate")).toMatchObject({
+      error: { code: "HANDLER_OUT_OF_MEMORY", details: { limitMb: 32 } },
+    });
+    expect(await output("echo", 1)).toBe(1);
+  });
+
+  it("by a late throw has failed with it", async () => {
+    expect(await openKit().run("throwLate")).toMatchObject({
+      error: { code: "HANDLER_FAILED", cause: { details: { name: "RangeError", text: "thrown late" } } },
+    });
+  });
+
+  it("after it has ended interrupts the attempt that is there then, which is not to blame", async () => {
+    for (const left of ["leaveBomb", "leaveExit"]) {
+      const { run, output } = openKit();
+      expect(await output(left)).toBe("left");
+      expect(await run("release")).toMatchObject({ kind: "interrupted" });
+      expect(await output("echo", 1)).toBe(1);
+    }
+  });
+
+  it("while nothing runs costs nobody anything, and the log says so", async () => {
+    const { output, nextLine, lines } = openKit();
+    const line = nextLine();
+    await output("leaveFuse");
+    const fuse = new BroadcastChannel("fuse");
+    fuse.postMessage("now");
+    await line;
+    fuse.close();
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ level: "warn", why: "thrown while idle" });
+    expect(await output("echo", 1)).toBe(1);
+  });
+
+  it("does not touch its neighbours", async () => {
+    const kit = openKit({ threads: 2 });
+    const waiting = kit.nextProgress();
+    const neighbour = kit.run("waitPolitely", { path: join(base, "neighbour") });
+    const taskId = await waiting;
+    expect(await kit.run("exit", { exitCode: 1 })).toMatchObject({ kind: "failed" });
+    expect(await kit.run("spin", null, 20)).toMatchObject({ error: { code: "HANDLER_TIMEOUT" } });
+    expect(kit.pool.running).toBe(1);
+    kit.pool.cancel(taskId, { graceMs: 10_000 });
+    expect(await neighbour).toMatchObject({ kind: "cancelled" });
+  });
+});
+
+describe("stopping a handler", () => {
+  it("that computes for ever takes its time-out and its thread, and the pool goes on", async () => {
+    const { run, output } = openKit();
+    const first = await output("thread");
+    expect(await run("spin", null, 50)).toMatchObject({
+      kind: "failed",
+      error: { code: "HANDLER_TIMEOUT", details: { action: "spin", timeoutMs: 50 } },
+    });
+    expect(await output("thread")).not.toBe(first);
+  });
+
+  it.each(["spinPolitely", "waitPolitely"])(
+    "that looks at its signal lets it clean up: %s",
+    async (action) => {
+      const kit = openKit();
+      const path = join(base, action);
+      const thread = await kit.output("thread");
+      const begun = kit.nextProgress();
+      const outcome = kit.run(action, { path });
+      expect(kit.pool.cancel(await begun, { graceMs: 10_000 })).toBe(true);
+      expect(await outcome).toMatchObject({ kind: "cancelled", error: { code: "CANCELLED" } });
+      expect(readFileSync(path, "utf8")).toBe("cleaned up");
+      expect(await kit.output("thread")).toBe(thread);
+    },
+  );
+
+  it("that does not look terminates its thread after the grace", async () => {
+    const kit = openKit();
+    const begun = kit.nextProgress();
+    const outcome = kit.run("ignore");
+    kit.pool.cancel(await begun, { graceMs: 20 });
+    expect(await outcome).toMatchObject({
+      kind: "cancelled",
+      error: { message: expect.stringContaining("its thread was terminated") as string },
+    });
+    expect(await kit.output("echo", 1)).toBe(1);
+  });
+
+  it("by closing the pool interrupts it, and no thread is left", async () => {
+    const kit = openKit();
+    const begun = kit.nextProgress();
+    const outcome = kit.run("ignore");
+    await begun;
+    await kit.pool.close({ graceMs: 0 });
+    expect(await outcome).toEqual({ kind: "interrupted", why: "the pool was closed" });
+  });
+});
+
+describe("a module that cannot be imported", () => {
+  it.each([
+    ["throws", "SyntaxError: half a module"],
+    ["exits", "importing it ended the thread: exit code 7"],
+    ["spins", "its import did not end within 1 s"],
+  ])("is named with the reason, and built-in handlers still run: %s", async (name, why) => {
+    const module = moduleUrl(name);
+    const { pool, run, output } = openKit({ modules: [moduleUrl("small"), module], loadMs: 1_000 });
+    const refusal = { code: "MODULE_INVALID", details: { module, why } };
+    await expect(pool.describe()).rejects.toMatchObject(refusal);
+    expect(await run("double", 1)).toMatchObject({ kind: "failed", error: refusal });
+    expect(await output("echo", 1)).toBe(1);
+  });
+});

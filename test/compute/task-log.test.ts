@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { shortText, TASK_LOG_CHARS_MAX, TASK_LOG_RECORDS_MAX, TaskLog } from "../../src/compute/task-log.ts";
+import type { ThreadMessage } from "../../src/compute/thread-message.ts";
+
+/** Posts as a thread does: what cannot be cloned is refused. */
+function taskLog(): { log: TaskLog; posted: ThreadMessage[] } {
+  const posted: ThreadMessage[] = [];
+  return { log: new TaskLog("t1", (message) => void posted.push(structuredClone(message))), posted };
+}
+
+describe("the log of a task", () => {
+  it("posts what is written with its task, level and fields", () => {
+    const { log, posted } = taskLog();
+    log.write("error", "broken", { at: 3 });
+    log.end();
+    expect(posted).toEqual([
+      { kind: "mcplusplus.log", taskId: "t1", level: "error", message: "broken", fields: { at: 3 } },
+    ]);
+  });
+
+  it("names fields that cannot cross instead of throwing", () => {
+    const { log, posted } = taskLog();
+    log.write("info", "odd", { callback: () => {} });
+    expect(posted).toMatchObject([{ message: "odd", fields: { fieldsLeftOut: ["callback"] } }]);
+  });
+
+  it(`keeps ${TASK_LOG_RECORDS_MAX} records and counts the rest in one more`, () => {
+    const { log, posted } = taskLog();
+    for (let index = 0; index < TASK_LOG_RECORDS_MAX; index++) log.write("info", "line");
+    log.end();
+    expect(posted).toHaveLength(TASK_LOG_RECORDS_MAX);
+    log.write("info", "one too many");
+    log.write("info", "two too many");
+    log.end();
+    expect(posted).toHaveLength(TASK_LOG_RECORDS_MAX + 1);
+    expect(posted.at(-1)).toMatchObject({ level: "error", fields: { recordsLeftOut: 2 } });
+  });
+
+  it(`cuts texts after ${TASK_LOG_CHARS_MAX} characters`, () => {
+    const { log, posted } = taskLog();
+    log.write("info", "x".repeat(TASK_LOG_CHARS_MAX));
+    log.write("info", "x".repeat(TASK_LOG_CHARS_MAX + 1));
+    expect(posted).toMatchObject([
+      { message: "x".repeat(TASK_LOG_CHARS_MAX) },
+      { message: `${"x".repeat(TASK_LOG_CHARS_MAX)}…` },
+    ]);
+  });
+
+  it("takes anything for a text", () => {
+    expect(shortText({ a: 1 }, 100)).toBe("{ a: 1 }");
+    expect(shortText(Symbol("s"), 100)).toBe("Symbol(s)");
+  });
+});

@@ -1,0 +1,1 @@
+export { queueBehaviour as default } from "../src/queue/queue.behaviour.ts";
