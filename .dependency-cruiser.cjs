@@ -20,7 +20,15 @@ const LINES = [
 
 /** What may be imported of another room; everything else of it is private. */
 const DOORS = ["index\\.ts$", "[^/]+\\.protocol\\.ts$"];
-const SECOND_DOORS = ["^src/schema/zod-schema\\.ts$"];
+const SECOND_DOORS = [
+  "^src/schema/zod-schema\\.ts$",
+  // What task modules load on every handler thread: no pool, no store.
+  "^src/compute/define-tasks\\.ts$",
+  "^src/system/open-system\\.ts$",
+  "^src/workflow/picture\\.ts$",
+  // Checks with zod, which the scheduler's thread does not load.
+  "^src/workflow/template\\.ts$",
+];
 
 /** What an entry in workers/ may import beside the doors: the code that lives on that thread, and nothing heavier. */
 const THREAD_DOORS = [

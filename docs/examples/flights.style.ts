@@ -1,10 +1,10 @@
 /** The page's look: a paper and an ink, two colours for the data, and system type, so that nothing is fetched. */
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#faf8f4;--card:#fff;--ink:#1d2023;--soft:#5a6168;--rule:#ddd8cf;--mean:#1b6a8a;
---p95:#bf4d2c;--arrive:#8dbccd;--column:#d5cfc3;--bad:#b3362b;--serif:Charter,"Bitstream Charter","Iowan Old Style",
+--p95:#bf4d2c;--arrive:#6aa6bd;--column:#d5cfc3;--bad:#b3362b;--serif:Charter,"Bitstream Charter","Iowan Old Style",
 "Palatino Linotype",Georgia,serif;--sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
 @media(prefers-color-scheme:dark){:root{--paper:#15181b;--card:#1d2125;--ink:#eceae5;--soft:#a8b0b7;--rule:#363c42;
---mean:#6fb9d6;--p95:#f0906c;--arrive:#35667c;--column:#3d444b;--bad:#f08a7d}}
+--mean:#6fb9d6;--p95:#f0906c;--arrive:#3d7690;--column:#3d444b;--bad:#f08a7d}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:17px/1.55 var(--serif);-webkit-text-size-adjust:100%}
 main{max-width:1144px;margin:0 auto;padding:clamp(28px,6vw,72px) clamp(16px,4vw,32px) 48px}
@@ -45,14 +45,15 @@ figcaption,.note{font:13.5px/1.5 var(--sans);color:var(--soft);margin-top:14px;m
 border-top:1px solid var(--rule)}
 .bars li:first-child{border-top:0}
 .bars .rank{color:var(--soft);text-align:right;font-variant-numeric:tabular-nums}
-.bars .who b{font-weight:650}.bars .who span{color:var(--soft)}
+.bars .who b{font-weight:650}.bars .who span{color:var(--soft);display:inline-block}
 .bars .who{overflow-wrap:anywhere}
 .bars .sum{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}
 .bar{display:flex;height:16px}
 .bar i{display:block;background:var(--mean);min-width:1px}.bar i+i{background:var(--arrive)}
 .bar i:first-child{border-radius:2px 0 0 2px}.bar i:last-child{border-radius:0 2px 2px 0}
 .run{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:clamp(16px,2.6vw,28px);margin-top:22px}
-.run figure{margin-top:0}svg.dag{--dag-paper:var(--card);margin:0 auto}
+.run figure{margin-top:0}
+svg.dag{--dag-paper:var(--card);margin:0 auto}
 h3{font:600 14px/1.4 var(--sans);margin:clamp(22px,3vw,32px) 0 6px;padding-top:clamp(18px,2.4vw,26px);border-top:1px solid var(--rule)}
 .gantt{list-style:none;padding:0;font:13px/1.3 var(--sans);position:relative}
 .gantt li{display:grid;grid-template-columns:minmax(88px,150px) minmax(0,1fr) 84px;gap:0 12px;align-items:center;padding:4px 0}

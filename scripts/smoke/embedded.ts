@@ -2,7 +2,7 @@
 import { openSystem } from "mcplusplus";
 
 {
-  await using system = await openSystem({ dataDir: "data" });
+  await using system = await openSystem({ data: "data" });
   if (system === undefined) throw new Error("openSystem gave nothing");
 }
 process.stdout.write("embedded: done\n");

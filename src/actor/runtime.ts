@@ -41,6 +41,9 @@ export class ActorRuntime<M extends Members = Members> {
   readonly #services: ActorServices;
   readonly #bellOf: BellOf;
   readonly #crash: (defect: unknown) => void;
+  /** Asked to stop: what the actor sees as `context.signal`. */
+  readonly #stopping = new AbortController();
+  /** Over: from here on nothing of it reaches anybody. Cleanups run before. */
   readonly #ended = new AbortController();
   readonly #connections = new Map<string, Connection>();
   readonly #servers = new Map<number, LinkServer>();
@@ -141,9 +144,9 @@ export class ActorRuntime<M extends Members = Members> {
 
   /** Orderly: deferred cleanups run in reverse order, each one even when another fails. */
   async stop(): Promise<void> {
-    if (this.#ended.signal.aborted) return;
+    if (this.#stopping.signal.aborted) return;
     const stopped = fault("ACTOR_STOPPED", { actor: this.#name });
-    this.#ended.abort(stopped);
+    this.#stopping.abort(stopped);
     for (const server of this.#servers.values()) server.close("the actor stops");
     for (const cleanup of this.#cleanups.toReversed()) {
       try {
@@ -159,12 +162,15 @@ export class ActorRuntime<M extends Members = Members> {
   kill(): void {
     if (this.#ended.signal.aborted) return;
     const dead = fault("ACTOR_RESTARTING", { actor: this.#name });
+    // Ended first: what the signal's listeners still do must reach nobody.
     this.#ended.abort(dead);
+    this.#stopping.abort(dead);
     for (const server of this.#servers.values()) server.close("the actor died");
     this.#end(dead);
   }
 
   #end(reason: Fault): void {
+    this.#ended.abort(reason);
     for (const client of this.#clients.values()) client.close(reason);
     for (const connection of this.#connections.values()) connection.down(reason, true);
     this.#servers.clear();
@@ -188,7 +194,7 @@ export class ActorRuntime<M extends Members = Members> {
     return {
       name: this.#name,
       epoch: this.#epoch,
-      signal: life,
+      signal: this.#stopping.signal,
       clock: fencedClock(clock, life),
       random,
       scheduler: { schedule: (run) => scheduler.schedule(() => void (life.aborted || run())) },

@@ -122,6 +122,10 @@ export class CacheFile {
   close(): Promise<void> {
     return this.#store.close();
   }
+
+  abandon(): void {
+    this.#store.abandon();
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ export const cacheBehaviour = actor(Cache, async (context, init) => {
   const cache = await StoredCache.open(context, init);
   context.defer(() => cache.close());
   // A killed inline actor runs no cleanup, and its next life needs the file.
-  context.atExit(() => void cache.close());
+  context.atExit(() => cache.abandon());
   context.reportHealth(() => cache.health());
   return {
     get: ({ key }) => cache.get(key),

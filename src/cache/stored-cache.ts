@@ -116,6 +116,12 @@ export class StoredCache {
     return { ...this.stats(), filesSetAside: this.#filesSetAside };
   }
 
+  /** What the death of the thread does: the file is free at once, and what was on its way to it is lost. */
+  abandon(): void {
+    this.#timer?.cancel();
+    this.#era.file.abandon();
+  }
+
   async close(): Promise<void> {
     this.#timer?.cancel();
     await this.#replacing;
@@ -133,6 +139,7 @@ export class StoredCache {
     try {
       value = era.file.valueOf(entry);
     } catch (unreadable) {
+      if (!isFault(unreadable)) throw unreadable;
       error = unreadable;
     }
     if (value !== undefined) {

@@ -1,4 +1,5 @@
 import { addExtension, Packr } from "msgpackr";
+import { assert } from "../errors/index.ts";
 
 /**
  * Values as they are kept on disk and handed to handlers: plain MessagePack without shared record structures, so
@@ -34,23 +35,48 @@ export class Reference {
 
 const EXTENSION_REFERENCE = 0x42;
 
-const packer = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
+const packer = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  // Without it an object has at most 65,535 keys.
+  variableMapSize: true,
+  copyBuffers: true,
+  // An object with a key of that name is data like any other.
+  useToJSON: false,
+  // What is decoded is always a tree.
+  structuredClone: false,
+});
 
 addExtension({
   Class: Reference,
   type: EXTENSION_REFERENCE,
   pack: (reference: Reference) => packer.pack([reference.sha256, reference.sizeBytes, reference.path]),
   unpack: (bytes: Uint8Array) => {
-    const [sha256, sizeBytes, path] = packer.unpack(bytes) as [string, number, (string | number)[]];
-    return new Reference(sha256, sizeBytes, path);
+    const parts = packer.unpack(bytes) as unknown;
+    assert(isReferenceParts(parts), "a reference holds a hash, a size and a path");
+    return new Reference(...parts);
   },
 });
 
-/** The bytes are the caller's own: nothing else refers to them. */
-export function packValue(value: unknown): Uint8Array {
-  return Uint8Array.prototype.slice.call(packer.pack(value));
+function isReferenceParts(parts: unknown): parts is [string, number, (string | number)[]] {
+  if (!Array.isArray(parts) || parts.length !== 3) return false;
+  const [sha256, sizeBytes, path] = parts as unknown[];
+  const isKey = (key: unknown): boolean => typeof key === "string" || typeof key === "number";
+  return typeof sha256 === "string" && typeof sizeBytes === "number" && Array.isArray(path) && path.every(isKey);
 }
 
+/** The bytes are the caller's own: nothing else refers to them. */
+export function packValue(value: unknown): Uint8Array {
+  return new Uint8Array(packer.pack(value));
+}
+
+/**
+ * The value refers to nothing of `bytes`.
+ *
+ * @throws when `bytes` are not what `packValue` made. It takes no more memory than in proportion to them, whatever
+ *   lengths they claim.
+ */
 export function unpackValue(bytes: Uint8Array): unknown {
-  return packer.unpack(bytes);
+  // Byte strings take the class of what they are cut from: of a Buffer they would become Buffers.
+  return packer.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 }

@@ -15,6 +15,8 @@ export type AssignmentEnd =
       readonly crash: Crash;
       readonly phase: Phase | "gone";
       readonly leftover: boolean;
+      /** The pool itself was ending the thread, because of the attempt before this one. */
+      readonly terminated: boolean;
     };
 
 export interface AssignmentServices {
@@ -109,6 +111,7 @@ export class Assignment {
         crash: crashOf(error),
         phase: slots.phase(slot, token),
         leftover: slots.endedByLeftover(slot),
+        terminated: threads.isTerminated(slots.thread(slot)),
       };
     }
     this.#watch?.cancel();
@@ -121,9 +124,12 @@ export class Assignment {
     const stop = this.#stop;
     if (stop === null || killAtMs >= stop.killAtMs) return;
     const { slots, threads, clock } = this.#services;
+    const { slot, token } = this.#request;
     const kill = (): void => {
+      // It has stopped and its reply is on the way: the thread may be given another attempt in this very turn.
+      if (slots.phase(slot, token) === "left") return;
       stop.terminated = true;
-      threads.terminate(slots.thread(this.#request.slot));
+      threads.terminate(slots.thread(slot));
     };
     stop.kill?.cancel();
     stop.killAtMs = killAtMs;

@@ -1,5 +1,5 @@
 import type { Clock } from "../scope/index.ts";
-import { openBlobs } from "../store/index.ts";
+import type { BlobStore } from "../store/index.ts";
 import { capturePrinted, type Printer } from "./printed-text.ts";
 import { createRunner, type Runner } from "./runner.ts";
 import { Slots } from "./slots.ts";
@@ -22,7 +22,7 @@ export function openHandlerThread(setup: ThreadSetup, host: ThreadHost): Runner 
     slots: new Slots(setup.slots),
     modules: setup.modules,
     roots: setup.roots,
-    blobs: setup.blobsDirectory === null ? null : openBlobs({ directory: setup.blobsDirectory }),
+    blobs: setup.blobsDirectory === null ? null : blobsOnDemand(setup.blobsDirectory),
     threadId: host.threadId,
     clock: host.clock,
     post: host.post,
@@ -31,4 +31,18 @@ export function openHandlerThread(setup: ThreadSetup, host: ThreadHost): Runner 
   capturePrinted(host.stderr, "error", (level, text) => runner.log().write(level, text));
   host.onEnd(() => runner.noteEnd());
   return runner;
+}
+
+/** The store is loaded with the first large value: a thread that meets none starts sooner. */
+function blobsOnDemand(directory: string): Pick<BlobStore, "get" | "put"> {
+  let opening: Promise<BlobStore> | null = null;
+  const opened = async (): Promise<BlobStore> => {
+    const { openBlobs } = await import("../store/index.ts");
+    return openBlobs({ directory });
+  };
+  const blobs = (): Promise<BlobStore> => (opening ??= opened());
+  return {
+    get: async (sha256) => (await blobs()).get(sha256),
+    put: async (bytes) => (await blobs()).put(bytes),
+  };
 }

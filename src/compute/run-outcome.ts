@@ -82,12 +82,13 @@ function outcomeOfStop(
 }
 
 function outcomeOfCrash(
-  { crash, phase, leftover }: Crashed,
+  { crash, phase, leftover, terminated }: Crashed,
   run: RunTerms,
   pool: PoolTerms,
   loadingModule: number,
 ): RunOutcome {
   const how = textOfCrash(crash, pool);
+  if (terminated) return interrupted("its thread was being terminated because of the attempt before it");
   if (phase === "loading" && loadingModule >= 0) {
     return failed(moduleInvalid(pool, loadingModule, `importing it ended the thread: ${how}`));
   }

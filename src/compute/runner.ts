@@ -71,15 +71,20 @@ export function createRunner(services: RunnerServices): Runner {
     }
   };
 
+  const attemptOnItsOwn = async (request: AttemptRequest): Promise<ThreadReply> => {
+    const log = new TaskLog(request.taskId, post);
+    current = { slot: request.slot, log };
+    const reply = await origins.run(current, () => attempt(request, log));
+    current = null;
+    return reply;
+  };
+
   return {
     async run(request) {
       const { slot, token } = request;
       if (!slots.enter(slot, token, threadId, clock.now())) return STOPPED;
-      if (request.kind === "describe") return describe(request);
-      const log = new TaskLog(request.taskId, post);
-      current = { slot, log };
-      const reply = await origins.run(current, () => attempt(request, log));
-      current = null;
+      const reply = await (request.kind === "describe" ? describe(request) : attemptOnItsOwn(request));
+      if (reply.kind === "stopped") slots.leave(slot, token);
       return reply;
     },
     log: () => (origins.getStore() ?? current ?? modulesOrigin).log,

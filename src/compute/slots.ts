@@ -24,10 +24,11 @@ const THREAD = 4;
 const MODULE = 5;
 const LEFTOVER = 6;
 
-const PHASES = ["free", "assigned", "loading", "running", "ended", "cancelled", "timedOut"] as const;
+const PHASES = ["free", "assigned", "loading", "running", "ended", "cancelled", "timedOut", "left"] as const;
 /**
  * `assigned`: on its way to a thread. `loading`: the thread imports the modules. `running`: the handler has been
  * called. `ended`: its result stands. `cancelled`, `timedOut`: it is to stop, and whatever it still returns is void.
+ * `left`: it has stopped, and its thread is free.
  */
 export type Phase = (typeof PHASES)[number];
 export type StopPhase = "cancelled" | "timedOut";
@@ -36,6 +37,7 @@ const PHASE_BITS = 8n;
 const PHASE_MASK = (1n << PHASE_BITS) - 1n;
 const TO_STOP: readonly Phase[] = ["assigned", "loading", "running"];
 const TO_END: readonly Phase[] = ["loading", "running"];
+const TO_LEAVE: readonly Phase[] = ["cancelled", "timedOut"];
 
 const wordOf = (token: number, phase: Phase): bigint =>
   (BigInt(token) << PHASE_BITS) | BigInt(PHASES.indexOf(phase));
@@ -121,6 +123,11 @@ export class Slots {
   /** The phase in which the attempt was told to stop; null when it had ended or was stopped before. */
   stop(slot: number, token: number, to: StopPhase): Phase | null {
     return TO_STOP.find((from) => this.#swap(slot, token, from, to)) ?? null;
+  }
+
+  /** A stopped attempt is over: its thread is not to be terminated for it any more. */
+  leave(slot: number, token: number): void {
+    TO_LEAVE.some((from) => this.#swap(slot, token, from, "left"));
   }
 
   blameLeftover(slot: number): void {

@@ -16,6 +16,8 @@ export interface Threads {
   run(request: AttemptRequest | DescribeRequest): Promise<ThreadReply>;
   /** Ends one thread; whatever runs on it rejects. Another takes its place when it is needed. */
   terminate(threadId: number): void;
+  /** Is the thread being terminated, or was it within this turn? A last attempt may still have been given to it. */
+  isTerminated(threadId: number): boolean;
   /** If no thread is left although some are waited for, gives up the waiting ones and starts anew. */
   recover(): void;
   /** Ends them all; what still runs rejects. */
@@ -51,6 +53,7 @@ export function openThreads(options: ThreadsOptions): Threads {
   let opening: Promise<Piscina> | null = null;
   let opened: Piscina | null = null;
   let unsettled = 0;
+  const terminated = new Set<number>();
 
   const open = async (): Promise<Piscina> => {
     const piscina = await import("piscina");
@@ -96,8 +99,13 @@ export function openThreads(options: ThreadsOptions): Threads {
       }
     },
     terminate(threadId) {
-      void opened?.threads.find((thread) => thread.threadId === threadId)?.terminate();
+      const thread = opened?.threads.find((each) => each.threadId === threadId);
+      if (thread === undefined) return;
+      terminated.add(threadId);
+      // What the end of the thread rejects is dealt with before the next turn.
+      void thread.terminate().then(() => setImmediate(() => terminated.delete(threadId)));
     },
+    isTerminated: (threadId) => terminated.has(threadId),
     recover,
     async close() {
       await (await opening)?.destroy();

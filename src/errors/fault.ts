@@ -1,4 +1,5 @@
 import { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
+import { isError, peek, textOf } from "./thrown.ts";
 
 /** `Symbol.for` survives two copies of this package in one process, where `instanceof` does not. */
 const BRAND = Symbol.for("mcplusplus.fault");
@@ -14,10 +15,18 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
   /** The failures that were collected, for code `SEVERAL`; else empty. */
   readonly errors: readonly unknown[];
 
-  constructor(code: C, details: FaultDetails<C>, options: { cause?: unknown; errors?: readonly unknown[] } = {}) {
+  /**
+   * @param options.message the sentence as it was made elsewhere: details that came from a peer of another version
+   *   need not have what this version's sentence is made of
+   */
+  constructor(
+    code: C,
+    details: FaultDetails<C>,
+    options: { cause?: unknown; errors?: readonly unknown[]; message?: string } = {},
+  ) {
     // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
     const sentence = FAULTS[code].sentence as (details: FaultDetails<C>) => string;
-    super(sentence(details), options.cause === undefined ? undefined : { cause: options.cause });
+    super(options.message ?? sentence(details), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Fault";
     this.code = code;
     this.details = details;
@@ -41,12 +50,7 @@ export function fault<C extends FaultCode>(
 
 /** Is this one of ours (of any copy of this package), and, if a code is given, of that code? */
 export function isFault<C extends FaultCode = FaultCode>(error: unknown, code?: C): error is Fault<C> {
-  return (
-    typeof error === "object" &&
-    error !== null &&
-    BRAND in error &&
-    (code === undefined || ("code" in error && error.code === code))
-  );
+  return peek(error, BRAND) === true && (code === undefined || peek(error, "code") === code);
 }
 
 /**
@@ -55,10 +59,9 @@ export function isFault<C extends FaultCode = FaultCode>(error: unknown, code?: 
  */
 export function isCancellation(error: unknown): boolean {
   if (isFault(error)) return error.code === "CANCELLED";
-  if (error instanceof Error && error.name === "AbortError") {
-    return error.cause === undefined || !isFault(error.cause) || error.cause.code === "CANCELLED";
-  }
-  return false;
+  if (!isError(error) || peek(error, "name") !== "AbortError") return false;
+  const reason = peek(error, "cause");
+  return !isFault(reason) || reason.code === "CANCELLED";
 }
 
 /** Ends the program's assumption, not its caller's request: a defect is never caught to continue. */
@@ -66,8 +69,7 @@ export function assert(condition: unknown, claim: string): asserts condition {
   if (!condition) throw new TypeError(`defect: ${claim}`);
 }
 
-/** Whatever was thrown, as one sentence without a stack. */
+/** Whatever was thrown, as one sentence without a stack. Never throws itself. */
 export function sentenceOf(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name;
-  return String(error);
+  return isError(error) ? textOf(peek(error, "message") || peek(error, "name")) : textOf(error);
 }

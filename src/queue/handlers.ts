@@ -1,5 +1,5 @@
 import type { ComputePool, HandlerInfo, RunOutcome, RunRequest } from "../compute/index.ts";
-import { fault, isFault, toWireError } from "../errors/index.ts";
+import { fault, toWireError } from "../errors/index.ts";
 import type { AttemptEnd } from "./queue.core.ts";
 import { QUEUE_LIMITS } from "./task-spec.ts";
 
@@ -26,6 +26,8 @@ export class Handlers {
   readonly #options: HandlersOptions;
   #pool: ComputePool | null = null;
   #described: Promise<ReadonlyMap<string, HandlerInfo>> | null = null;
+  /** The latest description failed. A module may be repaired, so whoever asks for it has it made anew. */
+  #broken = false;
   /** Attempts that wait for the description. One that leaves the set was cancelled before it reached the pool. */
   readonly #preparing = new Set<string>();
 
@@ -35,7 +37,7 @@ export class Handlers {
 
   /** @throws MODULE_INVALID, UNAVAILABLE */
   async list(): Promise<HandlerInfo[]> {
-    return [...(await this.#describe()).values()];
+    return [...(await this.#describe(this.#broken)).values()];
   }
 
   /** True when it is certain without asking the modules. */
@@ -46,29 +48,18 @@ export class Handlers {
   /** @throws UNKNOWN_ACTION, MODULE_INVALID, UNAVAILABLE */
   async check(actions: readonly string[]): Promise<void> {
     const { modules } = this.#options;
-    const known = new Set(modules.length === 0 ? BUILT_IN_ACTIONS : (await this.#describe()).keys());
+    const known = new Set(
+      modules.length === 0 ? BUILT_IN_ACTIONS : (await this.#describe(this.#broken)).keys(),
+    );
     const action = actions.find((each) => !known.has(each));
     if (action !== undefined) throw fault("UNKNOWN_ACTION", { action, known: [...known].toSorted() });
   }
 
   /** Runs one attempt. Whatever goes wrong with it is how it ended. */
   async run(request: AttemptRequest): Promise<AttemptEnd> {
-    const { taskId, action } = request;
-    let { timeoutMs } = request;
-    if (this.#options.modules.length > 0) {
-      // Asked for before anything runs, and so first in line: later it would wait until some long handler ends.
-      const described = this.#describe();
-      this.#preparing.add(taskId);
-      const own = await described.then(
-        (handlers) => handlers.get(action)?.timeoutMs ?? null,
-        // The attempt itself finds out what is wrong with the modules, and built-in handlers do not mind.
-        (error: unknown) => (isFault(error) ? null : Promise.reject(error)),
-      );
-      if (!this.#preparing.delete(taskId)) return { kind: "cancelled" };
-      timeoutMs ??= own;
-    }
-    timeoutMs ??= QUEUE_LIMITS.defaultTimeoutMs;
-    return attemptEndOf(await this.#opened().run({ ...request, timeoutMs }), action);
+    const timeoutMs = request.timeoutMs ?? (await this.#timeoutOf(request));
+    if (timeoutMs === "cancelled") return { kind: "cancelled" };
+    return attemptEndOf(await this.#opened().run({ ...request, timeoutMs }), request.action);
   }
 
   /** Tells a running attempt to stop; nothing happens when there is none. */
@@ -80,22 +71,38 @@ export class Handlers {
     await this.#pool?.close({ graceMs });
   }
 
-  #describe(): Promise<ReadonlyMap<string, HandlerInfo>> {
-    this.#described ??= this.#opened()
-      .describe()
-      .then(
-        (handlers) => new Map(handlers.map((info) => [info.name, info])),
-        (error: unknown) => {
-          // A module may be repaired, and a thread may start another time.
-          this.#described = null;
-          throw error;
-        },
-      );
+  /** The handler's own time-out, else the queue's. */
+  async #timeoutOf({ taskId, action }: AttemptRequest): Promise<number | "cancelled"> {
+    const { defaultTimeoutMs } = QUEUE_LIMITS;
+    if (this.isBuiltIn(action)) return defaultTimeoutMs;
+    this.#preparing.add(taskId);
+    // The attempt itself finds out what is wrong with the modules, and fails with that.
+    const described = await this.#describe().catch(() => null);
+    if (!this.#preparing.delete(taskId)) return "cancelled";
+    return described?.get(action)?.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  #describe(again = false): Promise<ReadonlyMap<string, HandlerInfo>> {
+    const pool = this.#opened();
+    // Opening it may have begun the description.
+    if (this.#described !== null && !again) return this.#described;
+    this.#broken = false;
+    this.#described = pool.describe().then(
+      (handlers) => new Map(handlers.map((info) => [info.name, info])),
+      (error: unknown) => {
+        this.#broken = true;
+        throw error;
+      },
+    );
     return this.#described;
   }
 
   #opened(): ComputePool {
-    this.#pool ??= this.#options.openPool();
+    if (this.#pool === null) {
+      this.#pool = this.#options.openPool();
+      // First in line: later it would wait until some long handler gives up its thread. Whoever needs it asks again.
+      if (this.#options.modules.length > 0) void this.#describe().catch(() => undefined);
+    }
     return this.#pool;
   }
 }

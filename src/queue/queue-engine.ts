@@ -5,8 +5,8 @@ import { METRICS } from "../telemetry/index.ts";
 import type { Handlers } from "./handlers.ts";
 import type { AttemptEnd, QueueCore, RowChange } from "./queue.core.ts";
 import type { Queue, TaskOutcome, TaskSpec, TaskStatus } from "./queue.protocol.ts";
-import type { QueueRows } from "./queue-rows.ts";
-import { checkCancel, checkPage, checkSpecs } from "./task-spec.ts";
+import type { QueueRows, Result } from "./queue-rows.ts";
+import { QUEUE_LIMITS, checkCancel, checkPage, checkSpecs } from "./task-spec.ts";
 import { hasEnded, statusOf, type Task } from "./task.ts";
 
 type Members = typeof Queue.members;
@@ -79,7 +79,7 @@ export class QueueEngine {
     await this.flushed();
     const task = this.#core.task(taskId);
     if (!hasEnded(task)) throw fault("TASK_NOT_FINISHED", { taskId, state: task.life.state });
-    return this.#outcomeOf(task);
+    return outcomeOf(task, this.#resultOf(task));
   }
 
   async group(
@@ -90,8 +90,16 @@ export class QueueEngine {
     checkPage(offset, limit);
     await this.flushed();
     const tasks = this.#core.group(group);
-    const page = [...tasks].slice(offset, offset + limit);
-    return { tasks: page.map((task) => this.#outcomeOf(task)), total: tasks.size };
+    const page: TaskOutcome[] = [];
+    let sizeBytes = 0;
+    for (const task of [...tasks].slice(offset, offset + limit)) {
+      const result = this.#resultOf(task);
+      sizeBytes += result.sizeBytes;
+      // One message carries the page. A first output that is too large for that alone is for the link to refuse.
+      if (page.length > 0 && sizeBytes > QUEUE_LIMITS.pageBytes) break;
+      page.push(outcomeOf(task, result));
+    }
+    return { tasks: page, total: tasks.size };
   }
 
   async cancel(
@@ -241,7 +249,7 @@ export class QueueEngine {
     else if (after.state === "failed") metrics.count(METRICS.tasksFailed);
     else metrics.count(METRICS.tasksCancelled);
     this.#gauge();
-    emit.settled({ ...statusOf(task), output: output ?? null, error: error ?? null });
+    emit.settled(outcomeOf(task, { output: output ?? null, error: error ?? null }));
   }
 
   /** Lets ended tasks leave that are too many or too old. Their rows go first, so a failure changes nothing. */
@@ -311,9 +319,8 @@ export class QueueEngine {
     timer.cancel();
   }
 
-  #outcomeOf(task: Task): TaskOutcome {
-    const result = hasEnded(task) ? this.#rows.result(task) : { output: null, error: null };
-    return { ...statusOf(task), ...result };
+  #resultOf(task: Task): Result {
+    return hasEnded(task) ? this.#rows.result(task) : { output: null, error: null, sizeBytes: 0 };
   }
 
   #gauge(): void {
@@ -325,4 +332,8 @@ export class QueueEngine {
   #nowMs(): number {
     return this.#context.clock.wallNow();
   }
+}
+
+function outcomeOf(task: Task, { output, error }: Pick<Result, "output" | "error">): TaskOutcome {
+  return { ...statusOf(task), output, error };
 }

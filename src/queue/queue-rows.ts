@@ -89,6 +89,12 @@ export interface Marks {
   readonly token: number;
 }
 
+export interface Result {
+  readonly output: Uint8Array | null;
+  readonly error: WireError | null;
+  readonly sizeBytes: number;
+}
+
 /** The queue's tables: what the core changes, as statements. */
 export class QueueRows {
   readonly #store: Store;
@@ -148,13 +154,18 @@ export class QueueRows {
     return row.input;
   }
 
-  /** Of a task whose end has been committed. */
-  result({ sequence, taskId }: Task): { output: Uint8Array | null; error: WireError | null } {
+  /** Of a task whose end has been committed, with what it weighs in a message. */
+  result({ sequence, taskId }: Task): Result {
     const row = this.#store.read((db) =>
       db.prepare<{ output: Uint8Array | null; error: Uint8Array | null }>(RESULT).get(sequence),
     );
     assert(row, `task ${taskId} has a row`);
-    return { output: row.output, error: row.error && (unpackValue(row.error) as WireError) };
+    const { output, error } = row;
+    return {
+      output,
+      error: error && (unpackValue(error) as WireError),
+      sizeBytes: (output?.byteLength ?? 0) + (error?.byteLength ?? 0),
+    };
   }
 
   get figures(): { commits: number; rows: number } {

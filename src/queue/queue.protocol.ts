@@ -93,7 +93,10 @@ export const Queue = protocol("queue", {
   status: call<{ taskId: string }, TaskStatus>(),
   /** Rejects with `TASK_NOT_FINISHED` before the end. */
   outcome: call<{ taskId: string }, TaskOutcome>(),
-  /** Tasks of a group in submission order, ended ones with their output; at most 1,000 a page. */
+  /**
+   * Tasks of a group in submission order, ended ones with their output; at most 1,000 a page. A page of large outputs
+   * ends early, though never empty before the end: go on at `offset + tasks.length` until `total`.
+   */
   group: call<{ group: string; offset: number; limit: number }, { tasks: TaskOutcome[]; total: number }>(),
   /** Queued ones end at once; running handlers see their signal, and after the grace their thread is terminated. */
   cancel: call<

@@ -23,6 +23,8 @@ export const QUEUE_LIMITS = Object.freeze({
   interruptions: 5,
   /** Tasks in one page of a group. */
   page: 1_000,
+  /** Bytes of their outputs and errors, after which the page ends early. */
+  pageBytes: 8_388_608,
   /** Ended tasks that are kept: as many, and as long, whichever is less. */
   keptTasks: 100_000,
   keptMs: 604_800_000,

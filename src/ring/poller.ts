@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Scheduler } from "../scope/index.ts";
-import { ASLEEP, AWAKE, SharedBell, type Bell } from "./bell.ts";
+import { METRICS, createMetricsBlock, type MetricsBlock } from "../telemetry/index.ts";
+import { ASLEEP, AWAKE, RUNG, SharedBell, type Bell } from "./bell.ts";
 import { Presence, SpinWindow } from "./spin.ts";
 
 /**
@@ -30,12 +31,16 @@ export interface Poller {
 
 /** Sources and who of them has written: what both pollers share. */
 class Sources {
-  readonly all: Source[] = [];
+  /** Replaced, never changed: a handler may add or remove a source while the list is walked. */
+  #all: readonly Source[] = [];
   readonly #touched = new Set<Source>();
 
+  add(source: Source): void {
+    this.#all = [...this.#all, source];
+  }
+
   remove(source: Source): void {
-    const index = this.all.indexOf(source);
-    if (index >= 0) this.all.splice(index, 1);
+    this.#all = this.#all.filter((each) => each !== source);
     this.#touched.delete(source);
   }
 
@@ -50,19 +55,21 @@ class Sources {
   }
 
   anyReady(): boolean {
-    for (const source of this.all) if (source.ready()) return true;
+    for (const source of this.#all) if (source.ready()) return true;
     return false;
   }
 
   anyExpecting(): boolean {
-    for (const source of this.all) if (source.expecting) return true;
+    for (const source of this.#all) if (source.expecting) return true;
     return false;
   }
 
   poll(): boolean {
     let worked = false;
-    // A handler may remove a source (a link that went down) while the list is walked.
-    for (const source of [...this.all]) {
+    const sources = this.#all;
+    for (const source of sources) {
+      // One that was removed meanwhile is a link that went down: nothing of it is to be heard any more.
+      if (sources !== this.#all && !this.#all.includes(source)) continue;
       if (!source.ready()) continue;
       source.poll();
       worked = true;
@@ -87,6 +94,7 @@ export class ThreadPoller implements Poller {
   readonly bell: Bell;
   readonly #word: Int32Array;
   readonly #presence: Presence;
+  readonly #metrics: MetricsBlock;
   readonly #cores: number;
   readonly #sources = new Sources();
   /** Gaps until an answer comes, and gaps until somebody asks, are different things. */
@@ -97,18 +105,31 @@ export class ThreadPoller implements Poller {
   #flushQueued = false;
   #closed = false;
   #chainStartMs = 0;
+  /** Since when there has been nothing to do; 0 = there has. */
   #idleSinceMs = 0;
+  /** What has been waited for since then. */
+  #awaited = this.#requests;
 
-  constructor(bell: SharedArrayBuffer, presence: Presence, cores = availableParallelism()) {
+  /**
+   * @param bell from `createBell`, and no other poller's
+   * @param options.metrics counts parks, wakes and spins; that of this thread
+   * @param options.cores on which the threads of this process run; default: those of the machine
+   */
+  constructor(
+    bell: SharedArrayBuffer,
+    presence: Presence,
+    { metrics = createMetricsBlock(), cores = availableParallelism() }: { metrics?: MetricsBlock; cores?: number } = {},
+  ) {
     this.bell = new SharedBell(bell);
     this.#word = new Int32Array(bell, 0, 1);
     this.#presence = presence;
+    this.#metrics = metrics;
     this.#cores = cores;
     this.#sleep();
   }
 
   add(source: Source): void {
-    this.#sources.all.push(source);
+    this.#sources.add(source);
     // It may hold frames from before: they rang a bell that nobody had hung up yet.
     this.bell.ring();
   }
@@ -137,18 +158,17 @@ export class ThreadPoller implements Poller {
     this.#flushQueued = false;
     if (this.#closed) return;
     this.#sources.flush();
-    if (!this.#asleep || !this.#sources.anyExpecting() || this.#answers.us === 0) {
-      if (this.#asleep) this.#idleSinceMs = performance.now();
-      return;
-    }
+    if (!this.#asleep) return;
+    this.#idle(performance.now());
+    if (this.#awaited !== this.#answers || this.#answers.us === 0) return;
     this.#wake();
-    this.#idleSinceMs = this.#chainStartMs;
     this.#look();
   };
 
   readonly #onBell = (): void => {
     this.#waiting = false;
     if (this.#closed || !this.#asleep) return;
+    if (Atomics.load(this.#word, 0) === RUNG) this.#metrics.count(METRICS.wakes);
     this.#wake();
     this.#turn();
   };
@@ -163,45 +183,55 @@ export class ThreadPoller implements Poller {
     if (this.#closed) return;
     const worked = this.#sources.poll();
     this.#sources.flush();
+    const nowMs = performance.now();
     if (!worked) {
-      if (this.#idleSinceMs === 0) this.#idleSinceMs = performance.now();
+      if (this.#idleSinceMs === 0) this.#idle(nowMs);
       this.#look();
       return;
     }
-    const nowMs = performance.now();
     if (this.#idleSinceMs !== 0) {
-      this.#window().came((nowMs - this.#idleSinceMs) * 1_000);
+      // For the window of what was waited for: now that it has come, it may be waited for no longer.
+      this.#awaited.came((nowMs - this.#idleSinceMs) * 1_000);
       this.#idleSinceMs = 0;
     }
-    if (nowMs - this.#chainStartMs > CHAIN_MS_MAX) setImmediate(this.#afterLoop);
-    else queueMicrotask(this.#turn);
+    this.#next(nowMs);
   };
 
-  #window(): SpinWindow {
-    return this.#sources.anyExpecting() ? this.#answers : this.#requests;
+  /** The next turn comes when the promises of this one have run; after a long chain, when the event loop has turned. */
+  #next(nowMs: number): void {
+    if (nowMs - this.#chainStartMs > CHAIN_MS_MAX) setImmediate(this.#afterLoop);
+    else queueMicrotask(this.#turn);
+  }
+
+  /** From now on there is nothing to do. */
+  #idle(nowMs: number): void {
+    this.#idleSinceMs = nowMs;
+    this.#awaited = this.#sources.anyExpecting() ? this.#answers : this.#requests;
   }
 
   /** Nothing is there: look for more while it is worth it, then sleep. */
   #look(): void {
-    const window = this.#window();
-    const windowMs = window.us / 1_000;
+    const windowMs = this.#awaited.us / 1_000;
     if (windowMs > 0 && this.#presence.allowsSpinning(this.#cores)) {
       const untilMs = performance.now() + windowMs;
       do {
         for (let look = 0; look < LOOKS_PER_CLOCK; look++) {
           if (this.#sources.anyReady()) {
-            window.hit();
+            this.#awaited.hit();
+            this.#metrics.count(METRICS.spinsHit);
             this.#turn();
             return;
           }
           Atomics.pause();
         }
       } while (performance.now() < untilMs);
-      window.missed();
+      this.#awaited.missed();
+      this.#metrics.count(METRICS.spinsMissed);
     }
     this.#sleep();
   }
 
+  /** Begins a new chain of turns. */
   #wake(): void {
     this.#asleep = false;
     Atomics.store(this.#word, 0, AWAKE);
@@ -214,15 +244,28 @@ export class ThreadPoller implements Poller {
     Atomics.store(this.#word, 0, ASLEEP);
     this.#presence.awake = false;
     if (this.#sources.anyReady()) {
-      this.#wake();
-      queueMicrotask(this.#turn);
+      this.#stayAwake();
       return;
     }
-    if (this.#waiting) return; // an earlier wait on this word is still pending, and will do
-    this.#waiting = true;
-    const wait = Atomics.waitAsync(this.#word, 0, ASLEEP);
-    if (wait.async) void wait.value.then(this.#onBell);
-    else queueMicrotask(this.#onBell);
+    // An earlier wait on this word may still be pending, and will do.
+    if (!this.#waiting) {
+      const wait = Atomics.waitAsync(this.#word, 0, ASLEEP);
+      if (!wait.async) {
+        this.#stayAwake();
+        return;
+      }
+      this.#waiting = true;
+      void wait.value.then(this.#onBell);
+    }
+    this.#metrics.count(METRICS.parks);
+  }
+
+  /** Something came in the last moment. The chain goes on: one that began anew here might never let the loop turn. */
+  #stayAwake(): void {
+    this.#asleep = false;
+    Atomics.store(this.#word, 0, AWAKE);
+    this.#presence.awake = true;
+    this.#next(performance.now());
   }
 }
 
@@ -242,7 +285,7 @@ export class InlinePoller implements Poller {
   }
 
   add(source: Source): void {
-    this.#sources.all.push(source);
+    this.#sources.add(source);
     this.#schedule();
   }
 

@@ -28,6 +28,8 @@ const HEADER_BYTES = 128;
 const ALIGN = 8;
 /** In place of a size: the rest up to the end is unused. */
 const SKIP = -1;
+/** The size word alone is no frame. */
+const FRAME_BYTES_MIN = 5;
 
 /** Part of the spawn handshake: two sides with different layouts must not meet. */
 export const RING_LAYOUT = "ring-1";
@@ -112,9 +114,13 @@ export class RingWriter extends RingEnd {
    * Makes room for a frame whose size in bytes, the leading size word included, is `sizeBytes`, and writes that
    * word. The frame is invisible until `publish`.
    *
+   * @param sizeBytes from 5 to `frameBytesMax`: a larger frame might never find a contiguous place
    * @returns the offset of the frame in `bytes` (a multiple of 8), or -1 when there is no room now
    */
   claim(sizeBytes: number): number {
+    const fits = sizeBytes >= FRAME_BYTES_MIN && sizeBytes <= frameBytesMax(this.capacityBytes);
+    // Put into words only when it is needed: this runs for every frame.
+    if (!fits) assert(fits, `a frame of ${sizeBytes} bytes fits into a ring of ${this.capacityBytes}`);
     const need = aligned(sizeBytes);
     const mask = this.capacityBytes - 1;
     const position = this.#tail & mask;
@@ -159,7 +165,6 @@ export class RingReader extends RingEnd {
   #headReleased: number;
   #popped: number;
   #tailSeen: number;
-  #next = 0;
   /** Of the frame that `next` returned, the leading size word included. */
   sizeBytes = 0;
 
@@ -186,18 +191,26 @@ export class RingReader extends RingEnd {
       this.#tailSeen = Atomics.load(this.cursors, TAIL);
       if (this.#head === this.#tailSeen) return -1;
     }
-    const mask = this.capacityBytes - 1;
-    let offset = this.#head & mask;
+    let offset = this.#head & (this.capacityBytes - 1);
     let size = this.words[offset >> 2] as number;
+    let skipped = 0;
     if (size === SKIP) {
-      this.#head = (this.#head + (this.capacityBytes - offset)) | 0;
+      skipped = this.capacityBytes - offset;
       offset = 0;
       size = this.words[0] as number;
     }
-    assert(size > 4 && size <= frameBytesMax(this.capacityBytes), `a frame of ${size} bytes: the ring is damaged`);
+    const total = skipped + aligned(size);
+    const published = (this.#tailSeen - this.#head) >>> 0;
+    // All that another thread could have written wrong: from here on nothing is read beyond what was published.
+    const sound =
+      size >= FRAME_BYTES_MIN &&
+      size <= frameBytesMax(this.capacityBytes) &&
+      offset + size <= this.capacityBytes &&
+      total <= published &&
+      published <= this.capacityBytes;
+    if (!sound) assert(sound, `a frame of ${size} bytes at ${offset}: the ring is damaged`);
     this.sizeBytes = size;
-    this.#next = aligned(size);
-    this.#head = (this.#head + this.#next) | 0;
+    this.#head = (this.#head + total) | 0;
     this.#popped = (this.#popped + 1) | 0;
     return offset;
   }

@@ -39,7 +39,8 @@ export const ACTOR_THREAD_METHODS = ["start", "accept", "connect", "disconnect",
  * A defect in the actor is thrown out of the event loop: the thread dies of it, and its supervisor learns why.
  */
 export function runActorThread(data: ActorThreadData): void {
-  const poller = new ThreadPoller(data.bell, new Presence(data.presence, data.slot));
+  const metrics = attachMetrics(data.metrics);
+  const poller = new ThreadPoller(data.bell, new Presence(data.presence, data.slot), { metrics });
   // Loading begins before the supervisor asks for the start, so that threads load side by side.
   const loading = importBehaviour(data.module);
   loading.catch(() => undefined); // reported by start
@@ -65,7 +66,7 @@ export function runActorThread(data: ActorThreadData): void {
           random: systemRandom,
           scheduler: systemScheduler,
           log: createLog({ component: data.name, clock: systemClock }),
-          metrics: attachMetrics(data.metrics),
+          metrics,
         },
         bellOf: threadBells,
         crash: (defect) => setImmediate(() => { throw defect; }),

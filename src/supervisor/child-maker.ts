@@ -13,13 +13,14 @@ export function childMaker(presence: SharedArrayBuffer): MakeChild {
   return (spec, onEnd) => {
     if (spec.placement === "thread") return new ThreadChild(spec, presence, systemClock, onEnd);
     const bell = createBell();
+    const metrics = attachMetrics(spec.metrics);
     const services = {
-      poller: new ThreadPoller(bell, new Presence(presence, spec.slot)),
+      poller: new ThreadPoller(bell, new Presence(presence, spec.slot), { metrics }),
       clock: systemClock,
       random: systemRandom,
       scheduler: systemScheduler,
       log: createLog({ component: spec.name, clock: systemClock }),
-      metrics: attachMetrics(spec.metrics),
+      metrics,
     };
     return new InlineChild(spec.name, { services, bell, bellOf: threadBells }, onEnd);
   };

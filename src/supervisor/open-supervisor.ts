@@ -157,7 +157,7 @@ function onThread(parts: Parts): Opened {
     transferList: [control.port2, host.port2],
     stdout: true,
   });
-  worker.stdout.pipe(process.stderr, { end: false });
+  worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
   const told: HostSide = {
     connect: (link) => end.connect(link),
     disconnect: (linkId, reason) => end.disconnect(linkId, reason),
@@ -201,6 +201,6 @@ function onThread(parts: Parts): Opened {
 
 function hostEnd({ presence, metrics, onGaveUp }: Parts): { end: HostEnd; bell: SharedArrayBuffer } {
   const bell = createBell();
-  const poller = new ThreadPoller(bell, new Presence(presence, 0));
+  const poller = new ThreadPoller(bell, new Presence(presence, 0), { metrics });
   return { end: new HostEnd({ poller, clock: systemClock, metrics }, threadBells, onGaveUp), bell };
 }

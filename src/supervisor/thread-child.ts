@@ -47,7 +47,7 @@ export class ThreadChild implements Child {
       // Whatever an actor or its dependencies print belongs on standard error: standard output may be a protocol.
       stdout: true,
     });
-    this.#worker.stdout.pipe(process.stderr, { end: false });
+    this.#worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
     this.#worker.on("error", (error) => {
       this.#reason = error;
     });

@@ -37,6 +37,8 @@ export function checkDefinition(
   definition: WorkflowDefinition,
   actions?: ReadonlySet<string>,
 ): CheckedDefinition {
+  const misshapen = checkShape(definition);
+  if (misshapen.length > 0) return { ok: false, problems: cut(misshapen) };
   const graph = buildDag(definition.steps);
   const lists = [checkHead(definition), graph.ok ? [] : graph.problems];
   if (definition.steps.length <= WORKFLOW_LIMITS.steps) {
@@ -48,6 +50,33 @@ export function checkDefinition(
   if (problems.length > 0) return { ok: false, problems: cut(problems) };
   return graph;
 }
+
+/** Types do not bind a program in plain JavaScript, and a broken definition must not break the scheduler. */
+function checkShape(definition: unknown): string[] {
+  if (!isObject(definition)) return ["it is no object"];
+  const { workflowId, name, tags, steps, metadata } = definition;
+  const problems: string[] = [];
+  if (typeof workflowId !== "string") problems.push("the workflow id is no text");
+  if (typeof name !== "string") problems.push("the name is no text");
+  if (!isTexts(tags)) problems.push("the tags are no array of texts");
+  if (!isObject(metadata)) problems.push("the metadata is no object");
+  if (!Array.isArray(steps)) return [...problems, "the steps are no array"];
+  for (const [at, step] of (steps as unknown[]).entries()) {
+    const where = `the step at position ${at}`;
+    if (!isObject(step)) problems.push(`${where} is no object`);
+    else if (typeof step["stepId"] !== "string") problems.push(`the id of ${where} is no text`);
+    else if (typeof step["action"] !== "string") problems.push(`the action of ${where} is no text`);
+    else if (!isObject(step["inputs"])) problems.push(`the inputs of ${where} are no object`);
+    else if (!isTexts(step["dependsOn"])) problems.push(`the dependencies of ${where} are no array of texts`);
+  }
+  return problems;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((item) => typeof item === "string");
 
 function cut(problems: readonly string[]): readonly string[] {
   const shown = WORKFLOW_LIMITS.problems;
@@ -134,7 +163,8 @@ function checkNumber(
 ): string[] {
   if (value === undefined) return [];
   // Written so that NaN is outside.
-  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return [];
+  if (typeof value === "number" && value >= min && value <= max && (!whole || Number.isInteger(value)))
+    return [];
   return [
     `the ${what} is ${value}; allowed is ${whole ? "a whole number" : "a number"} from ${min} to ${max}`,
   ];

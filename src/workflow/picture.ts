@@ -436,9 +436,9 @@ const escaped = (text: string): string =>
 
 /** Every colour is a custom property, so that a page can set its own on `svg.dag`. */
 const STYLE = [
-  `.dag{--dag-ink:#1d2329;--dag-soft:#5b646d;--dag-line:#aab2b9;--dag-paper:#fff;--dag-done:#2c7a5a;`,
+  `.dag{--dag-ink:#1d2329;--dag-soft:#5b646d;--dag-line:#8f989f;--dag-paper:#fff;--dag-done:#2c7a5a;`,
   `--dag-cached:#33658a;--dag-running:#9a6700;--dag-failed:#b3362b;font-family:system-ui,sans-serif}`,
-  `@media(prefers-color-scheme:dark){.dag{--dag-ink:#eceae5;--dag-soft:#a8b0b7;--dag-line:#5d666e;--dag-paper:#1d2125;`,
+  `@media(prefers-color-scheme:dark){.dag{--dag-ink:#eceae5;--dag-soft:#a8b0b7;--dag-line:#727b83;--dag-paper:#1d2125;`,
   `--dag-done:#5fbf95;--dag-cached:#7fb3d9;--dag-running:#e0b04a;--dag-failed:#f08a7d}}`,
   `.dag-edge{fill:none;stroke:var(--dag-line);stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}`,
   `.dag-step{--dag-state:var(--dag-soft)}.dag-completed{--dag-state:var(--dag-done)}`,

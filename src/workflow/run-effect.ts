@@ -20,8 +20,8 @@ export type Effect =
       readonly ttlMs: number;
     }
   | { readonly type: "changed"; readonly event: RunEvent }
-  /** Always the last effect of a run; the event before it tells the end. */
-  | { readonly type: "ended" };
+  /** Always the last effect of a run, and once. */
+  | { readonly type: "ended"; readonly event: RunEvent };
 
 /** How a step ended, as the queue tells it. */
 export type StepEnd = Pick<TaskOutcome, "attempt" | "startedAtMs" | "endedAtMs" | "output" | "error"> & {

@@ -1,7 +1,9 @@
+import { packValue } from "../codec/index.ts";
 import { advance, stepTable } from "../lifecycle/index.ts";
 import { fault, toWireError, type WireError } from "../errors/index.ts";
+import type { TaskSpec } from "../queue/queue.protocol.ts";
 import { formatTaskId } from "./task-id.ts";
-import type { StepDefinition, StepState, StepStatus } from "./workflow.protocol.ts";
+import type { StepDefinition, StepState, StepStatus, WorkflowDefinition } from "./workflow.protocol.ts";
 
 type StepEvent = Parameters<typeof stepTable.next>[1];
 
@@ -83,4 +85,17 @@ export function failureOf({ definition: { stepId }, error }: RunStep, workflowId
 /** No step fans out yet, and no run is run again: index and generation are always 0. */
 export function taskIdOf({ definition: { stepId } }: RunStep, workflowId: string): string {
   return formatTaskId({ workflowId, stepId, index: 0, generation: 0 });
+}
+
+export function taskSpecOf(step: RunStep, run: WorkflowDefinition): TaskSpec {
+  const { action, priority = run.priority, timeoutMs, attempts } = step.definition;
+  return {
+    taskId: taskIdOf(step, run.workflowId),
+    action,
+    input: packValue(step.inputs),
+    priority,
+    group: run.workflowId,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(attempts === undefined ? {} : { attempts }),
+  };
 }

@@ -19,6 +19,7 @@ import {
   cancelledStep,
   failureOf,
   taskIdOf,
+  taskSpecOf,
   hasEnded,
   isNamedRather,
   isOutstanding,
@@ -27,7 +28,7 @@ import {
   verbOf,
   type RunStep,
 } from "./run-step.ts";
-import type { RunState, RunStatus, WorkflowDefinition } from "./workflow.protocol.ts";
+import type { RunEvent, RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /**
  * One run of a workflow: what has happened goes in, what is to be done comes out. It knows no clock, no chance and
@@ -90,6 +91,10 @@ export class RunCore {
   }
 
   status(): RunStatus {
+    return { ...this.summary(), steps: this.#steps.map(stepStatus) };
+  }
+
+  summary(): RunSummary {
     return {
       workflowId: this.definition.workflowId,
       name: this.definition.name,
@@ -102,7 +107,6 @@ export class RunCore {
       startedAtMs: this.#startedAtMs,
       endedAtMs: this.#endedAtMs,
       error: this.#error,
-      steps: this.#steps.map(stepStatus),
     };
   }
 
@@ -123,17 +127,7 @@ export class RunCore {
   /** The task of an outstanding step, the same each time it is asked for; undefined when the step has ended. */
   taskOf(stepId: string): TaskSpec | undefined {
     const step = this.#step(stepId);
-    if (!step || !isOutstanding(step)) return undefined;
-    const { action, priority = this.definition.priority, timeoutMs, attempts } = step.definition;
-    return {
-      taskId: taskIdOf(step, this.definition.workflowId),
-      action,
-      input: packValue(step.inputs),
-      priority,
-      group: this.definition.workflowId,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(attempts === undefined ? {} : { attempts }),
-    };
+    return step && isOutstanding(step) ? taskSpecOf(step, this.definition) : undefined;
   }
 
   // --- commands ---------------------------------------------------------------------------------------------------
@@ -187,7 +181,8 @@ export class RunCore {
   ): readonly Effect[] {
     this.#nowMs = atMs;
     const step = this.#step(stepId);
-    if (!step || !isOutstanding(step) || (step.state === "running" && start.attempt <= step.attempt)) return [];
+    if (!step || !isOutstanding(step) || (step.state === "running" && start.attempt <= step.attempt))
+      return [];
     this.#startStep(step, start);
     return this.#flush();
   }
@@ -444,8 +439,7 @@ export class RunCore {
       if (this.#blamed && event === "fail") this.#error = failureOf(this.#blamed, this.definition.workflowId);
     }
     this.#endedAtMs = this.#nowMs;
-    this.#changed(null);
-    this.#effects.push({ type: "ended" });
+    this.#effects.push({ type: "ended", event: this.#event(null, null) });
   }
 
   // --- small parts ----------------------------------------------------------------------------------------------------
@@ -460,20 +454,20 @@ export class RunCore {
   }
 
   #changed(step: RunStep | null, message: string | null = null): void {
-    if (this.#recovering) return;
+    if (!this.#recovering) this.#effects.push({ type: "changed", event: this.#event(step, message) });
+  }
+
+  #event(step: RunStep | null, message: string | null): RunEvent {
     this.#sequence += 1;
-    this.#effects.push({
-      type: "changed",
-      event: {
-        workflowId: this.definition.workflowId,
-        sequence: this.#sequence,
-        atMs: this.#nowMs,
-        state: this.#state,
-        progress: this.progress,
-        step: step && stepStatus(step),
-        message,
-      },
-    });
+    return {
+      workflowId: this.definition.workflowId,
+      sequence: this.#sequence,
+      atMs: this.#nowMs,
+      state: this.#state,
+      progress: this.progress,
+      step: step && stepStatus(step),
+      message,
+    };
   }
 
   #step(stepId: string): RunStep | undefined {

@@ -27,8 +27,8 @@ it.each(["thread", "inline"] as const)(
     const cache = await supervisor.spawn(Cache, { module, init, placement });
     await cache.call.put({ key: "a", value: new Uint8Array([1, 2, 3]), ttlMs: 60_000 });
     await supervisor.kill("cache");
-    await cache.ready();
-    expect(await cache.call.get({ key: "a" })).toMatchObject({ hit: true, value: new Uint8Array([1, 2, 3]) });
+    const found = await throughRestarts(cache, () => cache.call.get({ key: "a" }));
+    expect(found).toMatchObject({ hit: true, value: new Uint8Array([1, 2, 3]) });
     const [health] = await supervisor.health();
     expect(health).toMatchObject({
       epoch: 2,

@@ -101,6 +101,7 @@ function openKit(options: Partial<PoolOptions> = {}): Kit {
             terminated.push(threadId);
             played.at(-1)?.crash(new Error("worker exited with code: 1"));
           },
+          isTerminated: (threadId) => terminated.includes(threadId),
           recover: () => void kit.recoveries++,
           close: () => {
             kit.closes++;
@@ -262,6 +263,18 @@ describe("cancel", () => {
     });
   });
 
+  it("spares a thread that is free again though its reply is still on the way", async () => {
+    const { pool, slots, clock, terminated, begin } = openKit();
+    const outcome = run(pool);
+    const attempt = begin(42);
+    pool.cancel("t1", { graceMs: 100 });
+    slots.leave(0, 1);
+    await clock.advance(100);
+    expect(terminated).toEqual([]);
+    attempt.reply({ kind: "stopped" });
+    expect(await outcome).toMatchObject({ kind: "cancelled" });
+  });
+
   it("with a shorter grace overtakes an earlier one, and a longer one changes nothing", async () => {
     const { pool, clock, terminated, begin } = openKit();
     void run(pool);
@@ -394,6 +407,18 @@ describe("the end of a thread under a run", () => {
       kind: "interrupted",
       why: expect.stringContaining("late") as string,
     });
+  });
+
+  it("that the pool was terminating because of another attempt is an interruption", async () => {
+    const { pool, clock, begin } = openKit();
+    const first = run(pool);
+    begin(42);
+    pool.cancel("t1", { graceMs: 1 });
+    await clock.advance(1);
+    await first;
+    const second = run(pool, { taskId: "t2", token: 2 });
+    begin(42).crash(new Error("worker exited with code: 1"));
+    expect(await second).toMatchObject({ kind: "interrupted" });
   });
 
   it("before the handler was called, or after it had ended, is an interruption", async () => {

@@ -1,9 +1,13 @@
 import { Console } from "node:console";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { packValue } from "../../src/codec/index.ts";
+import { packValue, Reference, unpackValue } from "../../src/codec/index.ts";
 import { openHandlerThread, type ThreadHost } from "../../src/compute/handler-thread.ts";
 import type { Printer } from "../../src/compute/printed-text.ts";
+import { OUTPUT_INLINE_BYTES_MAX } from "../../src/compute/runner.ts";
 import { Slots } from "../../src/compute/slots.ts";
 import type { ThreadMessage } from "../../src/compute/thread-message.ts";
 import { manualClock } from "../kit/manual-clock.ts";
@@ -25,6 +29,33 @@ describe("a handler thread", () => {
       { taskId: null, level: "error", message: "err" },
     ]);
     expect(stdout.readableLength + stderr.readableLength).toBe(0);
+  });
+
+  it("stores large values in its directory, and finds them there again", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "thread-"));
+    const slots = Slots.allocate(1);
+    const runner = openHandlerThread(
+      { slots: slots.buffer, modules: [], roots: [], blobsDirectory: directory },
+      hostOf({}),
+    );
+    const echo = async (token: number, value: unknown): Promise<unknown> => {
+      slots.assign(0, token, 0);
+      const reply = await runner.run({
+        kind: "run",
+        slot: 0,
+        token,
+        taskId: "t1",
+        action: "echo",
+        attempt: 1,
+        timeoutMs: 1,
+        input: packValue(value),
+      });
+      return reply.kind === "completed" ? unpackValue(reply.output) : reply;
+    };
+    const reference = await echo(1, { text: "x".repeat(OUTPUT_INLINE_BYTES_MAX), rows: 3 });
+    expect(reference).toBeInstanceOf(Reference);
+    expect(await echo(2, (reference as Reference).at("rows"))).toBe(3);
+    rmSync(directory, { recursive: true });
   });
 
   it("runs attempts on the slots it is given, and notes its end", async () => {

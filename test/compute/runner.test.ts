@@ -130,6 +130,7 @@ describe("an attempt that is told to stop", () => {
       while (kit.slots.phase(0, request.token) !== "running") await new Promise(setImmediate);
       kit.slots.stop(0, request.token, "timedOut");
       expect(await reply).toEqual({ kind: "stopped" });
+      expect(kit.slots.phase(0, request.token)).toBe("left");
     },
   );
 });

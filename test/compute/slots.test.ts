@@ -58,6 +58,16 @@ describe("a slot", () => {
     expect(ended.phase(SLOT, TOKEN)).toBe("ended");
   });
 
+  it("is left by a stopped attempt when that is over, and by no other", () => {
+    const slots = running();
+    slots.leave(SLOT, TOKEN);
+    expect(slots.phase(SLOT, TOKEN)).toBe("running");
+    slots.stop(SLOT, TOKEN, "timedOut");
+    slots.leave(SLOT, TOKEN);
+    expect(slots.phase(SLOT, TOKEN)).toBe("left");
+    expect([slots.end(SLOT, TOKEN), slots.stop(SLOT, TOKEN, "cancelled")]).toEqual([false, null]);
+  });
+
   it("is gone for the token of an earlier attempt, which changes nothing", () => {
     const slots = running();
     slots.release(SLOT);

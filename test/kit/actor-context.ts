@@ -65,6 +65,8 @@ export function fakeActor<M extends Members>(
   const cleanups: (() => void | Promise<void>)[] = [];
   const releases: (() => void)[] = [];
   let report: () => Record<string, unknown> = () => ({});
+  const stopping = new AbortController();
+  /** The services answer until the cleanups have run, as in the real runtime. */
   const life = new AbortController();
   const scheduler = options.scheduler ?? seededScheduler(random);
   const metrics = createMetricsBlock();
@@ -79,7 +81,7 @@ export function fakeActor<M extends Members>(
   const context: ActorContext<M> = {
     name: protocol.name,
     epoch,
-    signal: life.signal,
+    signal: stopping.signal,
     clock: {
       now: () => clock.now(),
       wallNow: () => clock.wallNow(),
@@ -106,8 +108,9 @@ export function fakeActor<M extends Members>(
     reportHealth: (latest) => (report = latest),
   };
 
-  const askToStop = (): void => life.abort(fault("CANCELLED", { what: protocol.name }));
+  const askToStop = (): void => stopping.abort(fault("CANCELLED", { what: protocol.name }));
   const end = (): void => {
+    life.abort();
     askToStop();
     for (const release of releases.splice(0).reverse()) release();
   };

@@ -1,21 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { packValue, unpackValue } from "../../src/codec/index.ts";
+import type { HandlerInfo } from "../../src/compute/index.ts";
 import { fault } from "../../src/errors/index.ts";
 import { fakeMessage } from "../kit/actor-context.ts";
-import {
-  completed,
-  failedWith,
-  openKit,
-  outputOf,
-  specOf,
-  temporaryDirectory,
-  type KitOptions,
-} from "./queue-kit.ts";
+import { completed, failedWith, openKit, outputOf, specOf, temporaryDirectory } from "./queue-kit.ts";
 
 const message = fakeMessage();
 const DAY_MS = 86_400_000;
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
-const info = (name: string, timeoutMs: number | null = null): NonNullable<KitOptions["handlers"]> => [
+const info = (name: string, timeoutMs: number | null = null): HandlerInfo[] => [
   { name, description: "", module: "file:///tasks.js", timeoutMs, moduleSha256: "ab" },
 ];
 
@@ -53,11 +46,11 @@ describe("disk first", () => {
 
   it("undoes a submit whose commit fails, refuses its caller, starts nothing, and goes on when there is room", async () => {
     const kit = await openKit();
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await expect(kit.submit({ taskId: "a" })).rejects.toEqual(code("STORE_FULL"));
     expect(kit.poolOpened).toBe(false);
     await expect(kit.status("a")).rejects.toEqual(code("TASK_NOT_FOUND"));
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     await kit.submit({ taskId: "a" });
     expect(kit.pool.runningIds).toEqual(["a"]);
     expect(await kit.answer(kit.queue.stats(undefined, message))).toMatchObject({ running: 1, queued: 0 });
@@ -65,11 +58,11 @@ describe("disk first", () => {
 
   it("refuses both callers of one task whose commit fails", async () => {
     const kit = await openKit();
-    kit.disk.full = true;
+    kit.disk.room = 0;
     const calls = ["first", "second"].map(() => kit.submit({ taskId: "a" }));
     const results = await Promise.allSettled(calls);
     expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     await kit.clock.advance(100);
     await kit.turns();
     expect(kit.poolOpened).toBe(false);
@@ -78,7 +71,7 @@ describe("disk first", () => {
   it("never loses an outcome whose commit fails and never runs it again: it is written when there is room", async () => {
     const kit = await openKit();
     await kit.submit({ taskId: "a" }, { taskId: "b" });
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await kit.end("a", completed("precious"));
     for (const pauseMs of [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]) {
       expect(kit.settled()).toEqual([]);
@@ -88,7 +81,7 @@ describe("disk first", () => {
       await kit.clock.advance(pauseMs);
       await kit.turns();
     }
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     await kit.clock.advance(5_000);
     await kit.turns();
     expect(kit.settled().map(outputOf)).toEqual(["precious"]);
@@ -100,10 +93,10 @@ describe("disk first", () => {
   it("claims again after a claim that could not be committed", async () => {
     const kit = await openKit();
     await kit.submit({ taskId: "a" }, { taskId: "b" });
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await kit.end("a");
     expect(kit.pool.runningIds).toEqual([]);
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     await kit.clock.advance(50);
     await kit.turns();
     expect(kit.pool.runningIds).toEqual(["b"]);
@@ -183,14 +176,15 @@ describe("actions", () => {
   it("may run as long as the task says, else the handler, else five minutes", async () => {
     const kit = await openKit({
       init: { modules: ["file:///tasks.js"], threads: 3 },
-      handlers: [...(info("fetch", 7_000) as []), ...(info("parse") as [])],
+      handlers: [...info("fetch", 7_000), ...info("parse")],
     });
     await kit.submit(
       { taskId: "a", action: "fetch", timeoutMs: 9 },
       { taskId: "b", action: "fetch" },
       { taskId: "c", action: "parse" },
     );
-    expect(kit.pool.started.map(({ timeoutMs }) => timeoutMs)).toEqual([9, 7_000, 300_000]);
+    const limits = kit.pool.started.map(({ taskId, timeoutMs }) => [taskId, timeoutMs]);
+    expect(Object.fromEntries(limits)).toEqual({ a: 9, b: 7_000, c: 300_000 });
   });
 
   it("run with the pool that the queue was configured for, blobs beside the file", async () => {
@@ -237,7 +231,17 @@ describe("attempts", () => {
     const outcome = await kit.answer(kit.queue.outcome({ taskId: "a" }, message));
     expect(outcome).toMatchObject({ state: "failed", interruptions: 6, error: { code: "TASK_INTERRUPTED" } });
     expect(outcome.error?.cause?.message).toContain("its neighbour died");
-    expect(kit.actor.metrics()).toBeDefined();
+  });
+
+  it("whose input cannot be read are interrupted before they start", async () => {
+    const kit = await openKit();
+    kit.disk.readable = false;
+    await kit.submit({ taskId: "a" });
+    expect(await kit.answer(kit.queue.outcome({ taskId: "a" }, message))).toMatchObject({
+      state: "failed",
+      error: { code: "TASK_INTERRUPTED", cause: { code: "FILE_UNREADABLE" } },
+    });
+    expect(kit.poolOpened).toBe(false);
   });
 
   it("report progress while they run, and only then", async () => {
@@ -301,6 +305,26 @@ describe("outcomes", () => {
     await expect(page(0, 1_001)).rejects.toEqual(code("INVALID_ARGUMENT"));
   });
 
+  it("of a group end their page early when they are large, and the next page goes on there", async () => {
+    const kit = await openKit({ init: { threads: 3 } });
+    await kit.submit(...["a", "b", "c"].map((taskId) => ({ taskId, group: "g" })));
+    const halfOfPage = new Uint8Array(4_194_304 - 8);
+    for (const taskId of ["a", "b", "c"]) await kit.end(taskId, completed(halfOfPage));
+    const page = async (offset: number): Promise<string[]> => {
+      const { tasks, total } = await kit.answer(
+        kit.queue.group({ group: "g", offset, limit: 1_000 }, message),
+      );
+      expect(total).toBe(3);
+      return tasks.map(({ taskId }) => taskId);
+    };
+    expect(await page(0)).toEqual(["a", "b"]);
+    expect(await page(2)).toEqual(["c"]);
+    await kit.submit({ taskId: "huge", group: "h" });
+    await kit.end("huge", completed(new Uint8Array(9_000_000)));
+    const { tasks } = await kit.answer(kit.queue.group({ group: "h", offset: 0, limit: 9 }, message));
+    expect(tasks).toHaveLength(1);
+  });
+
   it("leave after seven days, those of a group only once it is released, and then the id is free", async () => {
     const directory = temporaryDirectory();
     const kit = await openKit({ directory });
@@ -314,9 +338,9 @@ describe("outcomes", () => {
     expect(await kit.status("b")).toMatchObject({ state: "completed" });
     const release = (): Promise<{ released: number }> =>
       kit.answer(Promise.resolve(kit.queue.release({ group: "g" }, message)));
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await expect(release()).rejects.toEqual(code("STORE_FULL"));
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     expect(await release()).toEqual({ released: 1 });
     expect(await release()).toEqual({ released: 0 });
     await expect(kit.status("b")).rejects.toEqual(code("TASK_NOT_FOUND"));
@@ -337,10 +361,10 @@ describe("outcomes", () => {
     kit.pool.end("b", completed());
     // The end of b is committed in one turn; the removal it sets off comes in the next.
     await kit.scheduler.step();
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await kit.turns();
     expect(await kit.status("a")).toMatchObject({ state: "completed" });
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     await kit.clock.advance(50);
     await kit.turns();
     await expect(kit.status("a")).rejects.toEqual(code("TASK_NOT_FOUND"));
@@ -397,18 +421,16 @@ describe("cancel", () => {
   });
 
   it("of a task whose modules are still being loaded keeps its handler from starting", async () => {
-    const kit = await openKit({ init: { modules: ["file:///tasks.js"] }, handlers: info("fetch") });
-    await kit.submit({ taskId: "first" });
-    await kit.end("first");
-    const described = Promise.withResolvers<never[]>();
-    const second = await openKit({
-      init: { modules: ["file:///tasks.js"] },
-      handlers: described.promise as never,
-    });
-    await second.submit({ taskId: "a" });
+    const directory = temporaryDirectory();
+    const init = { modules: ["file:///tasks.js"] };
+    const first = await openKit({ directory, init, handlers: info("fetch") });
+    await first.submit({ taskId: "a", action: "fetch" });
+    first.actor.crash();
+    const described = Promise.withResolvers<HandlerInfo[]>();
+    const second = await openKit({ directory, init, handlers: described.promise });
     expect(second.pool.runningIds).toEqual([]);
     await second.answer(second.queue.cancel(cancel(["a"]), message));
-    described.resolve([]);
+    described.resolve(info("fetch"));
     await second.turns();
     expect(second.pool.started).toEqual([]);
     expect(await second.status("a")).toMatchObject({ state: "cancelled" });
@@ -420,11 +442,11 @@ describe("cancel", () => {
     await expect(kit.answer(kit.queue.cancel(cancel(["a", "nobody"]), message))).rejects.toEqual(
       code("TASK_NOT_FOUND"),
     );
-    kit.disk.full = true;
+    kit.disk.room = 0;
     await expect(kit.answer(kit.queue.cancel(cancel(["a", "b"]), message))).rejects.toEqual(
       code("STORE_FULL"),
     );
-    kit.disk.full = false;
+    kit.disk.room = Infinity;
     expect(await kit.status("a")).toMatchObject({ state: "running" });
     expect(await kit.status("b")).toMatchObject({ state: "queued" });
     expect(kit.pool.cancels).toEqual([]);

@@ -30,7 +30,7 @@ export class FakePool implements ComputePool {
   /** Every attempt that was started, in order. */
   readonly started: RunRequest[] = [];
   readonly cancels: { taskId: string; graceMs: number }[] = [];
-  handlers: HandlerInfo[] | Error = [];
+  handlers: HandlerInfo[] | Promise<HandlerInfo[]> | Error = [];
   describes = 0;
   closedWithGraceMs: number | null = null;
   readonly #open = new Map<string, (outcome: RunOutcome) => void>();
@@ -84,9 +84,12 @@ export class FakePool implements ComputePool {
   }
 }
 
-/** A disk that can be told to be full: then every commit fails, as SQLite says it. */
+/** A disk that can be told to fail; what it throws is what SQLite throws. */
 export class Disk {
-  full = false;
+  /** Commits that still fit. */
+  room = Infinity;
+  /** Whether inputs can be read. */
+  readable = true;
   commits = 0;
 
   readonly driver = (path: string): Driver => {
@@ -97,12 +100,22 @@ export class Disk {
       },
       exec: (sql) => {
         if (sql === "COMMIT") {
-          if (this.full) throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+          if (this.room === 0) throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+          this.room -= 1;
           this.commits += 1;
         }
         real.exec(sql);
       },
-      prepare: (sql) => real.prepare(sql),
+      prepare: (sql) => {
+        const statement = real.prepare(sql);
+        if (!sql.includes("SELECT input")) return statement;
+        return Object.assign(Object.create(statement) as typeof statement, {
+          get: (sequence: number) => {
+            if (!this.readable) throw Object.assign(new Error("disk I/O error"), { errcode: 10 });
+            return statement.get(sequence);
+          },
+        });
+      },
       close: () => real.close(),
     };
   };
@@ -140,7 +153,7 @@ export interface KitOptions {
   readonly disk?: Disk;
   readonly clock?: ManualClock;
   readonly seed?: number;
-  readonly handlers?: HandlerInfo[] | Error;
+  readonly handlers?: FakePool["handlers"];
 }
 
 export const completed = (value: unknown = "done"): RunOutcome => ({

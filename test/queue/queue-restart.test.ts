@@ -79,6 +79,21 @@ describe("after a crash", () => {
     expect(second.pool.started.map(({ token }) => token)).toEqual([2]);
   });
 
+  it("also above those of tasks that have left since", async () => {
+    const directory = temporaryDirectory();
+    const first = await openKit({ directory });
+    await first.submit({ taskId: "a" });
+    await first.end("a");
+    await first.clock.advance(604_800_000);
+    first.actor.crash();
+    const second = await openKit({ directory, clock: first.clock });
+    await expect(second.status("a")).rejects.toEqual(code("TASK_NOT_FOUND"));
+    second.actor.crash();
+    const third = await openKit({ directory, clock: first.clock });
+    await third.submit({ taskId: "b" });
+    expect(third.pool.started.map(({ token }) => token)).toEqual([2]);
+  });
+
   it("what the old life still reports changes nothing", async () => {
     const directory = temporaryDirectory();
     const first = await openKit({ directory });
@@ -100,36 +115,11 @@ describe("after a crash", () => {
     await first.submit({ taskId: "a" });
     first.actor.crash();
     await first.turns();
-    // The migrations find the file up to date, so that opening it commits nothing of ours.
-    let opening = true;
-    const slow = new Disk();
-    const second = await openKit({
-      directory,
-      disk: Object.assign(slow, {
-        driver: (path: string) => {
-          const driver = new Disk().driver(path);
-          return {
-            get isTransaction() {
-              return driver.isTransaction;
-            },
-            exec: (sql: string) => {
-              if (sql === "COMMIT" && !opening && slow.full) {
-                throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
-              }
-              if (sql === "COMMIT" && opening) {
-                opening = false;
-                slow.full = true;
-              }
-              driver.exec(sql);
-            },
-            prepare: (sql: string) => driver.prepare(sql),
-            close: () => driver.close(),
-          };
-        },
-      }),
-    });
+    // Opening the file takes one transaction; the interruption finds no room.
+    disk.room = 1;
+    const second = await openKit({ directory, disk });
     expect(second.poolOpened).toBe(false);
-    slow.full = false;
+    disk.room = Infinity;
     await second.clock.advance(50);
     await second.turns();
     expect(second.pool.runningIds).toEqual(["a"]);
@@ -170,7 +160,7 @@ describe("a stop", () => {
     const directory = temporaryDirectory();
     const first = await openKit({ directory, init: { threads: 2 } });
     await first.submit({ taskId: "ended" }, { taskId: "runs" });
-    first.disk.full = true;
+    first.disk.room = 0;
     await first.end("ended");
     await first.stop();
     expect(first.actor.logged).toContainEqual(

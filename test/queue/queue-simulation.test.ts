@@ -47,7 +47,13 @@ async function simulate(seed: number): Promise<void> {
   const ledger = new Ledger();
   const below = (limit: number): number => Math.floor(random.next() * limit);
   const open = (): Promise<QueueKit> =>
-    openKit({ directory, clock, disk, seed: below(1e6), init: { threads: THREADS } });
+    openKit({
+      directory,
+      clock,
+      disk,
+      seed: below(1e6),
+      init: { threads: THREADS, durability: "committed" },
+    });
   let kit = await open();
   let submitted = 0;
 
@@ -56,16 +62,11 @@ async function simulate(seed: number): Promise<void> {
       const tasks = Array.from({ length: 1 + below(3) }, () =>
         specOf({ taskId: `t${submitted++}`, priority: below(3), attempts: 1 + below(3) }),
       );
-      const calls = [kit.queue.submit({ tasks }, message)];
-      // A caller that asks twice, sometimes in the same turn.
-      if (below(3) === 0) calls.push(kit.queue.submit({ tasks }, message));
-      for (const call of calls) {
-        try {
-          await kit.answer(call);
-          for (const { taskId } of tasks) ledger.accepted.add(taskId);
-        } catch (error) {
-          if (!isFault(error, "STORE_FULL")) throw error;
-        }
+      // Some callers ask twice in the same turn.
+      const calls = Array.from({ length: below(3) === 0 ? 2 : 1 }, () => kit.submit(...tasks));
+      for (const call of await Promise.allSettled(calls)) {
+        if (call.status === "fulfilled") for (const { taskId } of tasks) ledger.accepted.add(taskId);
+        else if (!isFault(call.reason, "STORE_FULL")) throw call.reason;
       }
     },
     async () => {
@@ -92,14 +93,14 @@ async function simulate(seed: number): Promise<void> {
       }
     },
     async () => {
-      disk.full = below(2) === 0;
+      disk.room = below(2) === 0 ? 0 : Infinity;
       await clock.advance(below(200));
       await kit.turns();
     },
   ];
   for (let step = 0; step < STEPS; step += 1) {
     if (below(20) === 0) {
-      disk.full = false;
+      disk.room = Infinity;
       kit.actor.crash();
       ledger.take(kit);
       kit = await open();
@@ -109,7 +110,7 @@ async function simulate(seed: number): Promise<void> {
   }
 
   // The weather clears: everything that was accepted must come to its end.
-  disk.full = false;
+  disk.room = Infinity;
   for (let round = 0; round < 1_000; round += 1) {
     await clock.advance(5_000);
     await kit.turns();

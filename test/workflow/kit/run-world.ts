@@ -29,8 +29,10 @@ export class RunWorld {
       else if (effect.type === "lookUpCache") this.lookedUp.push(effect.stepId);
       else if (effect.type === "storeInCache") this.stored.push(effect);
       else if (effect.type === "changed") this.events.push(effect.event);
-      else if (effect.type === "ended") this.ends += 1;
-      else {
+      else if (effect.type === "ended") {
+        this.ends += 1;
+        this.events.push(effect.event);
+      } else {
         const steps = effect.taskIds.map((id) => parseTaskId(id)?.stepId ?? "?");
         this.cancelled.push({ steps, reason: effect.reason, force: effect.force });
       }

@@ -1,0 +1,60 @@
+import type { Ref } from "../actor/index.ts";
+import { isFault } from "../errors/index.ts";
+import type { Clock } from "../scope/index.ts";
+
+/** What waiting needs. */
+export interface Patience {
+  readonly clock: Clock;
+  /** Ends every wait. */
+  readonly signal: AbortSignal;
+}
+
+/** First and longest pause before something that failed is tried again. */
+const PAUSE_MS_MIN = 50;
+const PAUSE_MS_MAX = 5_000;
+
+/**
+ * Resolves when it makes sense to ask an actor again that has failed to answer: when it is up, when its mailbox has
+ * room, or else after a pause that doubles with each of `tries`. When there is nothing to wait for any more, because
+ * the actor has been stopped or the signal aborts, it resolves too: asking again tells.
+ */
+export async function untilAgain(
+  actor: Ref,
+  error: unknown,
+  tries: number,
+  patience: Patience,
+): Promise<void> {
+  try {
+    await comeBack(actor, error, tries, patience);
+  } catch (ended) {
+    if (!isFault(ended)) throw ended;
+  }
+}
+
+async function comeBack(actor: Ref, error: unknown, tries: number, patience: Patience): Promise<void> {
+  const { signal } = patience;
+  if (isFault(error, "MAILBOX_FULL")) return actor.writable({ signal });
+  const isDown = isFault(error, "ACTOR_RESTARTING") || isFault(error, "DEFECT");
+  if (isDown) await actor.ready({ signal });
+  if (isDown && tries === 0) return;
+  await pause(Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** tries), patience);
+}
+
+/** Resolves after `ms`, or as soon as the signal aborts. */
+function pause(ms: number, { clock, signal }: Patience): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = clock.at(clock.now() + ms, end);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** Would asking again be of any use? A stopped actor stays stopped; every other fault of this kind passes. */
+export function mayPass(error: unknown): boolean {
+  return isFault(error) && (error.retryable || error.code === "DEFECT");
+}

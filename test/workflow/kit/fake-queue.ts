@@ -1,0 +1,169 @@
+import type { RefOf } from "../../../src/actor/index.ts";
+import { packValue, unpackValue } from "../../../src/codec/index.ts";
+import { fault, toWireError } from "../../../src/errors/index.ts";
+import type { Clock, Random, Scheduler } from "../../../src/scope/index.ts";
+import type { Queue, TaskOutcome, TaskSpec, TaskState } from "../../../src/queue/queue.protocol.ts";
+import { parseTaskId } from "../../../src/workflow/task-id.ts";
+import type { Fate } from "./definitions.ts";
+import { FakeLink } from "./fake-link.ts";
+
+type Task = { -readonly [K in keyof TaskOutcome]: TaskOutcome[K] } & { readonly input: Uint8Array };
+
+const hasEnded = ({ state }: Task): boolean => ["completed", "failed", "cancelled"].includes(state);
+
+/** A queue whose tasks outlive it, and whose handlers do what the test says when the test says so. */
+export class FakeQueue {
+  readonly link: FakeLink;
+  readonly ref: RefOf<typeof Queue>;
+  readonly tasks = new Map<string, Task>();
+  /** How the task of a step ends. */
+  fateOf: (stepId: string) => Fate = () => "completed";
+  /** What the task of a step returns. */
+  outputOf: (stepId: string, input: unknown) => unknown = (stepId) => ({ id: stepId });
+  actions = ["echo"];
+  readonly #clock: Clock;
+
+  constructor(turns: Scheduler, clock: Clock) {
+    this.#clock = clock;
+    const link = new FakeLink("queue", turns);
+    this.link = link;
+    const never = (): never => {
+      throw new Error("the scheduler does not ask for this");
+    };
+    this.ref = {
+      name: "queue",
+      call: {
+        submit: link.member("submit", ({ tasks }: { tasks: TaskSpec[] }) => ({ tasks: this.#submit(tasks) })),
+        status: never,
+        outcome: never,
+        group: link.member("group", ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
+          const all = [...this.tasks.values()].filter((task) => task.group === group);
+          return { tasks: all.slice(offset, offset + limit), total: all.length };
+        }),
+        cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) => this.#cancel(params)),
+        release: never,
+        actions: link.member("actions", () =>
+          this.actions.map((name) => ({ name, description: "", module: "built-in", timeoutMs: null })),
+        ),
+        stats: never,
+      },
+      cast: {},
+      on: {
+        started: (options) => link.subscribe("started", options),
+        progressed: (options) => link.subscribe("progressed", options),
+        settled: (options) => link.subscribe("settled", options),
+      },
+      writable: () => Promise.resolve(),
+      ready: link.ready,
+    };
+  }
+
+  /** What ran is interrupted, as after a crash. */
+  kill(): void {
+    this.link.kill();
+    for (const task of this.tasks.values()) {
+      if (task.state === "running") Object.assign(task, { state: "queued", attempt: task.attempt - 1 });
+      if (task.state === "cancelling") this.#end(task, "cancelled");
+    }
+  }
+
+  get open(): Task[] {
+    return [...this.tasks.values()].filter((task) => !hasEnded(task));
+  }
+
+  task(stepId: string): Task {
+    const task = [...this.tasks.values()].find((each) => parseTaskId(each.taskId)?.stepId === stepId);
+    if (!task) throw new Error(`the queue has no task of step ${stepId}`);
+    return task;
+  }
+
+  /** Starts or ends one task, chosen by chance; false when there is none. */
+  work(random: Random): boolean {
+    const { open } = this;
+    const task = open[Math.floor(random.next() * open.length)];
+    if (!task || !this.link.isUp) return false;
+    const stepId = parseTaskId(task.taskId)?.stepId ?? "";
+    if (task.state === "queued") this.start(stepId);
+    else this.settle(stepId);
+    return true;
+  }
+
+  start(stepId: string): void {
+    const task = this.task(stepId);
+    const startedAtMs = this.#clock.wallNow();
+    Object.assign(task, { state: "running", attempt: task.attempt + 1, startedAtMs });
+    const { taskId, group, attempt } = task;
+    this.link.emit("started", { taskId, group, attempt, startedAtMs });
+  }
+
+  progress(stepId: string, progress: number, message = ""): void {
+    const task = this.task(stepId);
+    task.progress = progress;
+    this.link.emit("progressed", { taskId: task.taskId, group: task.group, progress, message });
+  }
+
+  settle(stepId: string, fate = this.fateOf(stepId)): void {
+    const task = this.task(stepId);
+    if (task.state === "cancelling" && fate === "failed") this.#end(task, "cancelled");
+    else this.#end(task, fate);
+  }
+
+  #submit(specs: readonly TaskSpec[]): TaskOutcome[] {
+    for (const { action } of specs) {
+      if (!this.actions.includes(action)) throw fault("UNKNOWN_ACTION", { action, known: this.actions });
+    }
+    return specs.map((spec) => {
+      const known = this.tasks.get(spec.taskId);
+      if (known && Buffer.compare(known.input, spec.input) !== 0) {
+        throw fault("ALREADY_EXISTS", { kind: "task", name: spec.taskId });
+      }
+      const task = known ?? this.#newTask(spec);
+      this.tasks.set(spec.taskId, task);
+      return task;
+    });
+  }
+
+  #newTask({ taskId, action, input, group = "", priority = 1 }: TaskSpec): Task {
+    return {
+      taskId,
+      action,
+      input,
+      group,
+      priority,
+      state: "queued",
+      attempt: 0,
+      interruptions: 0,
+      progress: 0,
+      submittedAtMs: this.#clock.wallNow(),
+      startedAtMs: null,
+      endedAtMs: null,
+      output: null,
+      error: null,
+    };
+  }
+
+  #cancel({ taskIds }: { taskIds: string[] }): { cancelled: number; cancelling: number } {
+    const tasks = taskIds.map((taskId) => {
+      const task = this.tasks.get(taskId);
+      if (!task) throw fault("TASK_NOT_FOUND", { taskId });
+      return task;
+    });
+    for (const task of tasks) {
+      if (task.state === "queued") this.#end(task, "cancelled");
+      else if (task.state === "running") task.state = "cancelling";
+    }
+    return { cancelled: 0, cancelling: 0 };
+  }
+
+  #end(task: Task, state: Fate): void {
+    const stepId = parseTaskId(task.taskId)?.stepId ?? "";
+    if (hasEnded(task)) throw new Error(`step ${stepId} ends twice`);
+    const action = task.action;
+    task.state = state satisfies TaskState;
+    task.endedAtMs = this.#clock.wallNow();
+    if (state === "completed") task.output = packValue(this.outputOf(stepId, unpackValue(task.input)));
+    if (state === "failed") task.error = toWireError(fault("HANDLER_FAILED", { action, text: `no ${stepId}` }));
+    if (state === "cancelled") task.error = toWireError(fault("CANCELLED", { what: `task of ${stepId}` }));
+    if (this.link.isUp) this.link.emit("settled", task);
+  }
+}

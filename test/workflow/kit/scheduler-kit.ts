@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { HandlersOf } from "../../../src/actor/index.ts";
+import { openStore } from "../../../src/store/index.ts";
+import { schedulerBehaviourOver } from "../../../src/workflow/scheduler.behaviour.ts";
+import { Scheduler, type RunEvent, type RunStatus, type WorkflowDefinition } from "../../../src/workflow/workflow.protocol.ts";
+import { fakeActor, fakeMessage, type FakeActor } from "../../kit/actor-context.ts";
+import { manualClock } from "../../kit/manual-clock.ts";
+import { microtasksDrained } from "../../kit/microtasks.ts";
+import { seededRandom } from "../../kit/seeded-random.ts";
+import { seededScheduler } from "../../kit/seeded-scheduler.ts";
+import { FakeCache } from "./fake-cache.ts";
+import { FakeQueue } from "./fake-queue.ts";
+
+type Members = typeof Scheduler.members;
+
+/** A scheduler on a real file, between a queue and a cache that the test plays; all time and chance are the test's. */
+export class SchedulerKit {
+  readonly random;
+  readonly turns;
+  readonly clock = manualClock();
+  readonly queue;
+  readonly cache;
+  readonly directory = mkdtempSync(join(tmpdir(), "scheduler-"));
+  /** Opens the store of the next life. */
+  openStore = openStore;
+  #epoch = 0;
+  #actor: FakeActor<Members> | undefined;
+  #handlers: HandlersOf<Members> | undefined;
+
+  constructor(seed = 1) {
+    this.random = seededRandom(seed);
+    this.turns = seededScheduler(this.random);
+    this.queue = new FakeQueue(this.turns, this.clock);
+    this.cache = new FakeCache(this.turns);
+  }
+
+  async start(): Promise<this> {
+    this.#epoch += 1;
+    this.#actor = fakeActor(Scheduler, {
+      epoch: this.#epoch,
+      clock: this.clock,
+      random: this.random,
+      scheduler: this.turns,
+      refs: { queue: this.queue.ref, cache: this.cache.ref },
+    });
+    const behaviour = schedulerBehaviourOver({ openStore: (options) => this.openStore(options) });
+    const init = { directory: this.directory, durability: "committed" as const };
+    this.#handlers = await behaviour.setup(this.#actor.context, init);
+    return this;
+  }
+
+  get actor(): FakeActor<Members> {
+    if (!this.#actor) throw new Error("the scheduler was not started");
+    return this.#actor;
+  }
+
+  get call(): HandlersOf<Members> {
+    if (!this.#handlers) throw new Error("the scheduler was not started");
+    return this.#handlers;
+  }
+
+  /** Events of this life. */
+  get events(): RunEvent[] {
+    return this.actor.events.map(({ params }) => params as RunEvent);
+  }
+
+  async restart(): Promise<this> {
+    this.actor.crash();
+    await microtasksDrained();
+    return this.start();
+  }
+
+  /** Runs everything that can run without more time and without the queue's handlers. */
+  async settle(): Promise<void> {
+    await this.turns.runAll();
+    await microtasksDrained();
+  }
+
+  async submit(definition: WorkflowDefinition): Promise<RunStatus> {
+    const submitted = Promise.resolve(this.call.submit({ definition }, fakeMessage()));
+    // Whoever waits for it hears of a failure; until then it is nobody's.
+    submitted.catch(() => undefined);
+    await this.settle();
+    return submitted;
+  }
+
+  async status(workflowId = "w"): Promise<RunStatus> {
+    const status = Promise.resolve(this.call.status({ workflowId }, fakeMessage()));
+    await this.settle();
+    return status;
+  }
+
+  /** Step states by id: `a:completed b:running`. */
+  async states(workflowId = "w"): Promise<string> {
+    const { steps } = await this.status(workflowId);
+    return steps.map(({ stepId, state }) => `${stepId}:${state}`).join(" ");
+  }
+
+  /** Lets the queue's handlers work until nothing is left to do. */
+  async finish(): Promise<void> {
+    await this.settle();
+    while (this.queue.work(this.random)) await this.settle();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopping = this.#actor?.stop();
+    await this.turns.runAll();
+    await stopping;
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

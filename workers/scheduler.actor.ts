@@ -1,0 +1,1 @@
+export { schedulerBehaviour as default } from "../src/workflow/scheduler.behaviour.ts";
