@@ -152,7 +152,8 @@ export class Outbound {
   /** Calls `resume` once when at least half of the mailbox is free. Returns how to withdraw. */
   onRoom(resume: () => void): () => void {
     this.#roomWaiters.push(resume);
-    this.#ring.wantRoom();
+    // The reader may have released everything since the mailbox was found full, and then it will not ring.
+    if (this.hasRoom()) this.pump();
     return () => {
       this.#roomWaiters = this.#roomWaiters.filter((each) => each !== resume);
     };

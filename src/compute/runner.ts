@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Reference, packValue, unpackValue } from "../codec/index.ts";
-import { fault, isCancellation, isFault, toWireError, type Fault, type WireError } from "../errors/index.ts";
+import { fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { findNonWire, validate, type StandardSchema } from "../schema/index.ts";
 import { createRegistry } from "./registry.ts";
 import { replaceReferences, resolveReferences } from "./references.ts";
@@ -142,17 +142,8 @@ const failed = (error: WireError, progress: Progress | null): ThreadReply => ({
  * like any other throw: it must not pass for the caller's.
  */
 function failureOf(error: unknown, action: string, log: TaskLog): WireError {
-  if (isFault(error) && !isCancellation(error)) return sendable(error, action);
+  if (isFault(error) && !isCancellation(error)) return toWireError(error);
   // No stack leaves the thread but in the task's log: that is where its author looks.
   if (error instanceof Error && error.stack !== undefined) log.write("error", error.stack);
-  return sendable(fault("HANDLER_FAILED", { action, text: textOfThrown(error) }, causeOf(error)), action);
-}
-
-/** A fault that a handler made may carry anything in its details, and the reply must cross to the pool. */
-function sendable(error: Fault, action: string): WireError {
-  try {
-    return JSON.parse(JSON.stringify(toWireError(error))) as WireError;
-  } catch {
-    return toWireError(fault("HANDLER_FAILED", { action, text: error.message }));
-  }
+  return toWireError(fault("HANDLER_FAILED", { action, text: textOfThrown(error) }, causeOf(error)));
 }

@@ -3,9 +3,10 @@ import { ActorRuntime, checkHandshake, threadBells, type Link } from "../actor/i
 import { fault, fromWireError, type WireError } from "../errors/index.ts";
 import { Presence, ThreadPoller } from "../ring/index.ts";
 import { systemClock, systemRandom, systemScheduler } from "../scope/index.ts";
-import { attachMetrics, createLog } from "../telemetry/index.ts";
+import { attachMetrics } from "../telemetry/index.ts";
 import { importBehaviour, type ChildSpec } from "./child.ts";
 import { exposeControl } from "./control.ts";
+import { threadLog } from "./thread-log.ts";
 
 /** What a thread is born with. */
 export interface ActorThreadData {
@@ -65,7 +66,7 @@ export function runActorThread(data: ActorThreadData): void {
           clock: systemClock,
           random: systemRandom,
           scheduler: systemScheduler,
-          log: createLog({ component: data.name, clock: systemClock }),
+          log: threadLog(data.name),
           metrics,
         },
         bellOf: threadBells,

@@ -1,10 +1,11 @@
 import { threadBells, type BellOf } from "../actor/index.ts";
 import { InlinePoller, Presence, ThreadPoller, createBell, type Bell } from "../ring/index.ts";
 import { systemClock, systemRandom, systemScheduler, type Clock, type Random, type Scheduler } from "../scope/index.ts";
-import { attachMetrics, createLog, type Log } from "../telemetry/index.ts";
+import { attachMetrics, type Log } from "../telemetry/index.ts";
 import type { Child, ChildSpec, OnEnd } from "./child.ts";
 import { InlineChild } from "./inline-child.ts";
 import { ThreadChild } from "./thread-child.ts";
+import { threadLog } from "./thread-log.ts";
 
 type MakeChild = (spec: ChildSpec, onEnd: OnEnd) => Child;
 
@@ -19,7 +20,7 @@ export function childMaker(presence: SharedArrayBuffer): MakeChild {
       clock: systemClock,
       random: systemRandom,
       scheduler: systemScheduler,
-      log: createLog({ component: spec.name, clock: systemClock }),
+      log: threadLog(spec.name),
       metrics,
     };
     return new InlineChild(spec.name, { services, bell, bellOf: threadBells }, onEnd);

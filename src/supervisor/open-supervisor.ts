@@ -3,7 +3,7 @@ import { handshakeOf, threadBells, type Members, type Protocol, type Ref } from 
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
 import { Presence, ThreadPoller, createBell } from "../ring/index.ts";
 import { systemClock } from "../scope/index.ts";
-import { attachMetrics, createLog, createMetricsBlock, readMetrics, type MetricsSnapshot } from "../telemetry/index.ts";
+import { attachMetrics, createMetricsBlock, readMetrics, type MetricsSnapshot } from "../telemetry/index.ts";
 import { SimulatedPlace, childMaker, type Simulation } from "./child-maker.ts";
 import type { ChildHealth, ChildSpec } from "./child.ts";
 import { exposeControl, wrapControl } from "./control.ts";
@@ -12,6 +12,7 @@ import type { SupervisorThreadData } from "./supervisor-thread.ts";
 import type { Intensity, Strategy } from "./supervisor.core.ts";
 import { SUPERVISOR_METHODS, Supervisor, type HostSide, type SupervisorApi } from "./supervisor.ts";
 import { workerModule } from "./worker-module.ts";
+import { threadLog } from "./thread-log.ts";
 
 /** What is asked of a supervisor to start an actor; everything but the module has a default. */
 export type SpawnOptions = Pick<ChildSpec, "module"> &
@@ -128,7 +129,7 @@ function beside(parts: Parts): Opened {
   const api = new Supervisor({
     ...parts,
     clock: systemClock,
-    log: createLog({ component: "supervisor", clock: systemClock }),
+    log: threadLog("supervisor"),
     metrics: attachMetrics(parts.supervisorBlock),
     host: end,
     hostBell: bell,

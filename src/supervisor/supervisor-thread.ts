@@ -1,10 +1,11 @@
 import type { MessagePort } from "node:worker_threads";
 import { systemClock } from "../scope/index.ts";
-import { attachMetrics, createLog } from "../telemetry/index.ts";
+import { attachMetrics } from "../telemetry/index.ts";
 import { exposeControl, wrapControl } from "./control.ts";
 import { childMaker } from "./child-maker.ts";
 import { SUPERVISOR_METHODS, Supervisor, type HostSide, type SupervisorApi } from "./supervisor.ts";
 import type { Intensity, Strategy } from "./supervisor.core.ts";
+import { threadLog } from "./thread-log.ts";
 
 /** What the supervisor's thread is born with. */
 export interface SupervisorThreadData {
@@ -30,7 +31,7 @@ export function runSupervisorThread(data: SupervisorThreadData): void {
     strategy: data.strategy,
     intensity: data.intensity,
     clock: systemClock,
-    log: createLog({ component: "supervisor", clock: systemClock }),
+    log: threadLog("supervisor"),
     metrics: attachMetrics(data.metrics),
     host: quiet(wrapControl<HostSide>(data.host, HOST_METHODS)),
     hostBell: data.hostBell,

@@ -50,6 +50,8 @@ export class RunDriver {
   readonly #ended = Promise.withResolvers<RunStatus>();
   #hasBegun = false;
   #isWorking = false;
+  /** Vain ones since something was achieved; comparing alone is no achievement. */
+  #tries = 0;
   /** What the queue has may differ from what the core believes. */
   #isStale = false;
   readonly #toSubmit = new Set<string>();
@@ -157,20 +159,18 @@ export class RunDriver {
 
   async #workThrough(): Promise<void> {
     const { queue, signal, log } = this.#services;
-    let tries = 0;
     try {
       for (let job = this.#nextJob(); job && !signal.aborted; job = this.#nextJob()) {
         try {
           await job();
-          tries = 0;
         } catch (error) {
           if (signal.aborted || isFault(error, "ACTOR_STOPPED")) return;
           if (!isFault(error)) throw error;
           // A full mailbox took nothing; after any other failure it is open what was carried out.
           if (!isFault(error, "MAILBOX_FULL")) this.#isStale = true;
-          const level = tries === LOUD_TRIES ? "warn" : "debug";
-          log[level]("a run waits to go on", { workflowId: this.#workflowId, error, tries });
-          await untilAgain(queue, error, tries++, this.#services);
+          const level = this.#tries === LOUD_TRIES ? "warn" : "debug";
+          log[level]("a run waits to go on", { workflowId: this.#workflowId, error, tries: this.#tries });
+          await untilAgain(queue, error, this.#tries++, this.#services);
         }
       }
     } finally {
@@ -196,6 +196,7 @@ export class RunDriver {
     const cached = rows.cachedOutputs(this.#workflowId);
     // What was heard while the pages came is not in the core yet, and may be missing in the pages.
     this.#isStale ||= this.#heard.size > 0;
+    this.#tries = 0;
     this.#hasBegun = true;
     this.#perform(this.core.recover({ tasks, cached, cancel: this.#cancelMark }, this.#nowMs()));
     this.#begun.resolve();
@@ -236,6 +237,7 @@ export class RunDriver {
       const some = taskIds.slice(first, first + CANCEL_TASKS);
       await queue.call.cancel({ taskIds: some, reason, force }, { signal, timeoutMs: Infinity });
     }
+    this.#tries = 0;
     if (this.#toCancel === request) this.#toCancel = null;
   }
 
@@ -249,6 +251,7 @@ export class RunDriver {
         { tasks: [...tasks.values()] },
         { signal, timeoutMs: Infinity },
       );
+      this.#tries = 0;
       for (const stepId of tasks.keys()) this.#toSubmit.delete(stepId);
       if (this.#toSubmit.size === 0) this.#batchMax = BATCH_TASKS;
       // One that was there already may have ended before anyone listened.

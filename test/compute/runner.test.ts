@@ -83,7 +83,9 @@ describe("an attempt", () => {
     expect(await kit.run("throwFault")).toMatchObject(
       failure({ code: "FILE_UNREADABLE", details: { path: "a.csv", why: "row 3" } }),
     );
-    expect(await kit.run("throwOddFault")).toMatchObject(failure({ code: "HANDLER_FAILED" }));
+    expect(await kit.run("throwOddFault")).toMatchObject(
+      failure({ code: "FILE_UNREADABLE", details: { path: "a.csv", why: "1" } }),
+    );
   });
 
   it("fails for an unknown action and for an invalid module", async () => {

@@ -107,25 +107,27 @@ export class FakeLink {
     }
   }
 
-  subscribe(event: string, { signal, buffer = 1_024 }: SubscribeOptions = {}): EventStream<never> {
+  subscribe<T>(event: string, { signal, buffer = 1_024 }: SubscribeOptions = {}): EventStream<T> {
     const streams = this.#streams.get(event) ?? new Set();
     this.#streams.set(event, streams);
-    const stream: EventStream<unknown> = new EventStream<unknown>(
+    const stream = new EventStream<T>(
       { actor: this.name, event },
       buffer,
-      () => streams.delete(stream),
+      () => streams.delete(stream as EventStream<unknown>),
       signal,
     );
     if (!this.#isUp) stream.finish(fault("ACTOR_RESTARTING", { actor: this.name }));
-    else if (!signal?.aborted) streams.add(stream);
-    return stream as EventStream<never>;
+    else if (!signal?.aborted) streams.add(stream as EventStream<unknown>);
+    return stream;
   }
 
   readonly ready = ({ signal }: { signal?: AbortSignal } = {}): Promise<void> => {
     if (this.#isUp) return Promise.resolve();
     if (this.#stopped) return Promise.reject(fault("ACTOR_STOPPED", { actor: this.name }));
     const waiter = Promise.withResolvers<void>();
-    signal?.addEventListener("abort", () => waiter.reject(fault("CANCELLED", { what: "waiting" })), { once: true });
+    signal?.addEventListener("abort", () => waiter.reject(fault("CANCELLED", { what: "waiting" })), {
+      once: true,
+    });
     this.#waiting.push(waiter);
     return waiter.promise;
   };

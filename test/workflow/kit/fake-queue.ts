@@ -30,21 +30,33 @@ export class FakeQueue {
     const never = (): never => {
       throw new Error("the scheduler does not ask for this");
     };
+    const askActions = link.member("actions", () =>
+      this.actions.map((name) => ({
+        name,
+        description: "",
+        module: "built-in",
+        timeoutMs: null,
+        moduleSha256: null,
+      })),
+    );
     this.ref = {
       name: "queue",
       call: {
         submit: link.member("submit", ({ tasks }: { tasks: TaskSpec[] }) => ({ tasks: this.#submit(tasks) })),
         status: never,
         outcome: never,
-        group: link.member("group", ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
-          const all = [...this.tasks.values()].filter((task) => task.group === group);
-          return { tasks: all.slice(offset, offset + limit), total: all.length };
-        }),
-        cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) => this.#cancel(params)),
-        release: never,
-        actions: link.member("actions", () =>
-          this.actions.map((name) => ({ name, description: "", module: "built-in", timeoutMs: null })),
+        group: link.member(
+          "group",
+          ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
+            const all = [...this.tasks.values()].filter((task) => task.group === group);
+            return { tasks: all.slice(offset, offset + limit), total: all.length };
+          },
         ),
+        cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) =>
+          this.#cancel(params),
+        ),
+        release: never,
+        actions: (_, options) => askActions({}, options),
         stats: never,
       },
       cast: {},
@@ -71,9 +83,12 @@ export class FakeQueue {
     return [...this.tasks.values()].filter((task) => !hasEnded(task));
   }
 
-  task(stepId: string): Task {
-    const task = [...this.tasks.values()].find((each) => parseTaskId(each.taskId)?.stepId === stepId);
-    if (!task) throw new Error(`the queue has no task of step ${stepId}`);
+  /** By its own id, or by the id of a step: of the run that was submitted last. */
+  task(id: string): Task {
+    const task =
+      this.tasks.get(id) ??
+      [...this.tasks.values()].findLast((each) => parseTaskId(each.taskId)?.stepId === id);
+    if (!task) throw new Error(`the queue has no task of step ${id}`);
     return task;
   }
 
@@ -82,9 +97,8 @@ export class FakeQueue {
     const { open } = this;
     const task = open[Math.floor(random.next() * open.length)];
     if (!task || !this.link.isUp) return false;
-    const stepId = parseTaskId(task.taskId)?.stepId ?? "";
-    if (task.state === "queued") this.start(stepId);
-    else this.settle(stepId);
+    if (task.state === "queued") this.start(task.taskId);
+    else this.settle(task.taskId, this.fateOf(parseTaskId(task.taskId)?.stepId ?? ""));
     return true;
   }
 
@@ -162,7 +176,8 @@ export class FakeQueue {
     task.state = state satisfies TaskState;
     task.endedAtMs = this.#clock.wallNow();
     if (state === "completed") task.output = packValue(this.outputOf(stepId, unpackValue(task.input)));
-    if (state === "failed") task.error = toWireError(fault("HANDLER_FAILED", { action, text: `no ${stepId}` }));
+    if (state === "failed")
+      task.error = toWireError(fault("HANDLER_FAILED", { action, text: `no ${stepId}` }));
     if (state === "cancelled") task.error = toWireError(fault("CANCELLED", { what: `task of ${stepId}` }));
     if (this.link.isUp) this.link.emit("settled", task);
   }

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import type { HandlersOf } from "../../../src/actor/index.ts";
 import { openStore } from "../../../src/store/index.ts";
 import { schedulerBehaviourOver } from "../../../src/workflow/scheduler.behaviour.ts";
-import { Scheduler, type RunEvent, type RunStatus, type WorkflowDefinition } from "../../../src/workflow/workflow.protocol.ts";
+import {
+  Scheduler,
+  type RunEvent,
+  type RunResult,
+  type RunStatus,
+  type WorkflowDefinition,
+} from "../../../src/workflow/workflow.protocol.ts";
 import { fakeActor, fakeMessage, type FakeActor } from "../../kit/actor-context.ts";
 import { manualClock } from "../../kit/manual-clock.ts";
 import { microtasksDrained } from "../../kit/microtasks.ts";
@@ -66,9 +72,14 @@ export class SchedulerKit {
     return this.actor.events.map(({ params }) => params as RunEvent);
   }
 
-  async restart(): Promise<this> {
+  async crash(): Promise<void> {
     this.actor.crash();
+    // The file is given back in a turn of its own.
     await microtasksDrained();
+  }
+
+  async restart(): Promise<this> {
+    await this.crash();
     return this.start();
   }
 
@@ -78,18 +89,25 @@ export class SchedulerKit {
     await microtasksDrained();
   }
 
-  async submit(definition: WorkflowDefinition): Promise<RunStatus> {
-    const submitted = Promise.resolve(this.call.submit({ definition }, fakeMessage()));
-    // Whoever waits for it hears of a failure; until then it is nobody's.
-    submitted.catch(() => undefined);
-    await this.settle();
-    return submitted;
+  submit(definition: WorkflowDefinition): Promise<RunStatus> {
+    return this.answer(this.call.submit({ definition }, fakeMessage()));
   }
 
-  async status(workflowId = "w"): Promise<RunStatus> {
-    const status = Promise.resolve(this.call.status({ workflowId }, fakeMessage()));
+  status(workflowId = "w"): Promise<RunStatus> {
+    return this.answer(this.call.status({ workflowId }, fakeMessage()));
+  }
+
+  result(workflowId = "w"): Promise<RunResult> {
+    return this.answer(this.call.result({ workflowId }, fakeMessage()));
+  }
+
+  /** What a call answers within the turns that need no more time and no handler. */
+  async answer<T>(call: T | Promise<T>): Promise<T> {
+    const answered = Promise.resolve(call);
+    // Whoever awaits the return value hears of a failure; until then it is nobody's.
+    answered.catch(() => undefined);
     await this.settle();
-    return status;
+    return answered;
   }
 
   /** Step states by id: `a:completed b:running`. */

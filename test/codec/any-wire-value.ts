@@ -1,0 +1,74 @@
+import * as fc from "fast-check";
+
+/** Keys that mean something to JavaScript or to the packer, beside ordinary ones. */
+const anyKey = fc.oneof(
+  { weight: 6, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      "",
+      "constructor",
+      "toJSON",
+      "hasOwnProperty",
+      "prototype",
+      "length",
+      "__keys__",
+      "then",
+      "0",
+      "4294967295",
+      "a-b",
+      "a\nb",
+      '"',
+      "\\",
+      "π",
+      "𝒳",
+      "__defineGetter__",
+    ),
+  },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 60 }).map((number) => `k${number}`) },
+);
+
+/** Lengths around which the encoding of a text changes. */
+const anyEdgeText = fc
+  .tuple(fc.constantFrom("a", "é", "€", "😀"), fc.constantFrom(15, 16, 31, 32, 63, 64, 65, 127, 255, 256, 70_000))
+  .map(([unit, length]) => unit.repeat(length));
+
+/** The sign of zero is the one thing about a number that does not cross. */
+const unsignedZero = (number: number): number => (number === 0 ? 0 : number);
+
+const anyLeaf = fc.oneof(
+  fc.constantFrom(null, undefined, true, false, NaN, Infinity, -Infinity),
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.double().map(unsignedZero),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+  fc.date(),
+  fc.uint8Array({ maxLength: 40 }),
+  fc.string({ unit: "binary" }),
+  anyEdgeText,
+);
+
+const objectOf = (value: fc.Arbitrary<unknown>): fc.Arbitrary<object> =>
+  fc.uniqueArray(fc.tuple(anyKey, value), { selector: ([key]) => key, maxLength: 12 }).map(
+    // By definition, not by assignment: a key may be one that assignment treats in its own way.
+    (entries) => Object.fromEntries(entries.filter(([key]) => key !== "__proto__")),
+  );
+
+/** Everything that can cross a thread, nested. */
+export const anyWireValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    anyLeaf,
+    fc.array(tie("value"), { maxLength: 6 }),
+    objectOf(tie("value")),
+  ),
+})).value;
+
+/** Flat objects of so many shapes that a stream's memory of them overflows, some of them too large to remember. */
+export const anyShapedObject: fc.Arbitrary<Record<string, number>> = fc
+  .tuple(fc.integer({ min: 0, max: 70 }), fc.integer(), fc.boolean())
+  .map(([shape, value, large]) =>
+    large && shape % 7 === 0
+      ? Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`large${shape}-${index}`, value]))
+      : { [`shape${shape}`]: value, common: shape, [`last${shape % 3}`]: value },
+  );
