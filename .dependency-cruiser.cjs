@@ -6,7 +6,7 @@
 /** One entry per line, from the bottom; rooms of one line do not know each other. */
 const LINES = [
   ["errors"],
-  ["scope", "schema", "telemetry"],
+  ["scope", "schema", "telemetry", "order"],
   ["ring", "codec", "store", "lifecycle"],
   ["actor"],
   ["supervisor", "compute"],

@@ -26,6 +26,11 @@ export class Connection {
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
   }
 
+  /** Has it been told that the actor will not come back? */
+  get ended(): boolean {
+    return this.#forGood;
+  }
+
   uses(link: LinkClient): boolean {
     return this.#link === link;
   }
@@ -50,7 +55,7 @@ export class Connection {
 
   subscribe(index: number, event: string, options: SubscribeOptions): EventStream<unknown> {
     if (this.#link) return this.#link.subscribe(index, event, options);
-    const stream = new EventStream<unknown>({ actor: this.callee, event }, LIMITS.eventBuffer.value, () => undefined);
+    const stream = new EventStream<unknown>({ actor: this.callee, event }, LIMITS.actor.eventBuffer, () => undefined);
     stream.finish(this.#down);
     return stream;
   }
@@ -63,12 +68,13 @@ export class Connection {
   async ready(signal?: AbortSignal): Promise<void> {
     if (this.#link) return;
     if (this.#forGood) throw this.#down;
+    const cancelled = (): Fault => fault("CANCELLED", { what: `waiting for ${this.callee}` }, { cause: signal?.reason });
+    if (signal?.aborted) throw cancelled();
     const waiter = Promise.withResolvers<void>();
     const onAbort = (): void => {
       this.#waiters = this.#waiters.filter((each) => each !== waiter);
-      waiter.reject(fault("CANCELLED", { what: `waiting for ${this.callee}` }, { cause: signal?.reason }));
+      waiter.reject(cancelled());
     };
-    if (signal?.aborted) onAbort();
     this.#waiters.push(waiter);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {

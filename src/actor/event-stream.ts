@@ -11,7 +11,8 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   readonly #lost: () => Fault;
   #buffer: T[] = [];
   #end: { readonly error?: unknown } | undefined;
-  #waiter: PromiseWithResolvers<IteratorResult<T>> | undefined;
+  /** Reads that found nothing, first come first served: an iterator may be asked again before it has answered. */
+  #readers: PromiseWithResolvers<IteratorResult<T>>[] = [];
   #unsubscribe: (() => void) | undefined;
 
   constructor(name: { actor: string; event: string }, limit: number, unsubscribe: () => void, signal?: AbortSignal) {
@@ -28,14 +29,10 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
 
   push(value: T): void {
     if (this.#end) return;
-    if (this.#waiter) {
-      this.#waiter.resolve({ value, done: false });
-      this.#waiter = undefined;
-    } else if (this.#buffer.length >= this.#limit) {
-      this.finish(this.#lost());
-    } else {
-      this.#buffer.push(value);
-    }
+    const reader = this.#readers.shift();
+    if (reader) reader.resolve({ value, done: false });
+    else if (this.#buffer.length >= this.#limit) this.finish(this.#lost());
+    else this.#buffer.push(value);
   }
 
   /** No more will come; what is buffered is still handed out. */
@@ -44,15 +41,18 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
     this.#end = error === undefined ? {} : { error };
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    if (!this.#waiter) return;
-    if (error === undefined) this.#waiter.resolve({ value: undefined, done: true });
-    else this.#waiter.reject(error);
-    this.#waiter = undefined;
+    const readers = this.#readers.splice(0);
+    if (error !== undefined && readers.length > 0) {
+      // The first of them has heard the error, and nobody hears it twice.
+      readers.shift()?.reject(error);
+      this.#end = {};
+    }
+    for (const reader of readers) reader.resolve({ value: undefined, done: true });
   }
 
   async next(): Promise<IteratorResult<T>> {
-    const value = this.#buffer.shift();
-    if (value !== undefined) return { value, done: false };
+    // Asked by length: an event without a payload is an event.
+    if (this.#buffer.length > 0) return { value: this.#buffer.shift() as T, done: false };
     if (this.#end) {
       const { error } = this.#end;
       // An iterator that has failed is done, like a generator that has thrown.
@@ -60,8 +60,9 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       if (error !== undefined) throw error;
       return { value: undefined, done: true };
     }
-    this.#waiter ??= Promise.withResolvers();
-    return this.#waiter.promise;
+    const reader = Promise.withResolvers<IteratorResult<T>>();
+    this.#readers.push(reader);
+    return reader.promise;
   }
 
   async return(): Promise<IteratorResult<T>> {

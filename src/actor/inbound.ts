@@ -73,7 +73,7 @@ export class Inbound {
 
   #collect(start: number, end: number): boolean {
     const { totalBytes, flags } = this.#header;
-    assert(totalBytes <= LIMITS.messageBytes.value + TRACEPARENT_BYTES, `a message of ${totalBytes} bytes`);
+    assert(totalBytes <= LIMITS.actor.messageBytes + TRACEPARENT_BYTES, `a message of ${totalBytes} bytes`);
     this.#partial ??= Buffer.allocUnsafe(totalBytes);
     this.#ring.bytes.copy(this.#partial, this.#partialBytes, start, end);
     this.#partialBytes += end - start;

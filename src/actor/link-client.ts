@@ -13,7 +13,8 @@ interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly member: string;
-  readonly timeoutMs: number;
+  /** How long it was to wait when it began. */
+  readonly waitMs: number;
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: (() => void) | undefined;
@@ -74,16 +75,18 @@ export class LinkClient implements Source {
 
   call(index: number, member: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     if (this.#closed) return Promise.reject(this.#closed);
-    const { signal, timeoutMs = LIMITS.callTimeoutMs.value, traceparent } = options;
+    const { signal, timeoutMs = LIMITS.actor.callTimeoutMs, traceparent } = options;
     if (signal?.aborted) return Promise.reject(this.#cancelled(member, signal));
-    if (this.#pending.size >= LIMITS.callsInFlight.value) {
-      const limit = LIMITS.callsInFlight.value;
+    if (Number.isNaN(timeoutMs)) return Promise.reject(notATime("timeoutMs"));
+    if (this.#pending.size >= LIMITS.actor.callsInFlight) {
+      const limit = LIMITS.actor.callsInFlight;
       return Promise.reject(fault("MAILBOX_FULL", { actor: this.#link.callee, limit, unit: "calls in flight" }));
     }
     const correlation = this.#nextCorrelation();
     // A caller inside a scope cannot wait beyond the scope's deadline, and the callee learns of it.
-    const scopeDeadlineMs = signal === undefined ? Infinity : deadlineOf(signal);
-    const deadlineMs = Math.min(this.#place.clock.now() + timeoutMs, scopeDeadlineMs);
+    const nowMs = this.#place.clock.now();
+    const waitMs = signal === undefined ? timeoutMs : Math.min(timeoutMs, deadlineOf(signal) - nowMs);
+    const deadlineMs = nowMs + waitMs;
     try {
       this.#outbound.offer({ kind: KIND.call, member: index, correlation, deadlineMs, traceparent }, params);
     } catch (refused) {
@@ -95,7 +98,7 @@ export class LinkClient implements Source {
     return new Promise((resolve, reject) => {
       const onAbort = signal && (() => this.#abandon(correlation, this.#cancelled(member, signal)));
       if (onAbort) signal.addEventListener("abort", onAbort, { once: true });
-      this.#pending.set(correlation, { resolve, reject, member, timeoutMs, deadlineMs, signal, onAbort });
+      this.#pending.set(correlation, { resolve, reject, member, waitMs, deadlineMs, signal, onAbort });
     });
   }
 
@@ -112,10 +115,10 @@ export class LinkClient implements Source {
   }
 
   subscribe(index: number, event: string, { signal, buffer }: SubscribeOptions): EventStream<unknown> {
-    const limit = buffer ?? LIMITS.eventBuffer.value;
+    const limit = buffer ?? LIMITS.actor.eventBuffer;
     const name = { actor: this.#link.callee, event };
     const correlation = this.#nextCorrelation();
-    const refused = this.#closed ?? (this.#streams.size >= LIMITS.subscriptions.value ? this.#tooMany() : undefined);
+    const refused = this.#closed ?? (this.#streams.size >= LIMITS.actor.subscriptions ? this.#tooMany() : undefined);
     const stream = new EventStream<unknown>(
       name,
       limit,
@@ -138,23 +141,31 @@ export class LinkClient implements Source {
 
   /** Resolves when at least half of the mailbox is free. */
   writable(signal?: AbortSignal): Promise<void> {
+    const cancelled = (): Fault =>
+      fault("CANCELLED", { what: `waiting for room in the mailbox of ${this.#link.callee}` }, { cause: signal?.reason });
     if (this.#closed) return Promise.reject(this.#closed);
-    return new Promise((resolve, reject) => {
-      const withdraw = this.#outbound.onRoom(() => {
-        signal?.removeEventListener("abort", onAbort);
-        if (this.#closed) reject(this.#closed);
-        else resolve();
-      });
-      const onAbort = (): void => {
-        withdraw();
-        reject(fault("CANCELLED", { what: `waiting for room in the mailbox of ${this.#link.callee}` }));
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#sent();
-    });
+    if (signal?.aborted) return Promise.reject(cancelled());
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const withdraw = this.#outbound.onRoom(() => (this.#closed ? reject(this.#closed) : resolve()));
+    const onAbort = (): void => {
+      withdraw();
+      reject(cancelled());
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return promise.finally(() => signal?.removeEventListener("abort", onAbort));
   }
 
-  /** The callee is gone: everything under way ends with this. */
+  /**
+   * The callee has died. What it had sent before is still heard: an answer that has arrived is an answer, and the
+   * error that it died of is worth more than the news that it is gone. The rest ends like `close`.
+   */
+  lose(reason: Fault): void {
+    if (this.#closed) return;
+    while (this.#inbound.poll(this.#receive) > 0);
+    this.close(reason);
+  }
+
+  /** Everything under way ends with this. */
   close(reason: Fault): void {
     if (this.#closed) return;
     this.#closed = reason;
@@ -223,9 +234,10 @@ export class LinkClient implements Source {
     });
   }
 
-  #expire(correlation: number, { member, timeoutMs }: Pending): void {
+  #expire(correlation: number, { member, waitMs }: Pending): void {
     this.#place.metrics.count(METRICS.callsDeadlineExceeded);
-    this.#abandon(correlation, fault("DEADLINE_EXCEEDED", { what: `${this.#link.callee}.${member}`, timeoutMs }));
+    const what = `${this.#link.callee}.${member}`;
+    this.#abandon(correlation, fault("DEADLINE_EXCEEDED", { what, timeoutMs: waitMs }));
   }
 
   #cancelled(member: string, signal: AbortSignal): Fault {
@@ -235,8 +247,12 @@ export class LinkClient implements Source {
   #tooMany(): Fault {
     return fault("INVALID_ARGUMENT", {
       argument: "subscriptions",
-      got: `one more than ${LIMITS.subscriptions.value}`,
-      allowed: `at most ${LIMITS.subscriptions.value} to one actor`,
+      got: `one more than ${LIMITS.actor.subscriptions}`,
+      allowed: `at most ${LIMITS.actor.subscriptions} to one actor`,
     });
   }
 }
+
+/** A call that waits for "not a number" milliseconds would wait for ever. */
+const notATime = (argument: string): Fault =>
+  fault("INVALID_ARGUMENT", { argument, got: "NaN", allowed: "a number of milliseconds" });

@@ -42,7 +42,7 @@ export class LinkServer implements Source {
       ring: link.replies,
       bell: callerBell,
       callee: link.caller,
-      messagesMax: LIMITS.callsInFlight.value,
+      messagesMax: LIMITS.actor.callsInFlight,
       metrics: callee.metrics,
     });
     callee.poller.add(this);

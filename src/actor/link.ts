@@ -45,7 +45,7 @@ export function createLink(
   bells: { readonly caller: SharedArrayBuffer | null; readonly callee: SharedArrayBuffer | null },
   mailbox: Mailbox = {},
 ): Link {
-  const ringBytes = mailbox.ringBytes ?? LIMITS.ringBytes.value;
+  const ringBytes = mailbox.ringBytes ?? LIMITS.ring.sizeBytes;
   return {
     ...ids,
     handshake,
@@ -53,6 +53,6 @@ export function createLink(
     replies: createRing(ringBytes),
     callerBell: bells.caller,
     calleeBell: bells.callee,
-    mailboxMessages: mailbox.messages ?? LIMITS.mailboxMessages.value,
+    mailboxMessages: mailbox.messages ?? LIMITS.actor.mailboxMessages,
   };
 }

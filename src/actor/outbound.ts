@@ -29,7 +29,7 @@ interface Waiting extends Message {
 }
 
 /** Unpublished bytes that make a flush worth its two cache misses before the turn ends. */
-const FLUSH_BYTES = 16_384;
+const FLUSH_BYTES = 4_096;
 
 /**
  * The writing side of one direction of a link.
@@ -98,7 +98,9 @@ export class Outbound {
     }
     const body = this.#encode(payload, message.traceparent);
     if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax) {
-      if (this.#queuedBytes + body.length > LIMITS.messageBytes.value) throw this.#full("bytes", LIMITS.messageBytes.value);
+      // Alone, a message is never too much: the largest that is allowed, with its traceparent, must be sendable.
+      const tooMuch = this.#queuedBytes > 0 && this.#queuedBytes + body.length > LIMITS.actor.messageBytes;
+      if (tooMuch) throw this.#full("bytes", LIMITS.actor.messageBytes);
       this.#enqueue(message, body);
       return;
     }
@@ -167,11 +169,11 @@ export class Outbound {
   /** The bytes are valid until the next call. */
   #encode(payload: unknown, traceparent: string | undefined): Uint8Array {
     const encoded = payload === undefined ? NOTHING : this.#encodeValue(payload);
-    if (encoded.length > LIMITS.messageBytes.value) {
+    if (encoded.length > LIMITS.actor.messageBytes) {
       throw fault("MESSAGE_TOO_LARGE", {
         actor: this.#callee,
         sizeBytes: encoded.length,
-        limitBytes: LIMITS.messageBytes.value,
+        limitBytes: LIMITS.actor.messageBytes,
       });
     }
     if (traceparent === undefined) return encoded;

@@ -1,3 +1,4 @@
+import { LIMITS } from "../errors/index.ts";
 import type { IsWire } from "../schema/index.ts";
 
 /**
@@ -60,9 +61,6 @@ export interface Protocol<M extends Members = Members> {
   readonly fingerprint: string;
 }
 
-/** The wire carries a member's number in 16 bits, and one number is kept back. */
-const MEMBERS_MAX = 65_535;
-
 /**
  * Declares what can be asked of an actor.
  *
@@ -76,7 +74,7 @@ export function protocol<const M extends Members>(
 ): Protocol<M> {
   if (!/^[a-z][a-z0-9-]{0,62}$/.test(name)) throw new TypeError(`defect: protocol name "${name}" is not kebab-case`);
   const order = Object.keys(members);
-  if (order.length > MEMBERS_MAX) throw new TypeError(`defect: protocol ${name} has ${order.length} members`);
+  if (order.length > LIMITS.actor.protocolMembers) throw new TypeError(`defect: protocol ${name} has ${order.length} members`);
   for (const [key, member] of Object.entries(members)) {
     if ((key === "init") !== (member.kind === "init")) {
       throw new TypeError(`defect: protocol ${name}: "init" is the name of the init member and of nothing else`);

@@ -40,6 +40,8 @@ export class ActorRuntime<M extends Members = Members> {
   readonly #behaviour: Behaviour<M>;
   readonly #services: ActorServices;
   readonly #bellOf: BellOf;
+  /** Names of the actors that it may call. */
+  readonly #calls: readonly string[];
   readonly #crash: (defect: unknown) => void;
   /** Asked to stop: what the actor sees as `context.signal`. */
   readonly #stopping = new AbortController();
@@ -50,8 +52,13 @@ export class ActorRuntime<M extends Members = Members> {
   readonly #clients = new Map<number, LinkClient>();
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   readonly #releases: (() => void)[] = [];
+  /** Callers that came up before setup had finished. */
+  readonly #early: Link[] = [];
   #handlers: Callee["handlers"] = [];
   #started = false;
+  /** Settles when setup has ended, well or not. */
+  #setUp: Promise<unknown> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
   #report: () => Record<string, unknown> = () => ({});
 
   constructor(options: {
@@ -60,6 +67,8 @@ export class ActorRuntime<M extends Members = Members> {
     behaviour: Behaviour<M>;
     services: ActorServices;
     bellOf: BellOf;
+    calls: readonly string[];
+    /** Told once, when the actor has died of a defect: `kill` has been done. */
     crash: (defect: unknown) => void;
   }) {
     this.#name = options.name;
@@ -67,8 +76,12 @@ export class ActorRuntime<M extends Members = Members> {
     this.#behaviour = options.behaviour;
     this.#services = options.services;
     this.#bellOf = options.bellOf;
+    this.#calls = options.calls;
     this.#crash = (defect) => {
-      if (!this.#ended.signal.aborted) options.crash(defect);
+      if (this.#ended.signal.aborted) return;
+      // At once, on a thread too: messages that came with the fatal one must not meet a state that is in doubt.
+      this.kill();
+      options.crash(defect);
     };
   }
 
@@ -76,26 +89,30 @@ export class ActorRuntime<M extends Members = Members> {
    * Runs the behaviour's setup. Messages are handled from then on.
    *
    * @throws ACTOR_START_FAILED when setup throws; its cause is what was thrown
+   * @throws ACTOR_STOPPED when the life ended before setup did
    */
   async start(init: unknown): Promise<void> {
     const { setup, protocol } = this.#behaviour;
     try {
       // The supervisor was given this init by a typed spawn; here only its being passed on is left to do.
-      const handlers = await setup(this.#context(), init as never);
+      const made = Promise.try(setup, this.#context(), init as never);
+      this.#setUp = made.catch(() => undefined);
+      const handlers = await made;
       const byName = handlers as Record<string, (params: unknown, context: MessageContext) => unknown>;
       this.#handlers = protocol.order.map((name) => (Object.hasOwn(byName, name) ? byName[name] : undefined));
     } catch (error) {
       throw fault("ACTOR_START_FAILED", { actor: this.#name, why: sentenceOf(error) }, { cause: error });
     }
+    // Its handlers would still be called by whoever it is accepted for now.
+    if (this.#stopping.signal.aborted) throw fault("ACTOR_STOPPED", { actor: this.#name });
     this.#started = true;
     for (const link of this.#early.splice(0)) this.accept(link);
   }
 
-  readonly #early: Link[] = [];
-
   /** A caller of this actor has come up. Its messages wait in the ring until setup has finished. */
   accept(link: Link): void {
     checkHandshake(this.#name, link.handshake, this.#behaviour.protocol);
+    if (this.#stopping.signal.aborted) return;
     if (!this.#started) {
       this.#early.push(link);
       return;
@@ -114,9 +131,13 @@ export class ActorRuntime<M extends Members = Members> {
 
   /** An actor that this one calls has come up. */
   connect(link: Link): void {
+    if (this.#ended.signal.aborted) return;
     const { poller, clock, metrics } = this.#services;
     const client = new LinkClient(link, { poller, clock, metrics }, this.#bellOf(link.calleeBell, link.callee));
     this.#clients.set(link.id, client);
+    const known = this.#connections.get(link.callee);
+    // The name has been given to another actor: refs of the one that ended stay dead.
+    if (known?.ended) this.#connections.delete(link.callee);
     this.#connection(link.callee).up(client);
   }
 
@@ -129,11 +150,11 @@ export class ActorRuntime<M extends Members = Members> {
     const client = this.#clients.get(linkId);
     if (!client) return;
     this.#clients.delete(linkId);
-    client.close(reason);
+    client.lose(reason);
     for (const connection of this.#connections.values()) if (connection.uses(client)) connection.down(reason);
   }
 
-  /** An actor that this one calls will never come back. */
+  /** An actor that this one calls will never come back, though its name may. */
   dismiss(callee: string, reason: Fault): void {
     this.#connection(callee).down(reason, true);
   }
@@ -142,13 +163,24 @@ export class ActorRuntime<M extends Members = Members> {
     return { epoch: this.#epoch, ...this.#report() };
   }
 
-  /** Orderly: deferred cleanups run in reverse order, each one even when another fails. */
-  async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  /**
+   * Orderly: no new messages; when setup has ended, deferred cleanups run in reverse order, each one even when another
+   * fails. They may still call other actors. Whoever asks a second time waits for the same end.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#ended.signal.aborted) return;
     const stopped = fault("ACTOR_STOPPED", { actor: this.#name });
     this.#stopping.abort(stopped);
     for (const server of this.#servers.values()) server.close("the actor stops");
-    for (const cleanup of this.#cleanups.toReversed()) {
+    await this.#setUp;
+    for (let cleanup = this.#cleanups.pop(); cleanup; cleanup = this.#cleanups.pop()) {
+      // Killed meanwhile.
+      if (this.#ended.signal.aborted) return;
       try {
         await cleanup();
       } catch (error) {
@@ -158,25 +190,32 @@ export class ActorRuntime<M extends Members = Members> {
     this.#end(stopped);
   }
 
-  /** Death, for an inline actor: nothing runs any more but the releases. */
+  /** Death: nothing runs any more but the releases, and what its promises still do reaches nobody. */
   kill(): void {
-    if (this.#ended.signal.aborted) return;
     const dead = fault("ACTOR_RESTARTING", { actor: this.#name });
-    // Ended first: what the signal's listeners still do must reach nobody.
-    this.#ended.abort(dead);
-    this.#stopping.abort(dead);
-    for (const server of this.#servers.values()) server.close("the actor died");
     this.#end(dead);
+    this.#stopping.abort(dead);
   }
 
   #end(reason: Fault): void {
+    if (this.#ended.signal.aborted) return;
+    // First of all: the listeners of the signals that abort now belong to the actor, too.
     this.#ended.abort(reason);
     for (const client of this.#clients.values()) client.close(reason);
     for (const connection of this.#connections.values()) connection.down(reason, true);
-    this.#servers.clear();
+    for (const server of this.#servers.values()) server.close("the actor ended");
     this.#clients.clear();
+    this.#servers.clear();
     this.#services.poller.close();
-    for (const release of this.#releases.toReversed()) release();
+    for (let release = this.#releases.pop(); release; release = this.#releases.pop()) this.#release(release);
+  }
+
+  #release(release: () => void): void {
+    try {
+      release();
+    } catch (error) {
+      this.#services.log.error("a release failed", { error: toWireError(error) });
+    }
   }
 
   #connection(callee: string): Connection {
@@ -201,10 +240,17 @@ export class ActorRuntime<M extends Members = Members> {
       log,
       metrics,
       emit: this.#emitters(),
-      ref: <N extends Members>(protocol: Protocol<N>, name = protocol.name): Ref<N> =>
-        createRef(protocol, this.#connection(name)),
+      ref: <N extends Members>(protocol: Protocol<N>, name = protocol.name): Ref<N> => {
+        // Nobody would ever connect it, and its calls would be told for ever that the actor is on its way.
+        if (!this.#calls.includes(name)) throw fault("UNKNOWN_NAME", { kind: "actor", name, known: this.#calls });
+        return createRef(protocol, this.#connection(name));
+      },
       defer: (cleanup) => void this.#cleanups.push(cleanup),
-      atExit: (release) => void this.#releases.push(release),
+      atExit: (release) => {
+        // A setup that was overtaken by its actor's death still opens what it was about to open.
+        if (life.aborted) this.#release(release);
+        else this.#releases.push(release);
+      },
       reportHealth: (report) => {
         this.#report = report;
       },
@@ -216,6 +262,7 @@ export class ActorRuntime<M extends Members = Members> {
     for (const [index, name] of this.#behaviour.protocol.order.entries()) {
       if (this.#behaviour.protocol.members[name]?.kind !== "event") continue;
       emit[name] = (payload) => {
+        if (this.#ended.signal.aborted) return;
         for (const server of this.#servers.values()) server.emit(index, payload);
       };
     }

@@ -5,7 +5,9 @@ import type { ActorContext, Members } from "../actor/index.ts";
 import { fault, sentenceOf } from "../errors/index.ts";
 import { openStore, type Durability, type Store } from "../store/index.ts";
 import type { CacheChange, CacheEntry } from "./cache.core.ts";
-import { CACHE_LIMITS } from "./cache-limits.ts";
+
+/** Rows read at a time when the file is opened. */
+export const ROWS_PER_READ = 1_000;
 
 /**
  * Rows stand by their id, which is the order of storing: an index by key would turn every insert into a random write,
@@ -78,7 +80,7 @@ export class CacheFile {
       db
         .prepare<CacheEntry>(
           `SELECT id, key, length(value) AS sizeBytes, stored_at_ms AS storedAtMs, expires_at_ms AS expiresAtMs
-           FROM entries WHERE id > ? ORDER BY id LIMIT ${CACHE_LIMITS.rowsPerRead}`,
+           FROM entries WHERE id > ? ORDER BY id LIMIT ${ROWS_PER_READ}`,
         )
         .all(id),
     );

@@ -1,6 +1,6 @@
-import { assert, fault } from "../errors/index.ts";
-import { CACHE_LIMITS } from "./cache-limits.ts";
-import { ExpiryHeap, type Expiring } from "./expiry-heap.ts";
+import { LIMITS, assert } from "../errors/index.ts";
+import { IndexedHeap, NOWHERE, type HeapItem } from "../order/index.ts";
+import { checkInteger, checkName, invalidArgument } from "../schema/index.ts";
 import { RecencyList, type Linked } from "./recency-list.ts";
 
 export interface CacheBounds {
@@ -36,7 +36,7 @@ export interface CacheChange {
   readonly dropped: readonly Dropped[];
 }
 
-interface Held extends CacheEntry, Expiring, Linked<Held> {}
+interface Held extends CacheEntry, HeapItem, Linked<Held> {}
 
 /**
  * What is cached, when it expires and what makes room: the index of the cache without its values. Deterministic: it
@@ -49,7 +49,7 @@ export class CacheCore {
   readonly #bounds: CacheBounds;
   readonly #byKey = new Map<string, Held>();
   readonly #recency = new RecencyList<Held>();
-  readonly #expiry = new ExpiryHeap<Held>();
+  readonly #expiry = new IndexedHeap<Held>(expiresBefore);
   readonly #drops: Record<DropReason, number> = { evicted: 0, expired: 0, broken: 0, removed: 0 };
   #nextId = 1;
   #sizeBytes = 0;
@@ -58,8 +58,8 @@ export class CacheCore {
 
   /** @throws INVALID_ARGUMENT when a bound is no integer or too small */
   constructor(bounds: CacheBounds) {
-    checkBound("entriesMax", bounds.entriesMax, 1);
-    checkBound("sizeBytesMax", bounds.sizeBytesMax, 0);
+    checkInteger("entriesMax", bounds.entriesMax, 1);
+    checkInteger("sizeBytesMax", bounds.sizeBytesMax, 0);
     this.#bounds = bounds;
   }
 
@@ -123,7 +123,7 @@ export class CacheCore {
   /** Drops expired entries, at most `limit`. */
   expire(nowMs: number, limit: number): CacheChange {
     const dropped: Dropped[] = [];
-    for (let held = this.#expiry.soonest; held !== undefined; held = this.#expiry.soonest) {
+    for (let held = this.#expiry.peek(); held !== undefined; held = this.#expiry.peek()) {
       if (dropped.length === limit || !isExpired(held, nowMs)) break;
       dropped.push(this.#drop(held, "expired"));
     }
@@ -132,7 +132,7 @@ export class CacheCore {
 
   /** When the next entry expires; Infinity when there is none. */
   get nextExpiryMs(): number {
-    return this.#expiry.soonest?.expiresAtMs ?? Infinity;
+    return this.#expiry.peek()?.expiresAtMs ?? Infinity;
   }
 
   /**
@@ -193,7 +193,7 @@ export class CacheCore {
   #makeRoom(entries: number, sizeBytes: number, nowMs: number, dropped: Dropped[]): void {
     const { entriesMax, sizeBytesMax } = this.#bounds;
     while (this.#byKey.size + entries > entriesMax || this.#sizeBytes + sizeBytes > sizeBytesMax) {
-      const soonest = this.#expiry.soonest;
+      const soonest = this.#expiry.peek();
       if (soonest !== undefined && isExpired(soonest, nowMs)) {
         dropped.push(this.#drop(soonest, "expired"));
         continue;
@@ -230,12 +230,12 @@ export class CacheCore {
       sizeBytes,
       storedAtMs,
       expiresAtMs,
-      slot: 0,
+      slot: NOWHERE,
       newer: undefined,
       older: undefined,
     };
     this.#byKey.set(key, held);
-    this.#expiry.add(held);
+    this.#expiry.insert(held);
     this.#sizeBytes += sizeBytes;
     return held;
   }
@@ -244,7 +244,7 @@ export class CacheCore {
     const { sizeBytesMax } = this.#bounds;
     // Refused, because no eviction makes room for it: trying would only empty the cache.
     if (sizeBytes > sizeBytesMax) {
-      throw invalid(
+      throw invalidArgument(
         "value",
         `${sizeBytes} bytes`,
         `at most ${sizeBytesMax} bytes, the size of the whole cache`,
@@ -257,27 +257,19 @@ function isExpired(entry: CacheEntry, nowMs: number): boolean {
   return nowMs >= entry.expiresAtMs;
 }
 
+/** Ids break ties, so that the order is total. */
+function expiresBefore(a: CacheEntry, b: CacheEntry): boolean {
+  return a.expiresAtMs === b.expiresAtMs ? a.id < b.id : a.expiresAtMs < b.expiresAtMs;
+}
+
 /** @throws INVALID_ARGUMENT unless it has 1 to 512 characters */
 export function checkKey(key: string): void {
-  const { keyChars } = CACHE_LIMITS;
-  const allowed = `1 to ${keyChars} characters of well-formed text without NUL`;
-  if (key.length < 1 || key.length > keyChars) throw invalid("key", `${key.length} characters long`, allowed);
-  // The file would end the text at a NUL, and has no half of a surrogate pair: two keys would become one.
-  if (key.includes("\0") || !key.isWellFormed()) throw invalid("key", JSON.stringify(key), allowed);
+  checkName("key", key, LIMITS.cache.keyChars);
 }
 
 function checkTtl(ttlMs: number): void {
   // Written so that NaN is outside.
-  if (!(ttlMs >= 0 && ttlMs <= CACHE_LIMITS.ttlMs)) {
-    throw invalid("ttlMs", String(ttlMs), `0 to ${CACHE_LIMITS.ttlMs} milliseconds (ten years)`);
+  if (!(ttlMs >= 0 && ttlMs <= LIMITS.cache.ttlMs)) {
+    throw invalidArgument("ttlMs", String(ttlMs), `0 to ${LIMITS.cache.ttlMs} milliseconds (ten years)`);
   }
-}
-
-function checkBound(argument: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min)
-    throw invalid(argument, String(value), `an integer from ${min}`);
-}
-
-function invalid(argument: string, got: string, allowed: string): Error {
-  return fault("INVALID_ARGUMENT", { argument, got, allowed });
 }

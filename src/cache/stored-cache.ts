@@ -1,15 +1,19 @@
 import type { ActorContext, InitOf } from "../actor/index.ts";
-import { fault, isFault } from "../errors/index.ts";
+import { LIMITS, fault, isFault } from "../errors/index.ts";
 import type { Timer } from "../scope/index.ts";
 import { METRICS } from "../telemetry/index.ts";
 import { CacheCore, checkKey, type CacheChange, type CacheEntry } from "./cache.core.ts";
 import { CacheFile, setAside } from "./cache-file.ts";
-import { CACHE_LIMITS } from "./cache-limits.ts";
 import type { Cache, CacheLookup, CacheStats } from "./cache.protocol.ts";
 import { HotValues } from "./hot-values.ts";
 
 type Context = ActorContext<typeof Cache.members>;
 type Init = InitOf<typeof Cache.members>;
+
+/** Expired entries that leave before other messages get their turn. */
+export const EXPIRED_PER_SLICE = 256;
+/** Least time between two searches for expired entries, so that many that expire one by one leave together. */
+export const SWEEP_PAUSE_MS = 1_000;
 
 const MISS: CacheLookup = Object.freeze({ hit: false });
 
@@ -207,7 +211,7 @@ export class StoredCache {
   #arm(wallAtMs: number): void {
     const { clock } = this.#context;
     if (wallAtMs === Infinity) return;
-    const waitMs = Math.max(CACHE_LIMITS.sweepPauseMs, wallAtMs - clock.wallNow());
+    const waitMs = Math.max(SWEEP_PAUSE_MS, wallAtMs - clock.wallNow());
     const atMs = clock.now() + waitMs;
     if (atMs >= this.#timerAtMs) return;
     this.#timer?.cancel();
@@ -219,9 +223,9 @@ export class StoredCache {
   #sweep(): void {
     const { clock, scheduler } = this.#context;
     const era = this.#era;
-    const change = era.core.expire(clock.wallNow(), CACHE_LIMITS.expiredPerSlice);
+    const change = era.core.expire(clock.wallNow(), EXPIRED_PER_SLICE);
     this.#tidy(era, change);
-    if (change.dropped.length === CACHE_LIMITS.expiredPerSlice) {
+    if (change.dropped.length === EXPIRED_PER_SLICE) {
       // The time of the timer that fired stays until the last slice: it lies in the past, so no other is set.
       scheduler.schedule(() => this.#sweep());
       return;
@@ -277,6 +281,6 @@ async function openEra(context: Context, { directory, entriesMax, sizeBytesMax }
     await file.close();
     throw error;
   }
-  const hotBytes = Math.min(CACHE_LIMITS.hotBytes, sizeBytesMax);
+  const hotBytes = Math.min(LIMITS.cache.hotBytes, sizeBytesMax);
   return { core, file, hot: new HotValues(hotBytes), unwritten: new Map() };
 }

@@ -29,7 +29,11 @@ export class Reference {
 
   /** What JSON (a tool result, a report) shows of it. */
   toJSON(): Record<string, unknown> {
-    return { reference: this.sha256, sizeBytes: this.sizeBytes, ...(this.path.length > 0 && { path: this.path }) };
+    return {
+      reference: this.sha256,
+      sizeBytes: this.sizeBytes,
+      ...(this.path.length > 0 && { path: this.path }),
+    };
   }
 }
 
@@ -62,7 +66,9 @@ function isReferenceParts(parts: unknown): parts is [string, number, (string | n
   if (!Array.isArray(parts) || parts.length !== 3) return false;
   const [sha256, sizeBytes, path] = parts as unknown[];
   const isKey = (key: unknown): boolean => typeof key === "string" || typeof key === "number";
-  return typeof sha256 === "string" && typeof sizeBytes === "number" && Array.isArray(path) && path.every(isKey);
+  return (
+    typeof sha256 === "string" && typeof sizeBytes === "number" && Array.isArray(path) && path.every(isKey)
+  );
 }
 
 /** The bytes are the caller's own: nothing else refers to them. */

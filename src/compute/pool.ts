@@ -1,4 +1,4 @@
-import { assert, fault, fromWireError, toWireError, type Fault } from "../errors/index.ts";
+import { LIMITS, assert, fault, fromWireError, toWireError, type Fault } from "../errors/index.ts";
 import type { Clock } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { Assignment, type AssignmentEnd, type AssignmentServices } from "./assignment.ts";
@@ -72,10 +72,6 @@ export interface ComputePool {
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-/** Past this many runs beyond the capacity, a run is refused as interrupted: its caller does not look at `running`. */
-export const WAITING_RUNS_MAX = 1_024;
-const START_MS = 30_000;
-const LOAD_MS = 30_000;
 
 /** Tokens of leases begin at 1. */
 const DESCRIBE_TOKEN = 0;
@@ -114,10 +110,10 @@ export class HandlerPool implements ComputePool {
   #closing: Promise<void> | null = null;
 
   constructor(options: PoolOptions, open: (options: ThreadsOptions) => Threads) {
-    const { modules, threads, heapMb, blobsDirectory, roots, clock, log, loadMs = LOAD_MS } = options;
+    const { modules, threads, heapMb, blobsDirectory, roots, clock, log, loadMs = LIMITS.compute.loadMs } = options;
     this.capacity = threads;
     this.#options = options;
-    this.#terms = { modules, heapMb, startMs: START_MS, loadMs };
+    this.#terms = { modules, heapMb, startMs: LIMITS.compute.startMs, loadMs };
     this.#free = Array.from({ length: threads }, (_, slot) => slot);
     const slots = Slots.allocate(threads);
     const setup = { slots: slots.buffer, modules, roots, blobsDirectory };
@@ -147,8 +143,10 @@ export class HandlerPool implements ComputePool {
     const { taskId } = request;
     assert(!this.#runs.has(taskId), `task "${taskId}" runs already`);
     if (this.#closing !== null) return Promise.resolve(CLOSED);
-    if (this.#waiting.length >= WAITING_RUNS_MAX) {
-      return Promise.resolve(interrupted(`${WAITING_RUNS_MAX} runs wait for a thread already`));
+    const { waitingRuns } = LIMITS.compute;
+    // Interrupted, and so tried again: a caller that comes this far does not look at `running`.
+    if (this.#waiting.length >= waitingRuns) {
+      return Promise.resolve(interrupted(`${waitingRuns} runs wait for a thread already`));
     }
     const { promise, resolve } = Promise.withResolvers<RunOutcome>();
     const run: Run = {

@@ -1,6 +1,5 @@
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
-import { WIRE_DEPTH_MAX } from "../schema/index.ts";
 import type { BlobStore } from "../store/index.ts";
 
 /**
@@ -49,7 +48,7 @@ export function replaceReferences(
   depth = 0,
 ): unknown {
   if (value instanceof Reference) return replace(value);
-  if (typeof value !== "object" || value === null || depth > WIRE_DEPTH_MAX) return value;
+  if (typeof value !== "object" || value === null || depth > LIMITS.schema.wireDepth) return value;
   if (Array.isArray(value)) {
     const items = value.map((item) => replaceReferences(item, replace, depth + 1));
     return items.some((item, index) => item !== value[index]) ? items : value;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Reference, packValue, unpackValue } from "../codec/index.ts";
-import { fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
+import { LIMITS, fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { findNonWire, validate, type StandardSchema } from "../schema/index.ts";
 import { createRegistry } from "./registry.ts";
 import { replaceReferences, resolveReferences } from "./references.ts";
@@ -9,9 +9,6 @@ import { TaskLog } from "./task-log.ts";
 import { causeOf, textOfThrown } from "./thrown.ts";
 import type { Handler } from "./define-tasks.ts";
 import type { AttemptRequest, DescribeRequest, Progress, ThreadReply } from "./thread-message.ts";
-
-/** A larger output is stored by its content, and its reference takes its place. */
-export const OUTPUT_INLINE_BYTES_MAX = 65_536;
 
 export interface RunnerServices extends ContextServices {
   readonly threadId: number;
@@ -114,7 +111,8 @@ async function outputOf(
     throw fault("OUTPUT_INVALID", { what: action, problems: [`it holds ${unsendable}`] });
   }
   const packed = packValue(output);
-  if (packed.byteLength <= OUTPUT_INLINE_BYTES_MAX || blobs === null) return packed;
+  // A larger output is stored by its content, and its reference takes its place.
+  if (packed.byteLength <= LIMITS.compute.inlineBytes || blobs === null) return packed;
   const { sha256, sizeBytes } = await blobs.put(packed);
   return packValue(new Reference(sha256, sizeBytes));
 }

@@ -1,5 +1,5 @@
 import { Reference, packValue } from "../codec/index.ts";
-import { fault, sentenceOf } from "../errors/index.ts";
+import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import { assertWire } from "../schema/index.ts";
 import type { Clock, Timer } from "../scope/index.ts";
 import type { BlobStore } from "../store/index.ts";
@@ -70,7 +70,6 @@ export interface ContextServices {
 
 /** Progress is sent at most this often; what comes faster is merged. */
 export const PROGRESS_INTERVAL_MS = 100;
-const PROGRESS_CHARS_MAX = 500;
 
 export interface OpenContext {
   readonly context: TaskContext;
@@ -100,7 +99,7 @@ export function openContext(request: AttemptRequest, log: TaskLog, services: Con
           allowed: "a number from 0 to 1",
         });
       }
-      const text = shortText(message, PROGRESS_CHARS_MAX);
+      const text = shortText(message, LIMITS.compute.progressChars);
       reporter.report({ fraction: Math.min(1, Math.max(0, fraction)), message: text });
     },
     log: (message, fields) => log.write("info", message, fields),

@@ -1,10 +1,8 @@
 import { inspect } from "node:util";
+import { LIMITS } from "../errors/index.ts";
 import type { TaskLogFields, TaskLogLevel, ThreadMessage } from "./thread-message.ts";
 
-/** Records that one attempt may write; the rest are counted, and the count is its last record. */
-export const TASK_LOG_RECORDS_MAX = 1_000;
-/** A longer text is cut. */
-export const TASK_LOG_CHARS_MAX = 8_000;
+const { logRecords, logChars } = LIMITS.compute;
 
 /** At most so many characters of a text; modules without types pass anything for one. */
 export function shortText(text: unknown, charsMax: number): string {
@@ -26,8 +24,8 @@ export class TaskLog {
   /** Never throws: fields that cannot cross to the pool are named instead of sent. */
   write(level: TaskLogLevel, message: unknown, fields: TaskLogFields = {}): void {
     this.#written += 1;
-    if (this.#written > TASK_LOG_RECORDS_MAX) return;
-    const text = shortText(message, TASK_LOG_CHARS_MAX);
+    if (this.#written > logRecords) return;
+    const text = shortText(message, logChars);
     const record = { kind: "mcplusplus.log", taskId: this.#taskId, level, message: text } as const;
     try {
       this.#post({ ...record, fields });
@@ -38,13 +36,13 @@ export class TaskLog {
 
   /** Says what was left out, if anything was. */
   end(): void {
-    const dropped = this.#written - TASK_LOG_RECORDS_MAX;
+    const dropped = this.#written - logRecords;
     if (dropped <= 0) return;
     this.#post({
       kind: "mcplusplus.log",
       taskId: this.#taskId,
       level: "error",
-      message: `${dropped} further log records of this attempt were left out; at most ${TASK_LOG_RECORDS_MAX} are kept`,
+      message: `${dropped} further log records of this attempt were left out; at most ${logRecords} are kept`,
       fields: { recordsLeftOut: dropped },
     });
   }

@@ -1,5 +1,6 @@
 import type { Piscina } from "piscina";
 import { sentenceOf } from "../errors/index.ts";
+import { openCompileCache, type CompileCache } from "./compile-cache.ts";
 import type { Log } from "../telemetry/index.ts";
 import {
   isThreadMessage,
@@ -52,11 +53,13 @@ export const TASK_RUNNER = new URL(
 export function openThreads(options: ThreadsOptions): Threads {
   let opening: Promise<Piscina> | null = null;
   let opened: Piscina | null = null;
+  let compiled: CompileCache | null = null;
   let unsettled = 0;
   const terminated = new Set<number>();
 
   const open = async (): Promise<Piscina> => {
     const piscina = await import("piscina");
+    compiled ??= await openCompileCache([options.entry.href, ...options.setup.modules]);
     const pool = new piscina.Piscina({
       filename: options.entry.href,
       name: "run",
@@ -68,6 +71,7 @@ export function openThreads(options: ThreadsOptions): Threads {
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: options.heapMb },
       workerData: options.setup,
+      ...(compiled.env === undefined ? {} : { env: compiled.env }),
     });
     pool.on("message", (message: unknown) => {
       if (isThreadMessage(message)) options.onMessage(message);
@@ -109,6 +113,7 @@ export function openThreads(options: ThreadsOptions): Threads {
     recover,
     async close() {
       await (await opening)?.destroy();
+      await compiled?.remove();
     },
   };
 }

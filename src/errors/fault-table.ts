@@ -27,7 +27,8 @@ export const FAULTS = {
   }),
   CANCELLED: row<{ what: string; reason?: string }>({
     retryable: false,
-    means: "The caller or an enclosing scope withdrew the work. Not a failure: never logged as one, never retried.",
+    means:
+      "The caller or an enclosing scope withdrew the work. Not a failure: never logged as one, never retried.",
     sentence: (d) => `${d.what} was cancelled${d.reason ? `: ${d.reason}` : ""}`,
   }),
   DEADLINE_EXCEEDED: row<{ what: string; timeoutMs: number }>({
@@ -91,11 +92,13 @@ export const FAULTS = {
   RESTART_INTENSITY_EXCEEDED: row<{ child: string; restarts: number; periodMs: number; why: string }>({
     retryable: false,
     means: "A child crashed more often than its supervisor tolerates, so the supervisor stopped everything.",
-    sentence: (d) => `${d.child} crashed more than ${d.restarts} times within ${seconds(d.periodMs)}; the last time: ${d.why}`,
+    sentence: (d) =>
+      `${d.child} crashed more than ${d.restarts} times within ${seconds(d.periodMs)}; the last time: ${d.why}`,
   }),
   EVENTS_LOST: row<{ actor: string; event: string; limit: number }>({
     retryable: true,
-    means: "A subscriber read too slowly and its bounded buffer overflowed; subscribe again and read the state anew.",
+    means:
+      "A subscriber read too slowly and its bounded buffer overflowed; subscribe again and read the state anew.",
     sentence: (d) => `events ${d.event} of ${d.actor} were lost: the subscriber's buffer holds ${d.limit}`,
   }),
   UNKNOWN_NAME: row<{ kind: string; name: string; known: readonly string[] }>({
@@ -118,7 +121,8 @@ export const FAULTS = {
   STORE_NEWER: row<{ path: string; version: number; supported: number }>({
     retryable: false,
     means: "The file was written by a newer version of this package.",
-    sentence: (d) => `${d.path} has format ${d.version}; this version reads up to ${d.supported}: use a newer mcplusplus`,
+    sentence: (d) =>
+      `${d.path} has format ${d.version}; this version reads up to ${d.supported}: use a newer mcplusplus`,
   }),
   STORE_CORRUPT: row<{ path: string; why: string }>({
     retryable: false,
@@ -169,7 +173,8 @@ export const FAULTS = {
   }),
   LEASE_LOST: row<{ taskId: string }>({
     retryable: false,
-    means: "The fencing token of a completion is old: the task was given to another worker or ended meanwhile.",
+    means:
+      "The fencing token of a completion is old: the task was given to another worker or ended meanwhile.",
     sentence: (d) => `the lease on task "${d.taskId}" was lost; this completion changes nothing`,
   }),
   UNKNOWN_ACTION: row<{ action: string; known: readonly string[] }>({
@@ -215,7 +220,8 @@ export const FAULTS = {
   TASK_INTERRUPTED: row<{ taskId: string; interruptions: number; limit: number }>({
     retryable: true,
     means: "The process or thread under a task died too often while it ran, through no fault of the task.",
-    sentence: (d) => `task "${d.taskId}" was interrupted ${d.interruptions} times; at most ${d.limit} are tolerated`,
+    sentence: (d) =>
+      `task "${d.taskId}" was interrupted ${d.interruptions} times; at most ${d.limit} are tolerated`,
   }),
 
   // --- workflows ------------------------------------------------------------------------------------------------------

@@ -26,7 +26,10 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
   ) {
     // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
     const sentence = FAULTS[code].sentence as (details: FaultDetails<C>) => string;
-    super(options.message ?? sentence(details), options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      options.message ?? sentence(details),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = "Fault";
     this.code = code;
     this.details = details;

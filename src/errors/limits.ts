@@ -1,9 +1,10 @@
 /**
- * Every bound of the system in one table: `docs/limits.md` is generated from it, and code refers to it by name, so
- * that no number stands in two places. Where an option overrides a limit, `option` names it.
+ * Every bound of the system, each number once. The table stands in the lowest room so that every room can refer to its
+ * own bounds by name; `docs/limits.md` is made from it. Numbers that only tune (how long to spin, how many frames are
+ * handled in a turn) stay with the code they tune: no one runs against them.
  */
 
-interface Limit {
+export interface Limit {
   readonly value: number;
   readonly unit: string;
   readonly means: string;
@@ -18,17 +19,220 @@ const limit = (value: number, unit: string, means: string, option?: string): Lim
   ...(option === undefined ? {} : { option }),
 });
 
-export const LIMITS = {
-  mailboxMessages: limit(1_024, "messages", "Messages that wait in one mailbox from one caller.", "mailbox.messages"),
-  ringBytes: limit(262_144, "bytes", "Ring of one direction of one link; a power of two.", "mailbox.ringBytes"),
-  messageBytes: limit(16 * 2 ** 20, "bytes", "One message, carried in pieces where it is larger than a quarter of the ring."),
-  callsInFlight: limit(16_384, "calls", "Calls of one caller to one actor that wait for their reply."),
-  subscriptions: limit(256, "subscriptions", "Event subscriptions of one caller to one actor."),
-  eventBuffer: limit(1_024, "events", "Events that wait for one subscriber.", "on.event({ buffer })"),
-  callTimeoutMs: limit(5_000, "ms", "How long a call waits for its reply.", "call(…, { timeoutMs })"),
-  startTimeoutMs: limit(10_000, "ms", "How long the setup of an actor may take.", "startTimeoutMs"),
-  shutdownMs: limit(5_000, "ms", "How long an actor may take to stop before its thread is terminated.", "shutdownMs"),
-  restarts: limit(5, "restarts", "Restarts within the period below before a supervisor gives up.", "intensity.restarts"),
-  restartPeriodMs: limit(10_000, "ms", "The period in which restarts are counted.", "intensity.periodMs"),
-  children: limit(256, "actors", "Actors of one system."),
-} as const satisfies Record<string, Limit>;
+/** Room by room, in the order of the layers, from the bottom. */
+export const LIMIT_TABLE = {
+  errors: {
+    causes: limit(4, "errors", "Length of a chain of causes that crosses a thread; what lies deeper is cut."),
+    siblings: limit(16, "errors", "Failures of one scope that cross together."),
+    textChars: limit(2_000, "characters", "One text of an error; a longer one is cut."),
+    totalChars: limit(262_144, "characters", "All texts of one error, its causes included."),
+    details: limit(32, "entries", "Details of one error."),
+    detailItems: limit(1_000, "items", "Items of one detail, such as the names that are known."),
+  },
+  scope: {
+    causes: limit(
+      16,
+      "errors",
+      "Causes that are followed to tell whether an error is news: they may form a ring.",
+    ),
+  },
+  telemetry: {
+    lineChars: limit(
+      8_000,
+      "characters",
+      "One line of the log; fields that do not fit are left out and counted.",
+    ),
+    textChars: limit(
+      2_000,
+      "characters",
+      "The message, and each text among the fields; a longer one is cut.",
+    ),
+    depth: limit(5, "levels", "Nesting of a field; what lies deeper is named instead."),
+    items: limit(50, "items", "Items of a list or object among the fields; the rest are counted."),
+  },
+  schema: {
+    wireDepth: limit(128, "levels", "Nesting of a value that crosses threads, inputs of steps included."),
+    canonicalDepth: limit(1_000, "levels", "Nesting of a value that is written as canonical JSON."),
+  },
+  ring: {
+    sizeBytes: limit(
+      262_144,
+      "bytes",
+      "Ring of one direction of one link; a power of two.",
+      "mailbox.ringBytes",
+    ),
+    sizeBytesMin: limit(4_096, "bytes", "The smallest ring."),
+    sizeBytesMax: limit(2 ** 28, "bytes", "The largest ring."),
+  },
+  store: {
+    batchUnits: limit(
+      1_024,
+      "writes",
+      "Writes in one transaction; the rest of a turn go into the next.",
+      "limits.batchUnits",
+    ),
+    walBytes: limit(
+      64 * 2 ** 20,
+      "bytes",
+      "Log above which the next batch waits for a checkpoint.",
+      "limits.walBytes",
+    ),
+    statements: limit(256, "statements", "Prepared statements that are kept.", "limits.statements"),
+    idleMs: limit(
+      1_000,
+      "ms",
+      "Time without a write after which the log is moved into the file.",
+      "limits.idleMs",
+    ),
+  },
+  actor: {
+    protocolMembers: limit(
+      65_535,
+      "members",
+      "Members of one protocol: a message has 16 bits for their number.",
+    ),
+    mailboxMessages: limit(
+      1_024,
+      "messages",
+      "Messages that wait in one mailbox from one caller.",
+      "mailbox.messages",
+    ),
+    messageBytes: limit(16 * 2 ** 20, "bytes", "One message; carried in pieces above a quarter of the ring."),
+    callsInFlight: limit(16_384, "calls", "Calls of one caller to one actor that wait for their reply."),
+    callTimeoutMs: limit(5_000, "ms", "How long a call waits for its reply.", "call(…, { timeoutMs })"),
+    subscriptions: limit(256, "subscriptions", "Event subscriptions of one caller to one actor."),
+    eventBuffer: limit(1_024, "events", "Events that wait for one subscriber.", "on.event({ buffer })"),
+  },
+  supervisor: {
+    children: limit(256, "actors", "Actors of one system."),
+    startTimeoutMs: limit(10_000, "ms", "How long the setup of an actor may take.", "startTimeoutMs"),
+    shutdownMs: limit(
+      5_000,
+      "ms",
+      "How long an actor may take to stop before its thread is terminated.",
+      "shutdownMs",
+    ),
+    restarts: limit(
+      5,
+      "restarts",
+      "Restarts within the period below before a supervisor gives up.",
+      "intensity.restarts",
+    ),
+    restartPeriodMs: limit(10_000, "ms", "The period in which restarts are counted.", "intensity.periodMs"),
+    answerMs: limit(
+      2_000,
+      "ms",
+      "How long a thread may take over a question of its supervisor, such as its health.",
+    ),
+    closeMs: limit(
+      30_000,
+      "ms",
+      "How long all shutdowns may take together before the supervisor's thread is terminated.",
+    ),
+  },
+  compute: {
+    threadsMax: limit(
+      64,
+      "threads",
+      "Handlers that run at once; as many as there are cores by default.",
+      "threads",
+    ),
+    heapMb: limit(1_024, "megabytes", "Memory of one handler thread.", "heapMb"),
+    heapMbMin: limit(16, "megabytes", "The least memory that a handler thread may be given."),
+    heapMbMax: limit(65_536, "megabytes", "The most memory that a handler thread may be given."),
+    graceMs: limit(
+      5_000,
+      "ms",
+      "How long a cancelled handler may take before its thread is terminated.",
+      "graceMs",
+    ),
+    graceMsMax: limit(600_000, "ms", "The longest grace."),
+    startMs: limit(30_000, "ms", "How long a handler thread may take to start."),
+    loadMs: limit(30_000, "ms", "How long the user's task modules may take to load."),
+    waitingRuns: limit(1_024, "runs", "Runs that wait for a thread of the pool; the queue holds all others."),
+    inlineBytes: limit(
+      65_536,
+      "bytes",
+      "Output that travels in the message; a larger one goes by reference.",
+    ),
+    logRecords: limit(1_000, "records", "Log records of one attempt; the rest are counted."),
+    logChars: limit(8_000, "characters", "One text of a handler's log; a longer one is cut."),
+    progressChars: limit(500, "characters", "Message of a progress report; a longer one is cut."),
+  },
+  queue: {
+    batchTasks: limit(10_000, "tasks", "Tasks in one submit or cancel."),
+    nameChars: limit(512, "characters", "Id of a task, name of its action, name of its group."),
+    reasonChars: limit(2_000, "characters", "Reason of a cancellation, of a task or of a run."),
+    inputBytes: limit(1_048_576, "bytes", "Packed input of one task; a larger value goes by reference."),
+    priority: limit(1_000_000, "points", "Priorities reach from minus this to plus this."),
+    attempts: limit(100, "attempts", "Attempts that one task may be allowed; 1 unless it says more."),
+    timeoutMs: limit(604_800_000, "ms", "The longest time an attempt may be allowed: seven days."),
+    defaultTimeoutMs: limit(300_000, "ms", "How long an attempt may run.", "timeoutMs"),
+    interruptions: limit(
+      5,
+      "interruptions",
+      "Attempts cut off by the death of a thread or process before a task fails.",
+    ),
+    pageBytes: limit(8_388_608, "bytes", "Outputs and errors after which a page ends early."),
+    keptTasks: limit(100_000, "tasks", "Ended tasks that are kept after their release."),
+    keptMs: limit(604_800_000, "ms", "How long ended tasks are kept after their release: seven days."),
+  },
+  cache: {
+    entries: limit(
+      10_000,
+      "entries",
+      "Results that are kept; the least recently used leaves first.",
+      "entriesMax",
+    ),
+    sizeBytes: limit(256 * 2 ** 20, "bytes", "All cached results together.", "sizeBytesMax"),
+    hotBytes: limit(16_777_216, "bytes", "Results kept in memory beside the file."),
+    keyChars: limit(512, "characters", "A key; at least one."),
+    ttlMs: limit(315_360_000_000, "ms", "The longest time to live: ten years."),
+  },
+  workflow: {
+    steps: limit(100_000, "steps", "Steps of one workflow."),
+    edges: limit(1_000_000, "edges", "Dependencies that the steps of one workflow name together."),
+    idChars: limit(256, "characters", "Id of a workflow, of a step."),
+    nameChars: limit(1_000, "characters", "Name of a workflow."),
+    tags: limit(100, "tags", "Tags of one workflow."),
+    tagChars: limit(256, "characters", "One tag."),
+    liveRuns: limit(10_000, "runs", "Runs that have not ended; each is held in memory."),
+    problems: limit(100, "problems", "Problems that a refusal lists; the rest are counted."),
+    templateIdChars: limit(200, "characters", "Id of a template."),
+    patternChars: limit(1_000, "characters", "Pattern that a template demands of a parameter."),
+    patternMs: limit(
+      100,
+      "ms",
+      "How long the pattern of a parameter may take on one value; then it has not matched.",
+    ),
+  },
+  router: {
+    tools: limit(1_000, "tools", "Tools with figures of their own; all others share one row."),
+    toolChars: limit(128, "characters", "Name of a tool; at least one."),
+    windowCalls: limit(1_000, "calls", "Latest calls of a tool that its percentiles are made from."),
+  },
+  lists: {
+    pageItems: limit(1_000, "items", "One page of any list."),
+  },
+  mcp: {
+    inputElements: limit(100_000, "elements", "Elements of one tool's arguments, nested ones included."),
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Limit>>>>;
+
+type ValuesOf<T> = { readonly [Room in keyof T]: { readonly [Name in keyof T[Room]]: number } };
+
+/**
+ * Every bound by room and name, such as `LIMITS.queue.inputBytes`. At a bound a request is refused with a code, or the
+ * surplus is cut, or left out and counted, as `docs/limits.md` says of each; nothing grows without end.
+ */
+export const LIMITS = valuesOf(LIMIT_TABLE);
+
+function valuesOf<T extends Readonly<Record<string, Readonly<Record<string, Limit>>>>>(
+  table: T,
+): ValuesOf<T> {
+  const rooms = Object.entries(table).map(([room, limits]) => {
+    const values = Object.entries(limits).map(([name, { value }]) => [name, value] as const);
+    return [room, Object.freeze(Object.fromEntries(values))] as const;
+  });
+  return Object.freeze(Object.fromEntries(rooms)) as ValuesOf<T>;
+}

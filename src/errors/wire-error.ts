@@ -1,3 +1,4 @@
+import { LIMITS } from "./limits.ts";
 import { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
 import { Fault, isFault } from "./fault.ts";
 import { isError, peek, textOf } from "./thrown.ts";
@@ -14,19 +15,9 @@ export interface WireError {
   readonly errors?: readonly WireError[];
 }
 
-/** Causes below this depth are cut: a chain made in a loop must not grow without bound. */
-const DEPTH_MAX = 4;
-/** Of the failures of one scope, as many cross. */
-const ERRORS_MAX = 16;
-/** A longer text is cut: a handler may put a whole document into its message. */
-const TEXT_CHARS_MAX = 2_000;
-/** All texts of one error, its causes included, have as many characters: it must always fit into a message. */
-const CHARS_MAX = 2 ** 18;
+const LIMIT = LIMITS.errors;
 /** What an entry takes of that beside its text. */
 const ENTRY_CHARS = 8;
-const DETAILS_MAX = 32;
-/** Of the entries of one detail, such as the names that are known, as many cross. */
-const ENTRIES_MAX = 1_000;
 
 /** What is left for the texts of one error. */
 interface Room {
@@ -38,7 +29,7 @@ interface Room {
  * is. What has no code becomes a `DEFECT`. Never throws.
  */
 export function toWireError(error: unknown): WireError {
-  return describe(error, 1, { chars: CHARS_MAX });
+  return describe(error, 1, { chars: LIMIT.totalChars });
 }
 
 /** Never throws: whatever another version, or a damaged file, says an error is, becomes a fault of this version. */
@@ -49,9 +40,9 @@ export function fromWireError(wire: WireError): Fault {
 function describe(error: unknown, depth: number, room: Room): WireError {
   const { code, message, details } = asCoded(error) ?? asDefect(error);
   const own = { code, message: cut(message, room), details: plainDetails(details, room) };
-  if (depth === DEPTH_MAX || room.chars <= 0) return own;
+  if (depth === LIMIT.causes || room.chars <= 0) return own;
   const cause = isError(error) ? peek(error, "cause") : undefined;
-  const errors = holdsErrors(error) ? firstOf(peek(error, "errors"), ERRORS_MAX) : [];
+  const errors = holdsErrors(error) ? firstOf(peek(error, "errors"), LIMIT.siblings) : [];
   return {
     ...own,
     ...(cause === undefined ? {} : { cause: describe(cause, depth + 1, room) }),
@@ -65,8 +56,8 @@ function restore(wire: unknown, depth: number): Fault {
   const message = typeof text === "string" ? text : "an error came without its sentence";
   const known = isKnown(code);
   const details = known ? objectOf(peek(wire, "details")) : { name: textOf(code), text: message };
-  const cause = depth < DEPTH_MAX ? peek(wire, "cause") : undefined;
-  const errors = depth < DEPTH_MAX ? firstOf(peek(wire, "errors"), ERRORS_MAX) : [];
+  const cause = depth < LIMIT.causes ? peek(wire, "cause") : undefined;
+  const errors = depth < LIMIT.causes ? firstOf(peek(wire, "errors"), LIMIT.siblings) : [];
   // The sentence was made where the error happened; a peer of another version may word it differently, and need not
   // send the details that this version's sentence is made of.
   return new Fault(known ? code : "DEFECT", details as FaultDetails<FaultCode>, {
@@ -97,7 +88,8 @@ function asDefect(error: unknown): Described {
 
 const isKnown = (code: unknown): code is FaultCode => typeof code === "string" && Object.hasOwn(FAULTS, code);
 
-const holdsErrors = (error: unknown): boolean => isFault(error) || (isError(error) && error instanceof AggregateError);
+const holdsErrors = (error: unknown): boolean =>
+  isFault(error) || (isError(error) && error instanceof AggregateError);
 
 const objectOf = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
@@ -114,7 +106,7 @@ function plainDetails(details: Record<string, unknown>, room: Room): Record<stri
 
 function plainList(list: readonly unknown[], room: Room): unknown[] {
   const plain: unknown[] = [];
-  for (const each of firstOf(list, ENTRIES_MAX)) {
+  for (const each of firstOf(list, LIMIT.detailItems)) {
     if (room.chars <= 0) break;
     plain.push(plainScalar(each, room));
   }
@@ -122,7 +114,8 @@ function plainList(list: readonly unknown[], room: Room): unknown[] {
 }
 
 function plainScalar(value: unknown, room: Room): unknown {
-  const crosses = typeof value === "number" || typeof value === "boolean" || value === null || value === undefined;
+  const crosses =
+    typeof value === "number" || typeof value === "boolean" || value === null || value === undefined;
   if (!crosses) return cut(textOf(value), room);
   room.chars -= ENTRY_CHARS;
   return value;
@@ -131,7 +124,9 @@ function plainScalar(value: unknown, room: Room): unknown {
 function keysOf(details: object): string[] {
   try {
     // Whoever rebuilds the details by assignment would set their prototype by this one.
-    return Object.keys(details).filter((key) => key !== "__proto__").slice(0, DETAILS_MAX);
+    return Object.keys(details)
+      .filter((key) => key !== "__proto__")
+      .slice(0, LIMIT.details);
   } catch {
     return [];
   }
@@ -154,7 +149,7 @@ function firstOf(value: unknown, count: number): unknown[] {
 }
 
 function cut(text: string, room: Room): string {
-  const chars = Math.max(0, Math.min(TEXT_CHARS_MAX, room.chars));
+  const chars = Math.max(0, Math.min(LIMIT.textChars, room.chars));
   room.chars -= Math.min(text.length, chars) + ENTRY_CHARS;
   const kept = text.length <= chars ? text : `${text.slice(0, chars)}… (${text.length} characters)`;
   // Half of a surrogate pair, also one that the cut has made, is no text that can cross.

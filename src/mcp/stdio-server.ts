@@ -1,14 +1,12 @@
 import { McpServer, type CallToolResult } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { LIMITS } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
 import { TOOLS, callTool, type Tool } from "../tools/index.ts";
 
 const INSTRUCTIONS =
   "Runs workflows on this machine: workflow_submit starts one, workflow_status tells how far it is, workflow_result " +
   "gives what came out. Everything submitted is on disk and survives a restart.";
-
-/** Elements of one tool's arguments, nested ones included; a larger workflow comes from a file. */
-const INPUT_ELEMENTS_MAX = 100_000;
 
 export interface StdioServer {
   /** Resolves when the client has closed its side. */
@@ -25,7 +23,7 @@ export function openStdioServer(system: Promise<System>, version: string): Stdio
   const handle = serveStdio(() => {
     const server = new McpServer(
       { name: "mcplusplus", title: "mcplusplus", version },
-      { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } }, maxToolInputElements: INPUT_ELEMENTS_MAX },
+      { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } }, maxToolInputElements: LIMITS.mcp.inputElements },
     );
     for (const tool of TOOLS) register(server, tool, system);
     return server;

@@ -1,7 +1,6 @@
 export {
   Bootstrap,
   NETWORKING_OFF,
-  PEERS_PER_PAGE_MAX,
   PeerRegistry,
   type NetworkStatus,
   type Peer,

@@ -17,8 +17,6 @@ export interface Peer {
   readonly multiaddr: string;
 }
 
-export const PEERS_PER_PAGE_MAX = 1_000;
-
 /** Who is out there. Networking is off in this version, and every answer says so. */
 export const PeerRegistry = protocol("peer-registry", {
   status: call<void, NetworkStatus>(),

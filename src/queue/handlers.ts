@@ -1,7 +1,6 @@
 import type { ComputePool, HandlerInfo, RunOutcome, RunRequest } from "../compute/index.ts";
-import { fault, toWireError } from "../errors/index.ts";
+import { LIMITS, fault, toWireError } from "../errors/index.ts";
 import type { AttemptEnd } from "./queue.core.ts";
-import { QUEUE_LIMITS } from "./task-spec.ts";
 
 /**
  * The handlers that need no module. Their names are known here, so that such a task is accepted before any thread has
@@ -73,7 +72,7 @@ export class Handlers {
 
   /** The handler's own time-out, else the queue's. */
   async #timeoutOf({ taskId, action }: AttemptRequest): Promise<number | "cancelled"> {
-    const { defaultTimeoutMs } = QUEUE_LIMITS;
+    const { defaultTimeoutMs } = LIMITS.queue;
     if (this.isBuiltIn(action)) return defaultTimeoutMs;
     this.#preparing.add(taskId);
     // The attempt itself finds out what is wrong with the modules, and fails with that.

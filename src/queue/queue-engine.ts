@@ -1,12 +1,13 @@
 import type { ActorContext, InitOf } from "../actor/index.ts";
-import { assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
+import { LIMITS, assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
+import { checkPage } from "../schema/index.ts";
 import type { Timer } from "../scope/index.ts";
 import { METRICS } from "../telemetry/index.ts";
 import type { Handlers } from "./handlers.ts";
 import type { AttemptEnd, QueueCore, RowChange } from "./queue.core.ts";
 import type { Queue, TaskOutcome, TaskSpec, TaskStatus } from "./queue.protocol.ts";
 import type { QueueRows, Result } from "./queue-rows.ts";
-import { QUEUE_LIMITS, checkCancel, checkPage, checkSpecs } from "./task-spec.ts";
+import { checkCancel, checkSpecs } from "./task-spec.ts";
 import { hasEnded, statusOf, type Task } from "./task.ts";
 
 type Members = typeof Queue.members;
@@ -87,7 +88,7 @@ export class QueueEngine {
     offset: number,
     limit: number,
   ): Promise<{ tasks: TaskOutcome[]; total: number }> {
-    checkPage(offset, limit);
+    checkPage({ offset, limit });
     await this.flushed();
     const tasks = this.#core.group(group);
     const page: TaskOutcome[] = [];
@@ -96,7 +97,7 @@ export class QueueEngine {
       const result = this.#resultOf(task);
       sizeBytes += result.sizeBytes;
       // One message carries the page. A first output that is too large for that alone is for the link to refuse.
-      if (page.length > 0 && sizeBytes > QUEUE_LIMITS.pageBytes) break;
+      if (page.length > 0 && sizeBytes > LIMITS.queue.pageBytes) break;
       page.push(outcomeOf(task, result));
     }
     return { tasks: page, total: tasks.size };

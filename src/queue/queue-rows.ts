@@ -1,9 +1,9 @@
 import { packValue, unpackValue } from "../codec/index.ts";
 import { assert, type WireError } from "../errors/index.ts";
+import { NOWHERE } from "../order/index.ts";
 import type { SqlValue, Statements, Store } from "../store/index.ts";
 import type { RowChange } from "./queue.core.ts";
 import type { TaskState } from "./queue.protocol.ts";
-import { NOWHERE } from "./task-heap.ts";
 import type { Task } from "./task.ts";
 
 /**

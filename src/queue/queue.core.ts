@@ -1,8 +1,8 @@
-import { assert, fault, toWireError, type WireError } from "../errors/index.ts";
+import { LIMITS, assert, fault, toWireError, type WireError } from "../errors/index.ts";
 import { advance, taskTable } from "../lifecycle/index.ts";
+import { IndexedHeap, NOWHERE } from "../order/index.ts";
 import type { TaskSpec, TaskState } from "./queue.protocol.ts";
-import { NOWHERE, TaskHeap } from "./task-heap.ts";
-import { QUEUE_LIMITS, fingerprintOf } from "./task-spec.ts";
+import { fingerprintOf } from "./task-spec.ts";
 import { endedBefore, hasEnded, runsBefore, type Task, type TaskLife } from "./task.ts";
 
 /** One row to write, and enough to take the change back. */
@@ -28,11 +28,8 @@ export type AttemptEnd =
   /** The queue stops on purpose, which says nothing about the task: neither charged nor counted. */
   | { readonly kind: "returned" };
 
-/** What the core enforces itself; the rest of QUEUE_LIMITS is checked at the door. */
-export type CoreLimits =
-  Pick<typeof QUEUE_LIMITS, "interruptions" | "keptTasks" | "keptMs"> extends infer L
-    ? { readonly [K in keyof L]: number }
-    : never;
+/** What the core enforces itself; the rest of the queue's limits is checked at the door. */
+export type CoreLimits = Pick<typeof LIMITS.queue, "interruptions" | "keptTasks" | "keptMs">;
 
 /**
  * The queue without its disk and threads: which tasks there are, which runs next, and what may happen to each.
@@ -45,10 +42,10 @@ export class QueueCore {
   readonly #limits: CoreLimits;
   readonly #tasks = new Map<string, Task>();
   readonly #groups = new Map<string, Set<Task>>();
-  readonly #ready = new TaskHeap<Task>(runsBefore);
+  readonly #ready = new IndexedHeap<Task>(runsBefore);
   readonly #busy = new Set<Task>();
   /** Ended tasks that nobody holds, for retention. A task is in at most one of the two heaps. */
-  readonly #leaving = new TaskHeap<Task>(endedBefore);
+  readonly #leaving = new IndexedHeap<Task>(endedBefore);
   readonly #counts: Record<TaskState, number> = {
     queued: 0,
     running: 0,
@@ -61,7 +58,7 @@ export class QueueCore {
   #token: number;
 
   /** @param marks the highest sequence and token that were ever given: new ones are above them */
-  constructor(marks: { sequence: number; token: number }, limits: CoreLimits = QUEUE_LIMITS) {
+  constructor(marks: { sequence: number; token: number }, limits: CoreLimits = LIMITS.queue) {
     this.#sequence = marks.sequence;
     this.#token = marks.token;
     this.#limits = limits;

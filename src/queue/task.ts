@@ -1,4 +1,4 @@
-import type { HeapItem } from "./task-heap.ts";
+import type { HeapItem } from "../order/index.ts";
 import type { TaskState, TaskStatus } from "./queue.protocol.ts";
 
 /** What changes in a task's life. Replaced as a whole at each change, so that a change is undone by putting it back. */

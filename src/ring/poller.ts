@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import type { Scheduler } from "../scope/index.ts";
 import { METRICS, createMetricsBlock, type MetricsBlock } from "../telemetry/index.ts";
-import { ASLEEP, AWAKE, RUNG, SharedBell, type Bell } from "./bell.ts";
-import { Presence, SpinWindow } from "./spin.ts";
+import { ASLEEP, AWAKE, SharedBell, type Bell } from "./bell.ts";
+import { SpinWindow, type Presence } from "./spin.ts";
 
 /**
  * What a poller looks after: one end of a link. All methods are called on the poller's thread, never reentrantly.
@@ -118,7 +118,10 @@ export class ThreadPoller implements Poller {
   constructor(
     bell: SharedArrayBuffer,
     presence: Presence,
-    { metrics = createMetricsBlock(), cores = availableParallelism() }: { metrics?: MetricsBlock; cores?: number } = {},
+    {
+      metrics = createMetricsBlock(),
+      cores = availableParallelism(),
+    }: { metrics?: MetricsBlock; cores?: number } = {},
   ) {
     this.bell = new SharedBell(bell);
     this.#word = new Int32Array(bell, 0, 1);
@@ -168,7 +171,7 @@ export class ThreadPoller implements Poller {
   readonly #onBell = (): void => {
     this.#waiting = false;
     if (this.#closed || !this.#asleep) return;
-    if (Atomics.load(this.#word, 0) === RUNG) this.#metrics.count(METRICS.wakes);
+    this.#metrics.count(METRICS.wakes);
     this.#wake();
     this.#turn();
   };

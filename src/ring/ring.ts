@@ -1,4 +1,4 @@
-import { assert } from "../errors/index.ts";
+import { LIMITS, assert } from "../errors/index.ts";
 
 /**
  * A single-producer single-consumer ring of byte frames in shared memory. One thread writes, one thread reads;
@@ -33,13 +33,13 @@ const FRAME_BYTES_MIN = 5;
 
 /** Part of the spawn handshake: two sides with different layouts must not meet. */
 export const RING_LAYOUT = "ring-1";
-export const RING_BYTES_MIN = 4_096;
-export const RING_BYTES_MAX = 2 ** 28;
 
 /** @param capacityBytes a power of two from 4 KiB to 256 MiB */
 export function createRing(capacityBytes: number): SharedArrayBuffer {
   assert(
-    Number.isInteger(Math.log2(capacityBytes)) && capacityBytes >= RING_BYTES_MIN && capacityBytes <= RING_BYTES_MAX,
+    Number.isInteger(Math.log2(capacityBytes)) &&
+      capacityBytes >= LIMITS.ring.sizeBytesMin &&
+      capacityBytes <= LIMITS.ring.sizeBytesMax,
     `a ring has 2^12 to 2^28 bytes, not ${capacityBytes}`,
   );
   return new SharedArrayBuffer(HEADER_BYTES + capacityBytes);

@@ -19,7 +19,8 @@ export class SpinWindow {
 
   /** How long to look now, in microseconds; 0 = go to sleep. */
   get us(): number {
-    const window = this.#meanGapUs > SPIN_US_MAX ? 0 : Math.min(SPIN_US_MAX, 2 * this.#meanGapUs + 5) / this.#penalty;
+    const window =
+      this.#meanGapUs > SPIN_US_MAX ? 0 : Math.min(SPIN_US_MAX, 2 * this.#meanGapUs + 5) / this.#penalty;
     return window < SPIN_US_MIN ? 0 : window;
   }
 

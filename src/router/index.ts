@@ -5,5 +5,4 @@ export {
   type ToolFigures,
   type ToolMeasurement,
 } from "./router.protocol.ts";
-export { ROUTER_LIMITS } from "./router.core.ts";
 export { routerBehaviour } from "./router.behaviour.ts";

@@ -1,14 +1,5 @@
+import { LIMITS } from "../errors/index.ts";
 import { OTHER_TOOLS, type RouterStats, type ToolFigures, type ToolMeasurement } from "./router.protocol.ts";
-
-/** What the router keeps. */
-export const ROUTER_LIMITS = Object.freeze({
-  /** Calls of one tool that its percentiles are made from. */
-  window: 1_000,
-  /** Tools with figures of their own. */
-  tools: 1_000,
-  /** Characters of a tool's name; at least one. */
-  toolChars: 128,
-});
 
 interface Tool {
   calls: number;
@@ -36,7 +27,7 @@ export class RouterCore {
       return;
     }
     const tool = this.#toolFor(measurement.tool);
-    tool.durationsMs[tool.calls % ROUTER_LIMITS.window] = measurement.durationMs;
+    tool.durationsMs[tool.calls % LIMITS.router.windowCalls] = measurement.durationMs;
     tool.calls += 1;
     if (!measurement.ok) tool.failures += 1;
     this.#measured += 1;
@@ -56,7 +47,7 @@ export class RouterCore {
     const known = this.#tools.get(name);
     if (known !== undefined) return known;
     const { tools } = this.stats();
-    if (tools >= ROUTER_LIMITS.tools && name !== OTHER_TOOLS) return this.#toolFor(OTHER_TOOLS);
+    if (tools >= LIMITS.router.tools && name !== OTHER_TOOLS) return this.#toolFor(OTHER_TOOLS);
     const added: Tool = { calls: 0, failures: 0, durationsMs: [] };
     this.#tools.set(name, added);
     return added;
@@ -70,7 +61,7 @@ function isMeasurement(value: unknown): value is ToolMeasurement {
   return (
     typeof tool === "string" &&
     tool.length >= 1 &&
-    tool.length <= ROUTER_LIMITS.toolChars &&
+    tool.length <= LIMITS.router.toolChars &&
     typeof durationMs === "number" &&
     Number.isFinite(durationMs) &&
     durationMs >= 0 &&

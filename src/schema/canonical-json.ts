@@ -1,8 +1,5 @@
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import { isPlainObject, pathText, shortText } from "./value-text.ts";
-
-/** A deeper value is refused, and with it every cycle. */
-export const CANONICAL_DEPTH_MAX = 1_000;
 
 /**
  * The one JSON text of a value: equal values give equal texts, whatever the order their keys were written in. For
@@ -26,8 +23,10 @@ function write(value: unknown, path: PropertyKey[]): string {
   }
   if (typeof value === "string" && value.isWellFormed()) return JSON.stringify(value);
   if (typeof value === "object") {
-    if (path.length >= CANONICAL_DEPTH_MAX)
-      throw refused(path, "nested too deep, or a cycle", `a depth of ${CANONICAL_DEPTH_MAX}`);
+    // With depth, every cycle is refused too.
+    const { canonicalDepth } = LIMITS.schema;
+    if (path.length >= canonicalDepth)
+      throw refused(path, "nested too deep, or a cycle", `a depth of ${canonicalDepth}`);
     if (Array.isArray(value)) return writeArray(value, path);
     if (isPlainObject(value)) return writeObject(value, path);
   }

@@ -1,5 +1,6 @@
 // The light door: nothing here loads zod. `zod-schema.ts` is the second door, for whoever checks what comes from outside.
-export { CANONICAL_DEPTH_MAX, canonicalJson } from "./canonical-json.ts";
+export { checkInteger, checkName, checkNumber, checkPage, invalidArgument, isName, nameRule } from "./argument.ts";
+export { canonicalJson } from "./canonical-json.ts";
 export { nearestName } from "./nearest-name.ts";
 export {
   validate,
@@ -11,7 +12,6 @@ export {
   type StandardSchema,
 } from "./standard-schema.ts";
 export {
-  WIRE_DEPTH_MAX,
   assertWire,
   findNonWire,
   type IsWire,

@@ -1,4 +1,4 @@
-import { fault, type WireError } from "../errors/index.ts";
+import { LIMITS, fault, type WireError } from "../errors/index.ts";
 import { isPlainObject, pathText } from "./value-text.ts";
 
 /**
@@ -47,9 +47,6 @@ type WireableMember<T> = T extends
  */
 export type IsWire<T> = [T] extends [Wireable<T>] ? true : false;
 
-/** A deeper value is refused: every reader of it would need as deep a stack. */
-export const WIRE_DEPTH_MAX = 128;
-
 const BIGINT_MIN = -(2n ** 63n);
 const BIGINT_MAX = 2n ** 64n - 1n;
 
@@ -79,7 +76,9 @@ function search(value: unknown, path: PropertyKey[], above: object[]): string | 
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof Uint8Array || value instanceof Date) return undefined;
   if (above.includes(value)) return at("a cycle", path);
-  if (above.length === WIRE_DEPTH_MAX) return at(`something nested deeper than ${WIRE_DEPTH_MAX}`, path);
+  // Every reader of a deeper one would need as deep a stack.
+  const { wireDepth } = LIMITS.schema;
+  if (above.length === wireDepth) return at(`something nested deeper than ${wireDepth}`, path);
   if (!Array.isArray(value) && !isPlainObject(value))
     return at(`an instance of ${value.constructor.name}`, path);
 

@@ -1,7 +1,4 @@
-import { fault } from "../errors/index.ts";
-
-/** Longest chain of causes that is followed: errors are other people's objects and may form a ring. */
-const CAUSES_MAX = 16;
+import { LIMITS, fault } from "../errors/index.ts";
 
 /** The real failures of one scope, first one first. */
 export class Failures {
@@ -37,7 +34,8 @@ export class Failures {
 /** Is `inner` the outer error, or one of its causes? */
 function tells(outer: unknown, inner: unknown): boolean {
   let told = outer;
-  for (let depth = 0; depth < CAUSES_MAX; depth++) {
+  // Bounded, because errors are other people's objects and may form a ring.
+  for (let depth = 0; depth < LIMITS.scope.causes; depth++) {
     if (told === inner) return true;
     if (!(told instanceof Error) || told.cause === undefined) return false;
     told = told.cause;

@@ -2,4 +2,4 @@ export { openBlobs, type BlobAddress, type BlobStore, type Collected } from "./b
 export type { Changes, Driver, NamedValues, Query, Row, SqlValue, Statement } from "./driver.ts";
 export { openStore, type StoreOptions } from "./open-store.ts";
 export type { Queries, Statements } from "./statements.ts";
-export { STORE_LIMITS, type Durability, type Store, type StoreLimits, type StoreStats } from "./store.ts";
+export type { Durability, Store, StoreLimits, StoreStats } from "./store.ts";

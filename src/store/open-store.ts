@@ -1,10 +1,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { fault, isFault, type Fault } from "../errors/index.ts";
+import { LIMITS, fault, isFault, type Fault } from "../errors/index.ts";
 import type { Clock, Scheduler } from "../scope/index.ts";
 import type { Log, MetricsBlock } from "../telemetry/index.ts";
 import { openSqlite, type Driver, type Row } from "./driver.ts";
 import { isLocked, writeFault } from "./store-fault.ts";
-import { OwnedStore, STORE_LIMITS, type Durability, type Store, type StoreLimits } from "./store.ts";
+import { OwnedStore, type Durability, type Store, type StoreLimits } from "./store.ts";
 
 export interface StoreOptions {
   /** Of the file; its directory is created. With durability `memory` it is only a name for messages. */
@@ -43,7 +43,7 @@ export function openStore(options: StoreOptions): Store {
     driver = open(durability === "memory" ? ":memory:" : path);
     const found = lockAndInspect(driver);
     assertOurs(path, found, migrations.length);
-    configure(driver, path, durability, options.limits?.walBytes ?? STORE_LIMITS.walBytes);
+    configure(driver, path, durability, options.limits?.walBytes ?? LIMITS.store.walBytes);
     if (!found.fresh) assertSound(driver, path);
     migrate(driver, migrations, found);
     if (found.version < migrations.length) {
@@ -58,7 +58,7 @@ export function openStore(options: StoreOptions): Store {
     path,
     durability,
     driver,
-    limits: { ...STORE_LIMITS, ...options.limits },
+    limits: { ...LIMITS.store, ...options.limits },
     clock: options.clock,
     scheduler: options.scheduler,
     metrics: options.metrics,

@@ -1,4 +1,4 @@
-import { assert, fault, sentenceOf, type Fault } from "../errors/index.ts";
+import { assert, fault, sentenceOf, type Fault, type LIMITS } from "../errors/index.ts";
 import type { Clock, Scheduler, Timer } from "../scope/index.ts";
 import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
 import type { Driver, Query } from "./driver.ts";
@@ -14,17 +14,8 @@ import { isSqliteError, readFault, writeFault } from "./store-fault.ts";
  */
 export type Durability = "flushed" | "committed" | "memory";
 
-export const STORE_LIMITS = {
-  /** Units of work in one transaction; the rest of a turn goes into the next one. */
-  batchUnits: 1_024,
-  /** Bytes of the log above which the next batch waits for a checkpoint. */
-  walBytes: 64 * 2 ** 20,
-  /** Prepared statements kept. */
-  statements: 256,
-  /** Milliseconds without a write after which the log is moved into the file. */
-  idleMs: 1_000,
-} as const;
-export type StoreLimits = { readonly [K in keyof typeof STORE_LIMITS]: number };
+/** As `LIMITS.store` says; a store may have others. */
+export type StoreLimits = typeof LIMITS.store;
 
 /**
  * One database file with one owner. Writes are queued and committed together, once per turn, so that one fsync

@@ -70,6 +70,7 @@ export function runActorThread(data: ActorThreadData): void {
           metrics,
         },
         bellOf: threadBells,
+        calls: spec.calls,
         crash: (defect) => setImmediate(() => { throw defect; }),
       });
       for (const attach of links.splice(0)) attach();

@@ -38,7 +38,7 @@ export interface ChildHealth {
 export interface Child {
   /** The word that wakes it, for links; null when it is woken without one. */
   readonly bell: SharedArrayBuffer | null;
-  /** Resolves when setup has finished. */
+  /** Resolves when setup has finished. @throws DEADLINE_EXCEEDED after `startTimeoutMs`; it still lives then */
   start(spec: ChildSpec, epoch: number): Promise<void>;
   /** A caller of this child has come up. */
   accept(link: Link): Promise<void>;
@@ -55,14 +55,28 @@ export interface Child {
   kill(): Promise<void>;
 }
 
-/** How a child tells that its life has ended without being asked to; called at most once. */
+/**
+ * How a child tells that its life has ended without being asked to; called at most once, and with undefined when it
+ * ended itself and well (a thread that exits with code 0).
+ */
 export type OnEnd = (reason: unknown) => void;
 
-/** A behaviour, and whether the module that should hold it does. */
+/** Behaviours by module, once they are loaded. */
+const loaded = new Map<string, Behaviour>();
+
+/**
+ * A behaviour, and whether the module that should hold it does.
+ *
+ * The engine would keep the module as well, but its answer takes turns of the real event loop, and a simulation must
+ * be able to restart an actor without any.
+ */
 export async function importBehaviour(module: string): Promise<Behaviour> {
+  const known = loaded.get(module);
+  if (known) return known;
   const { default: behaviour } = (await import(module)) as { default?: Partial<Behaviour> };
   if (!behaviour?.protocol || typeof behaviour.setup !== "function") {
     throw new TypeError(`the default export of ${module} is no actor(protocol, setup)`);
   }
+  loaded.set(module, behaviour as Behaviour);
   return behaviour as Behaviour;
 }

@@ -1,6 +1,7 @@
 import { ActorRuntime, checkHandshake, type ActorServices, type BellOf, type Link } from "../actor/index.ts";
 import { fault, fromWireError, type WireError } from "../errors/index.ts";
 import { importBehaviour, type Child, type ChildSpec, type OnEnd } from "./child.ts";
+import { Waits } from "./waits.ts";
 
 /**
  * An actor without a thread of its own. It has the same codec, rings, bounds and deadlines, and it is never called
@@ -13,9 +14,13 @@ export class InlineChild implements Child {
   readonly #services: ActorServices;
   readonly #bellOf: BellOf;
   readonly #onEnd: OnEnd;
+  readonly #waits: Waits;
   #runtime: ActorRuntime | undefined;
   #links: ((runtime: ActorRuntime) => void)[] = [];
+  #shutdownMs = 0;
+  /** Stopped, killed or crashed: its supervisor knows, or is about to be told. */
   #ended = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(
     name: string,
@@ -27,31 +32,38 @@ export class InlineChild implements Child {
     this.bell = place.bell;
     this.#bellOf = place.bellOf;
     this.#onEnd = onEnd;
+    this.#waits = new Waits(name, place.services.clock);
   }
 
-  async start(spec: ChildSpec, epoch: number): Promise<void> {
+  start(spec: ChildSpec, epoch: number): Promise<void> {
+    this.#shutdownMs = spec.shutdownMs;
+    return this.#waits.within(spec.startTimeoutMs, "its setup", this.#start(spec, epoch));
+  }
+
+  async #start(spec: ChildSpec, epoch: number): Promise<void> {
     const behaviour = await importBehaviour(spec.module).catch((error: unknown) => {
       throw fault("ACTOR_START_FAILED", { actor: this.#name, why: String(error) }, { cause: error });
     });
     checkHandshake(this.#name, spec.handshake, behaviour.protocol);
-    if (this.#ended) throw fault("ACTOR_STOPPED", { actor: this.#name });
+    if (this.#ended) return; // whoever ended it has ended this wait
     const runtime = new ActorRuntime({
       name: this.#name,
       epoch,
       behaviour,
       services: this.#services,
       bellOf: this.#bellOf,
+      calls: spec.calls,
       crash: (defect) => {
-        runtime.kill();
         if (this.#ended) return;
-        this.#ended = true;
+        this.#over();
         // Never within the handler that crashed: a thread's death is not synchronous either.
         this.#services.scheduler.schedule(() => this.#onEnd(defect));
       },
     });
     this.#runtime = runtime;
     for (const attach of this.#links.splice(0)) attach(runtime);
-    await runtime.start(spec.init);
+    // A copy, as a thread would get: what one life does to it must not be seen by the next.
+    await runtime.start(structuredClone(spec.init));
   }
 
   async accept(link: Link): Promise<void> {
@@ -74,16 +86,30 @@ export class InlineChild implements Child {
     return this.#runtime?.health() ?? {};
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#ended = true;
-    await this.#runtime?.stop();
+    const orderly = this.#runtime?.stop() ?? Promise.resolve();
+    await this.#waits.within(this.#shutdownMs, "its stop", orderly).catch(() => undefined);
+    this.#over();
   }
 
   async kill(): Promise<void> {
-    this.#runtime?.kill();
-    if (this.#ended) return;
+    const expected = this.#ended;
+    this.#over();
+    if (!expected) this.#onEnd(fault("UNAVAILABLE", { what: this.#name, why: "it was killed" }));
+  }
+
+  /** From here on it does nothing, and nobody waits for it. */
+  #over(): void {
     this.#ended = true;
-    this.#onEnd(fault("UNAVAILABLE", { what: this.#name, why: "it was killed" }));
+    if (this.#runtime) this.#runtime.kill();
+    else this.#services.poller.close();
+    this.#waits.end(fault("ACTOR_STOPPED", { actor: this.#name }));
   }
 
   #attach(act: (runtime: ActorRuntime) => void): void {

@@ -41,13 +41,10 @@ export interface SupervisorHandle {
   close(): Promise<void>;
 }
 
-/** How long the supervisor's thread may take over all its children's shutdowns before it is terminated. */
-const CLOSE_MS = 30_000;
-
 export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
   const presence = Presence.create();
   const strategy = setup.strategy ?? "one_for_one";
-  const intensity = setup.intensity ?? { restarts: LIMITS.restarts.value, periodMs: LIMITS.restartPeriodMs.value };
+  const intensity = setup.intensity ?? { restarts: LIMITS.supervisor.restarts, periodMs: LIMITS.supervisor.restartPeriodMs };
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined); // whoever cares awaits `failed`
   const blocks = [createMetricsBlock().buffer, createMetricsBlock().buffer];
@@ -75,8 +72,8 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
         calls: options.calls ?? [],
         placement: setup.simulation ? "inline" : (options.placement ?? "thread"),
         restart: options.restart ?? "permanent",
-        startTimeoutMs: options.startTimeoutMs ?? LIMITS.startTimeoutMs.value,
-        shutdownMs: options.shutdownMs ?? LIMITS.shutdownMs.value,
+        startTimeoutMs: options.startTimeoutMs ?? LIMITS.supervisor.startTimeoutMs,
+        shutdownMs: options.shutdownMs ?? LIMITS.supervisor.shutdownMs,
         mailbox: options.mailbox ?? {},
         metrics: block,
         slot: ++slots,
@@ -192,7 +189,7 @@ function onThread(parts: Parts): Opened {
   };
   const close = async (): Promise<void> => {
     const late = Promise.withResolvers<void>();
-    const timer = systemClock.at(systemClock.now() + CLOSE_MS, () => late.resolve());
+    const timer = systemClock.at(systemClock.now() + LIMITS.supervisor.closeMs, () => late.resolve());
     await Promise.race([api.stop().catch(() => undefined), late.promise]);
     timer.cancel();
     await worker.terminate();

@@ -38,6 +38,8 @@ interface Child {
   readonly restart: RestartType;
   state: ChildState;
   epoch: number;
+  /** Has setup ever finished? */
+  beenUp: boolean;
   /** Should it be up? */
   wanted: boolean;
   /** Must what runs be stopped, to be started anew or for good? */
@@ -65,7 +67,7 @@ export class SupervisorCore {
   add(name: string, restart: RestartType): Effect[] {
     if (this.#find(name)) throw fault("ALREADY_EXISTS", { kind: "actor", name });
     if (this.#ending !== "no") throw fault("ACTOR_STOPPED", { actor: "the supervisor" });
-    this.#children.push({ name, restart, state: "stopped", epoch: 0, wanted: true, mustHalt: false });
+    this.#children.push({ name, restart, state: "stopped", epoch: 0, beenUp: false, wanted: true, mustHalt: false });
     return this.#next();
   }
 
@@ -74,13 +76,14 @@ export class SupervisorCore {
     const child = this.#known(name);
     if (child.state !== "starting") return []; // it was stopped meanwhile
     child.state = advance(childTable, child.state, "ready");
+    child.beenUp = true;
     return [{ do: "announce", name }, ...this.#next()];
   }
 
   /** A child that has never been up could not be started: it is taken off the list, and the rest goes on. */
   startFailed(name: string, reason: Fault, nowMs: number): Effect[] {
     const child = this.#known(name);
-    if (child.epoch > 1 || child.state !== "starting") return this.crashed(name, reason, nowMs);
+    if (child.beenUp || child.mustHalt || child.state !== "starting") return this.crashed(name, reason, nowMs);
     child.state = advance(childTable, child.state, "crash");
     this.#remove(child);
     return [{ do: "dismiss", name, reason }, ...this.#next()];
@@ -90,27 +93,34 @@ export class SupervisorCore {
   crashed(name: string, reason: Fault, nowMs: number): Effect[] {
     const child = this.#find(name);
     if (!child || child.state === "stopped") return [];
-    if (child.state === "stopping") return this.halted(name);
+    // It was to be stopped anyway: its death is the stop, not a crash of its own.
+    if (child.mustHalt || child.state === "stopping") return this.halted(name);
     child.state = advance(childTable, child.state, "crash");
-    child.mustHalt = false;
     if (this.#ending !== "no") return this.#next();
     if (child.restart === "temporary") return this.#leave(child, reason);
     if (this.#exceeds(nowMs)) return this.#giveUp(child, reason);
-    for (const other of this.#affectedBy(child)) if (isUp(other)) other.mustHalt = true;
+    for (const other of this.#affectedBy(child)) {
+      if (!isUp(other)) continue;
+      other.mustHalt = true;
+      // Never restarted, not even when it is stopped for a sibling's sake.
+      if (other.restart === "temporary") other.wanted = false;
+    }
     return this.#next();
   }
 
   /** It ended by itself and well; only a permanent child is missed. */
   exited(name: string, nowMs: number): Effect[] {
     const child = this.#known(name);
-    const reason = fault("ACTOR_STOPPED", { actor: name });
-    if (child.state !== "running" || child.restart === "permanent") return this.crashed(name, reason, nowMs);
-    return this.#leave(child, reason);
+    if (child.state !== "running" || child.mustHalt || child.restart === "permanent") {
+      return this.crashed(name, fault("UNAVAILABLE", { what: name, why: "it ended itself" }), nowMs);
+    }
+    return this.#leave(child, fault("ACTOR_STOPPED", { actor: name }));
   }
 
-  /** It ended because it was asked to. */
+  /** It ended because it was asked to, or before it could be. */
   halted(name: string): Effect[] {
     const child = this.#known(name);
+    if (child.state === "starting") child.state = advance(childTable, child.state, "crash");
     child.state = advance(childTable, child.state, "exit");
     child.mustHalt = false;
     if (child.wanted && this.#ending === "no") return this.#next();

@@ -1,4 +1,4 @@
-import { createLink, type Link } from "../actor/index.ts";
+import { checkMailbox, createLink, type Link } from "../actor/index.ts";
 import { LIMITS, fault, isFault, sentenceOf, toWireError, type Fault, type WireError } from "../errors/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
@@ -55,6 +55,8 @@ export class Supervisor implements SupervisorApi {
   readonly #links = new Map<number, Link>();
   readonly #starts = new Map<string, PromiseWithResolvers<void>>();
   readonly #stops = new Map<string, PromiseWithResolvers<void>>();
+  /** Lives that nobody else waits for, on their way out. */
+  readonly #endings = new Set<Promise<void>>();
   readonly #finished = Promise.withResolvers<void>();
   #linkId = 0;
 
@@ -63,13 +65,15 @@ export class Supervisor implements SupervisorApi {
     this.#core = new SupervisorCore(options.strategy, options.intensity);
   }
 
+  /** @throws INVALID_ARGUMENT, ALREADY_EXISTS, ACTOR_STOPPED, and why it could not be started */
   spawn(spec: ChildSpec): Promise<void> {
-    if (this.#specs.size >= LIMITS.children.value) {
-      const allowed = `at most ${LIMITS.children.value}`;
+    if (this.#specs.size >= LIMITS.supervisor.children) {
+      const allowed = `at most ${LIMITS.supervisor.children}`;
       return Promise.reject(fault("INVALID_ARGUMENT", { argument: "actors", got: `one more than that`, allowed }));
     }
     const started = Promise.withResolvers<void>();
     try {
+      checkSpec(spec);
       const effects = this.#core.add(spec.name, spec.restart);
       this.#specs.set(spec.name, spec);
       this.#starts.set(spec.name, started);
@@ -84,6 +88,8 @@ export class Supervisor implements SupervisorApi {
 
   async stopChild(name: string): Promise<void> {
     this.#known(name);
+    const underWay = this.#stops.get(name);
+    if (underWay) return underWay.promise;
     const stopped = Promise.withResolvers<void>();
     this.#stops.set(name, stopped);
     this.#carryOut(this.#core.stopChild(name));
@@ -108,6 +114,7 @@ export class Supervisor implements SupervisorApi {
   async stop(): Promise<void> {
     this.#carryOut(this.#core.stop());
     await this.#finished.promise;
+    await Promise.all(this.#endings);
   }
 
   #carryOut(effects: readonly Effect[]): void {
@@ -149,23 +156,31 @@ export class Supervisor implements SupervisorApi {
     for (const callee of spec.calls) if (this.#running.has(callee)) this.#link(spec.name, this.#spec(callee));
     try {
       await life.start(spec, epoch);
+      // Setup may have finished in a life that has ended meanwhile.
+      if (this.#lives.get(spec.name) === life) this.#carryOut(this.#core.ready(spec.name));
     } catch (error) {
-      if (this.#lives.get(spec.name) !== life) return; // its death was reported on the way
-      this.#unlink(spec.name);
-      this.#lives.delete(spec.name);
-      await life.stop();
-      const reason = isFault(error) ? error : fault("ACTOR_START_FAILED", { actor: spec.name, why: sentenceOf(error) });
-      this.#carryOut(this.#core.startFailed(spec.name, reason, this.#options.clock.now()));
-      return;
+      await this.#startFailed(spec.name, life, error);
     }
-    this.#carryOut(this.#core.ready(spec.name));
+  }
+
+  async #startFailed(name: string, life: Child, error: unknown): Promise<void> {
+    // A setup that threw is cleaned up after; one that is late has had its time.
+    await (isFault(error, "DEADLINE_EXCEEDED") ? life.kill() : life.stop());
+    // Its death was reported on the way, or whoever stopped it has waited for its end as well.
+    if (this.#lives.get(name) !== life) return;
+    this.#lives.delete(name);
+    this.#unlink(name);
+    const reason = isFault(error) ? error : fault("ACTOR_START_FAILED", { actor: name, why: sentenceOf(error) });
+    this.#carryOut(this.#core.startFailed(name, reason, this.#options.clock.now()));
   }
 
   async #halt(name: string): Promise<void> {
     const life = this.#lives.get(name);
     this.#lives.delete(name);
-    this.#unlink(name);
+    this.#unlink(name, "callee");
     await life?.stop();
+    // What it calls was started before it and stops after it, so its cleanups could still call.
+    this.#unlink(name);
     this.#carryOut(this.#core.halted(name));
   }
 

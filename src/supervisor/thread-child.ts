@@ -1,21 +1,19 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import type { Link } from "../actor/index.ts";
-import { fault, sentenceOf, type WireError } from "../errors/index.ts";
+import { LIMITS, fault, sentenceOf, type WireError } from "../errors/index.ts";
 import { Presence, createBell } from "../ring/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { ACTOR_THREAD_METHODS, type ActorThreadControl, type ActorThreadData } from "./actor-thread.ts";
 import type { Child, ChildSpec, OnEnd } from "./child.ts";
 import { wrapControl, type Remote } from "./control.ts";
+import { Waits } from "./waits.ts";
 import { workerModule } from "./worker-module.ts";
-
-/** A question at human rates that is not answered in this time is given up. */
-const ANSWER_MS = 2_000;
 
 /** An actor on a thread of its own. The thread starts loading when this is made. */
 export class ThreadChild implements Child {
   readonly bell = createBell();
   readonly #name: string;
-  readonly #clock: Clock;
+  readonly #waits: Waits;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #remote: Remote<ActorThreadControl>;
@@ -33,7 +31,7 @@ export class ThreadChild implements Child {
     onEnd: OnEnd,
   ) {
     this.#name = name;
-    this.#clock = clock;
+    this.#waits = new Waits(name, clock);
     this.#onEnd = onEnd;
     this.#presence = new Presence(presence, slot);
     const { port1, port2 } = new MessageChannel();
@@ -56,7 +54,7 @@ export class ThreadChild implements Child {
 
   start(spec: ChildSpec, epoch: number): Promise<void> {
     this.#shutdownMs = spec.shutdownMs;
-    return this.#within(spec.startTimeoutMs, "its setup", this.#remote.start(spec, epoch));
+    return this.#waits.within(spec.startTimeoutMs, "its setup", this.#remote.start(spec, epoch));
   }
 
   accept(link: Link): Promise<void> {
@@ -76,12 +74,12 @@ export class ThreadChild implements Child {
   }
 
   health(): Promise<Record<string, unknown>> {
-    return this.#within(ANSWER_MS, "its health", this.#remote.health());
+    return this.#waits.within(LIMITS.supervisor.answerMs, "its health", this.#remote.health());
   }
 
   async stop(): Promise<void> {
     this.#wanted = false;
-    await this.#within(this.#shutdownMs, "its stop", this.#remote.stop()).catch(() => undefined);
+    await this.#waits.within(this.#shutdownMs, "its stop", this.#remote.stop()).catch(() => undefined);
     await this.kill();
   }
 
@@ -92,31 +90,19 @@ export class ThreadChild implements Child {
 
   /** To a thread that has died meanwhile, nothing needs to be said. */
   async #quietly(answer: Promise<void>): Promise<void> {
-    await this.#within(ANSWER_MS, "a link", answer).catch(() => undefined);
-  }
-
-  /** A dead thread never answers, and a blocked one not in time: both end the wait. */
-  async #within<T>(timeoutMs: number, what: string, answer: Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = this.#clock.at(this.#clock.now() + timeoutMs, () =>
-      late.reject(fault("DEADLINE_EXCEEDED", { what: `${this.#name}: ${what}`, timeoutMs })),
-    );
-    const died = this.#exited.promise.then((): never => {
-      throw fault("ACTOR_START_FAILED", { actor: this.#name, why: `its thread ended: ${sentenceOf(this.#reason)}` });
-    });
-    try {
-      return await Promise.race([answer, late.promise, died]);
-    } finally {
-      timer.cancel();
-    }
+    await this.#waits.within(LIMITS.supervisor.answerMs, "a link", answer).catch(() => undefined);
   }
 
   #end(code: number): void {
+    // Code 0 and no error: the actor ended its thread itself, and means well.
+    const well = code === 0 && this.#reason === undefined;
     this.#reason ??= fault("UNAVAILABLE", { what: `the thread of ${this.#name}`, why: `it exited with code ${code}` });
     this.#port.close();
     // A thread that died awake would count as awake for ever.
     this.#presence.awake = false;
     this.#exited.resolve();
-    if (this.#wanted) this.#onEnd(this.#reason);
+    const why = `its thread ended: ${sentenceOf(this.#reason)}`;
+    this.#waits.end(fault("ACTOR_START_FAILED", { actor: this.#name, why }));
+    if (this.#wanted) this.#onEnd(well ? undefined : this.#reason);
   }
 }

@@ -1,3 +1,4 @@
+import { LIMITS } from "../errors/index.ts";
 import { Cache } from "../cache/cache.protocol.ts";
 import type { RefOf } from "../actor/index.ts";
 import { Bootstrap, PeerRegistry } from "../peers/peers.protocol.ts";
@@ -20,10 +21,6 @@ export interface Actors {
   readonly router: RefOf<typeof Router>;
 }
 
-/** Bounds of the result cache; entries leave by least recent use. */
-const CACHE_ENTRIES_MAX = 10_000;
-const CACHE_BYTES_MAX = 256 * 2 ** 20;
-
 /** Starts the six; their threads load side by side, their setups run in order. */
 export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
   const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
@@ -31,7 +28,7 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
   const [cache, queue, scheduler, peers, bootstrap, router] = await Promise.all([
     supervisor.spawn(Cache, {
       ...at("cache"),
-      init: { directory, entriesMax: CACHE_ENTRIES_MAX, sizeBytesMax: CACHE_BYTES_MAX },
+      init: { directory, entriesMax: LIMITS.cache.entries, sizeBytesMax: LIMITS.cache.sizeBytes },
     }),
     supervisor.spawn(Queue, {
       ...at("queue"),

@@ -2,7 +2,8 @@ import { mkdirSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
+import { checkInteger } from "../schema/index.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
 
 export interface SystemOptions extends SupervisorSetup {
@@ -37,24 +38,20 @@ export interface ResolvedOptions {
   readonly roots: string[];
 }
 
-const THREADS_MAX = 64;
-const HEAP_MB_DEFAULT = 1_024;
-const GRACE_MS_DEFAULT = 5_000;
-const GRACE_MS_MAX = 600_000;
-
 /** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made) */
 export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   const { data: wanted = ".mcplusplus", tasks = [], durability = "flushed", roots, ...rest } = options;
   const { threads, heapMb, graceMs, ...supervision } = rest;
   const data = wanted === null ? null : makeDirectory(resolve(wanted));
+  const limits = LIMITS.compute;
   return {
     supervision,
     data,
     durability: data === null ? "memory" : durability,
     modules: tasks.map(moduleUrl),
-    threads: whole("threads", threads ?? availableParallelism(), 1, THREADS_MAX),
-    heapMb: whole("heapMb", heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
-    graceMs: whole("graceMs", graceMs ?? GRACE_MS_DEFAULT, 0, GRACE_MS_MAX),
+    threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
+    heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),
+    graceMs: whole("graceMs", graceMs ?? limits.graceMs, 0, limits.graceMsMax),
     roots: (roots ?? [process.cwd(), ...(data === null ? [] : [data])]).map((root) => realRoot(root)),
   };
 }
@@ -82,7 +79,6 @@ function realRoot(path: string): string {
 }
 
 function whole(argument: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  const allowed = `a whole number from ${min} to ${max}`;
-  throw fault("INVALID_ARGUMENT", { argument, got: String(value), allowed });
+  checkInteger(argument, value, min, max);
+  return value;
 }

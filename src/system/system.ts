@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
 import { openBlobs } from "../store/index.ts";
@@ -39,7 +39,8 @@ export type { Actors };
 
 /** Takes a run's cancellation long enough for the grace of its handlers. */
 const CANCEL_MARGIN_MS = 15_000;
-const LOAD_MODULES_MS = 30_000;
+/** What the first question for the actions may take: a handler thread starts and loads the task modules. */
+const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 
 /**
  * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried

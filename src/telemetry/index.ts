@@ -1,5 +1,4 @@
 export {
-  LOG_LINE_CHARS_MAX,
   createLog,
   type Log,
   type LogFields,

@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
-import { isCancellation, isFault, toWireError } from "../errors/index.ts";
+import { LIMITS, isCancellation, isFault, toWireError } from "../errors/index.ts";
 import { METRICS, type MetricsBlock } from "./metrics.ts";
 
 /**
@@ -34,12 +34,7 @@ export interface LogOptions {
   readonly metrics?: MetricsBlock;
 }
 
-/** A line has at most so many characters; fields that do not fit are left out and counted. */
-export const LOG_LINE_CHARS_MAX = 8_000;
-const MESSAGE_CHARS_MAX = 2_000;
-const TEXT_CHARS_MAX = 2_000;
-const DEPTH_MAX = 5;
-const ITEMS_MAX = 50;
+const { lineChars, textChars, depth: depthMax, items: itemsMax } = LIMITS.telemetry;
 /** Room for the closing count of the fields left out. */
 const RESERVED_CHARS = 32;
 
@@ -68,7 +63,7 @@ export function createLog(options: LogOptions): Log {
           const time = new Date(clock.wallNow()).toISOString();
           sink(
             format(
-              { time, level: own, component, message: cut(message, MESSAGE_CHARS_MAX) },
+              { time, level: own, component, message: cut(message, textChars) },
               { ...inherited, ...fields },
             ),
           );
@@ -107,7 +102,7 @@ function jsonLine(head: Head, fields: LogFields): string {
   const start = JSON.stringify(head).slice(0, -1);
   const { pieces, leftOut } = fitting(
     fields,
-    LOG_LINE_CHARS_MAX - start.length,
+    lineChars - start.length,
     (key, text) => `,${JSON.stringify(key)}:${text}`,
   );
   return `${start}${pieces}${leftOut === 0 ? "" : `,"fieldsLeftOut":${leftOut}`}}`;
@@ -118,7 +113,7 @@ function humanLine({ time, level, component, message }: Head, fields: LogFields)
   const start = `${time} ${level.toUpperCase().padEnd(5)} ${component}: ${message.replace(CONTROLS, " ")}`;
   const { pieces, leftOut } = fitting(
     fields,
-    LOG_LINE_CHARS_MAX - start.length,
+    lineChars - start.length,
     (key, text) => ` ${key.replace(CONTROLS, " ")}=${text}`,
   );
   return `${start}${pieces}${leftOut === 0 ? "" : ` fieldsLeftOut=${leftOut}`}`;
@@ -144,7 +139,7 @@ function fitting(
 
 /** A bounded copy that JSON can write, without secrets; undefined for what says nothing. */
 function plainOf(value: unknown, depth: number): unknown {
-  if (typeof value === "string") return cut(value, TEXT_CHARS_MAX);
+  if (typeof value === "string") return cut(value, textChars);
   if (typeof value === "bigint") return String(value);
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value === "function" || typeof value === "symbol") return `[${typeof value}]`;
@@ -154,17 +149,17 @@ function plainOf(value: unknown, depth: number): unknown {
 function plainObject(value: object, depth: number): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "[invalid date]" : value.toISOString();
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
-  if (depth > DEPTH_MAX) return "[too deep]";
+  if (depth > depthMax) return "[too deep]";
   if (value instanceof Error) return plainError(value, depth);
   if (Array.isArray(value)) {
-    const items = value.slice(0, ITEMS_MAX).map((item) => plainOf(item, depth + 1) ?? null);
-    return value.length > ITEMS_MAX ? [...items, `[${value.length - ITEMS_MAX} more]`] : items;
+    const items = value.slice(0, itemsMax).map((item) => plainOf(item, depth + 1) ?? null);
+    return value.length > itemsMax ? [...items, `[${value.length - itemsMax} more]`] : items;
   }
   const entries = Object.entries(value);
   const plain: [string, unknown][] = entries
-    .slice(0, ITEMS_MAX)
+    .slice(0, itemsMax)
     .map(([key, item]) => [key, SECRET.test(key) ? "[redacted]" : plainOf(item, depth + 1)]);
-  if (entries.length > ITEMS_MAX) plain.push(["more", entries.length - ITEMS_MAX]);
+  if (entries.length > itemsMax) plain.push(["more", entries.length - itemsMax]);
   return Object.fromEntries(plain);
 }
 
@@ -172,7 +167,7 @@ function plainObject(value: object, depth: number): unknown {
 function plainError(error: Error, depth: number): unknown {
   const wire = plainOf(toWireError(error), depth) as Record<string, unknown>;
   const expected = isCancellation(error) || (isFault(error) && error.code !== "DEFECT");
-  return expected ? wire : { ...wire, stack: cut(error.stack ?? "", TEXT_CHARS_MAX) };
+  return expected ? wire : { ...wire, stack: cut(error.stack ?? "", textChars) };
 }
 
 const cut = (text: string, charsMax: number): string =>

@@ -1,12 +1,10 @@
-import { assert } from "../errors/index.ts";
+import { LIMITS, assert } from "../errors/index.ts";
 
 /** What the graph needs to know of a step. */
 export interface DagStep {
   readonly stepId: string;
   readonly dependsOn: readonly string[];
 }
-
-export const DAG_LIMITS = Object.freeze({ steps: 100_000, edges: 1_000_000, idChars: 256 });
 
 /**
  * A checked graph of steps. Steps are numbered by their place in the definition, so that walks over large graphs
@@ -44,12 +42,12 @@ const CYCLE_STEPS_SHOWN = 20;
  */
 export function buildDag(steps: readonly DagStep[]): DagResult {
   if (steps.length === 0) return refused(["it has no steps; at least one is needed"]);
-  if (steps.length > DAG_LIMITS.steps) {
-    return refused([`it has ${steps.length} steps; at most ${DAG_LIMITS.steps} are allowed`]);
+  if (steps.length > LIMITS.workflow.steps) {
+    return refused([`it has ${steps.length} steps; at most ${LIMITS.workflow.steps} are allowed`]);
   }
   const edges = steps.reduce((sum, step) => sum + step.dependsOn.length, 0);
-  if (edges > DAG_LIMITS.edges) {
-    return refused([`its steps name ${edges} dependencies; at most ${DAG_LIMITS.edges} are allowed`]);
+  if (edges > LIMITS.workflow.edges) {
+    return refused([`its steps name ${edges} dependencies; at most ${LIMITS.workflow.edges} are allowed`]);
   }
   const problems: string[] = [];
   const indices = indexIds(steps, problems);
@@ -92,9 +90,9 @@ function indexIds(steps: readonly DagStep[], problems: string[]): Map<string, nu
   const repeated = new Map<string, number>();
   steps.forEach(({ stepId }, at) => {
     if (stepId.length === 0) problems.push(`the step at position ${at} has an empty id`);
-    else if (stepId.length > DAG_LIMITS.idChars) {
+    else if (stepId.length > LIMITS.workflow.idChars) {
       problems.push(
-        `the id of the step at position ${at} has ${stepId.length} characters; at most ${DAG_LIMITS.idChars} are allowed`,
+        `the id of the step at position ${at} has ${stepId.length} characters; at most ${LIMITS.workflow.idChars} are allowed`,
       );
     } else if (!stepId.isWellFormed()) {
       problems.push(`the id of the step at position ${at} is not well-formed text`);

@@ -1,27 +1,9 @@
-import { buildDag, DAG_LIMITS, unrelated, type Dag } from "./dag.ts";
+import { LIMITS } from "../errors/index.ts";
+import { isName, nameRule } from "../schema/index.ts";
+import { buildDag, unrelated, type Dag } from "./dag.ts";
 import { findReferences } from "./reference.ts";
 import { formatTaskId } from "./task-id.ts";
 import type { StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts";
-
-/** What a definition may hold. Step and edge counts are the graph's own. */
-export const WORKFLOW_LIMITS = Object.freeze({
-  ...DAG_LIMITS,
-  nameChars: 1_000,
-  tags: 100,
-  tagChars: 256,
-  /** Characters of a step's task id in the queue: the names of run and step, encoded. */
-  taskIdChars: 512,
-  actionChars: 512,
-  /** Priorities reach from minus this to plus this. */
-  priority: 1_000_000,
-  attempts: 100,
-  /** Seven days. */
-  timeoutMs: 604_800_000,
-  /** Ten years. */
-  cacheTtlMs: 315_360_000_000,
-  /** A report of more problems is cut and says so. */
-  problems: 100,
-});
 
 const POLICIES: readonly string[] = ["skip_dependents", "fail_fast", "ignore"];
 
@@ -41,7 +23,7 @@ export function checkDefinition(
   if (misshapen.length > 0) return { ok: false, problems: cut(misshapen) };
   const graph = buildDag(definition.steps);
   const lists = [checkHead(definition), graph.ok ? [] : graph.problems];
-  if (definition.steps.length <= WORKFLOW_LIMITS.steps) {
+  if (definition.steps.length <= LIMITS.workflow.steps) {
     for (const step of definition.steps) lists.push(checkStep(step, definition.workflowId));
     if (actions !== undefined) lists.push(checkActions(definition.steps, actions));
     lists.push(checkReferences(definition.steps, graph.ok ? graph.dag : undefined));
@@ -79,41 +61,40 @@ const isTexts = (value: unknown): boolean =>
   Array.isArray(value) && value.every((item) => typeof item === "string");
 
 function cut(problems: readonly string[]): readonly string[] {
-  const shown = WORKFLOW_LIMITS.problems;
+  const shown = LIMITS.workflow.problems;
   if (problems.length <= shown) return problems;
   return [...problems.slice(0, shown), `and ${problems.length - shown} more problems`];
 }
 
 function checkHead({ workflowId, name, onFailure, priority, tags }: WorkflowDefinition): string[] {
-  const { idChars, nameChars, tags: tagsMax, tagChars } = WORKFLOW_LIMITS;
+  const { idChars, nameChars, tags: tagsMax, tagChars } = LIMITS.workflow;
+  const { priority: priorityMax } = LIMITS.queue;
   const problems: string[] = [];
-  if (!isName(workflowId, idChars)) problems.push(`the workflow id needs ${textOf(idChars)}`);
-  if (!isName(name, nameChars)) problems.push(`the name needs ${textOf(nameChars)}`);
+  if (!isName(workflowId, idChars)) problems.push(`the workflow id needs ${nameRule(idChars)}`);
+  if (!isName(name, nameChars)) problems.push(`the name needs ${nameRule(nameChars)}`);
   if (!POLICIES.includes(onFailure)) {
     problems.push(`on_failure is "${onFailure}"; allowed is ${POLICIES.join(", ")}`);
   }
-  problems.push(
-    ...checkNumber("priority", priority, -WORKFLOW_LIMITS.priority, WORKFLOW_LIMITS.priority, false),
-  );
+  problems.push(...checkNumber("priority", priority, -priorityMax, priorityMax, false));
   if (tags.length > tagsMax) problems.push(`it has ${tags.length} tags; at most ${tagsMax} are allowed`);
-  else if (!tags.every((tag) => isName(tag, tagChars))) problems.push(`each tag needs ${textOf(tagChars)}`);
+  else if (!tags.every((tag) => isName(tag, tagChars))) problems.push(`each tag needs ${nameRule(tagChars)}`);
   return problems;
 }
 
 function checkStep(step: StepDefinition, workflowId: string): string[] {
-  const { priority, timeoutMs, attempts, cacheTtlMs, actionChars, taskIdChars } = WORKFLOW_LIMITS;
+  const { priority, timeoutMs, attempts, nameChars } = LIMITS.queue;
   const problems = [
     ...checkNumber("priority", step.priority, -priority, priority, false),
     ...checkNumber("timeout in milliseconds", step.timeoutMs, 1, timeoutMs, true),
     ...checkNumber("attempts", step.attempts, 1, attempts, true),
-    ...checkNumber("cache lifetime in milliseconds", step.cacheTtlMs, 0, cacheTtlMs, true),
+    ...checkNumber("cache lifetime in milliseconds", step.cacheTtlMs, 0, LIMITS.cache.ttlMs, true),
   ];
-  if (!isName(step.action, actionChars)) problems.push(`the action needs ${textOf(actionChars)}`);
+  if (!isName(step.action, nameChars)) problems.push(`the action needs ${nameRule(nameChars)}`);
   if (workflowId.isWellFormed() && step.stepId.isWellFormed()) {
     const { length } = formatTaskId({ workflowId, stepId: step.stepId, index: 0, generation: 0 });
-    if (length > taskIdChars) {
+    if (length > nameChars) {
       problems.push(
-        `the ids of workflow and step, encoded as "run/step/0/0", have ${length} characters; at most ${taskIdChars} are allowed`,
+        `the ids of workflow and step, encoded as "run/step/0/0", have ${length} characters; at most ${nameChars} are allowed`,
       );
     }
   }
@@ -148,11 +129,6 @@ function checkReferences(steps: readonly StepDefinition[], dag: Dag | undefined)
   const apart = dag === undefined ? [] : unrelated(dag, pairs);
   return [...problems, ...apart.map(({ problem }) => problem)];
 }
-
-const textOf = (charsMax: number): string => `1 to ${charsMax} characters of well-formed text without NUL`;
-
-const isName = (text: string, charsMax: number): boolean =>
-  text.length >= 1 && text.length <= charsMax && text.isWellFormed() && !text.includes("\0");
 
 function checkNumber(
   what: string,

@@ -31,11 +31,6 @@ export class HeldOutputs {
     for (const targets of this.#reads) for (const at of targets) this.#readers[at] = this.#readersOf(at) + 1;
   }
 
-  /** Number of outputs in memory. */
-  get size(): number {
-    return this.#held.size;
-  }
-
   put(at: number, bytes: Uint8Array): void {
     if (this.#readersOf(at) > 0) this.#held.set(at, { bytes, unpacked: undefined });
   }

@@ -1,5 +1,5 @@
 import { Reference } from "../codec/index.ts";
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 
 /**
@@ -24,9 +24,6 @@ export type Segment = string | OutputReference;
 export type ParsedText =
   | { readonly ok: true; readonly segments: readonly Segment[] }
   | { readonly ok: false; readonly problem: string };
-
-/** Deeper inputs are refused, so that every walk over them may recurse. */
-const INPUTS_DEPTH_MAX = 128;
 
 const OPEN = "${{";
 const ESCAPED_OPEN = "$${{";
@@ -121,8 +118,10 @@ export function findReferences(inputs: Wire): { references: FoundReference[]; pr
   const references: FoundReference[] = [];
   const problems: string[] = [];
   const walk = (value: unknown, place: string, depth: number): void => {
-    if (depth > INPUTS_DEPTH_MAX) {
-      problems.push(`${place.slice(0, 60)}… is nested deeper than ${INPUTS_DEPTH_MAX} levels`);
+    const { wireDepth } = LIMITS.schema;
+    // So that every later walk over the inputs may recurse.
+    if (depth > wireDepth) {
+      problems.push(`${place.slice(0, 60)}… is nested deeper than ${wireDepth} levels`);
     } else if (typeof value === "string") {
       if (!value.includes(OPEN)) return;
       const parsed = parseText(value);

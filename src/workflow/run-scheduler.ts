@@ -1,10 +1,11 @@
 import type { MessageContext } from "../actor/index.ts";
-import { assert, fault, isFault } from "../errors/index.ts";
+import { LIMITS, assert, fault, isFault } from "../errors/index.ts";
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
 import { mayPass, untilAgain } from "./again.ts";
 import { contentKey } from "./content-key.ts";
 import { buildDag } from "./dag.ts";
 import { checkDefinition } from "./definition.ts";
+import { checkPage } from "../schema/index.ts";
 import type { QueueListener } from "./queue-watch.ts";
 import { RunDriver, type RunServices } from "./run-driver.ts";
 import type { CancelRequest } from "./run-effect.ts";
@@ -14,15 +15,10 @@ import type { RunFilter, UnfinishedRun } from "./run.rows.ts";
 import { formatTaskId, parseTaskId } from "./task-id.ts";
 import type { RunResult, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
-/** Runs that may be unfinished at a time; each is held in memory. */
-export const LIVE_RUNS_MAX = 10_000;
 /** Runs that are recovered at a time. */
 const RECOVERIES = 8;
 /** Loading modules of handlers for the first time takes its time. */
-const ACTIONS_TIMEOUT_MS = 60_000;
-/** The queue takes reasons of that length. */
-const REASON_CHARS_MAX = 2_000;
-const PAGE_MAX = 1_000;
+const ACTIONS_TIMEOUT_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 
 interface Insertion {
   readonly fingerprint: string;
@@ -32,13 +28,15 @@ interface Insertion {
 /** All runs of one data directory: the unfinished ones live here, the ended ones are rows. */
 export class RunScheduler implements QueueListener {
   readonly #services: RunServices;
+  readonly #liveRunsMax: number;
   readonly #live = new Map<string, RunDriver>();
   /** Submitted and not on disk yet. */
   readonly #inserting = new Map<string, Insertion>();
   /** Names of the handlers there are; asked for anew after the queue was away, since its modules may be others. */
   #actions: Promise<ReadonlySet<string>> | null = null;
 
-  constructor(services: Omit<RunServices, "onEnded">) {
+  constructor(services: Omit<RunServices, "onEnded">, liveRunsMax: number = LIMITS.workflow.liveRuns) {
+    this.#liveRunsMax = liveRunsMax;
     this.#services = { ...services, onEnded: (workflowId) => void this.#live.delete(workflowId) };
   }
 
@@ -112,7 +110,7 @@ export class RunScheduler implements QueueListener {
   async cancel(workflowId: string, { reason, force }: CancelRequest): Promise<RunStatus> {
     const driver = this.#live.get(workflowId);
     if (!driver) return this.#ended(workflowId);
-    await driver.cancel({ reason: reason.slice(0, REASON_CHARS_MAX), force });
+    await driver.cancel({ reason: reason.slice(0, LIMITS.queue.reasonChars), force });
     return driver.ended;
   }
 
@@ -161,8 +159,8 @@ export class RunScheduler implements QueueListener {
     const { rows, clock } = this.#services;
     const checked = checkDefinition(definition, await this.#knownActions());
     if (!checked.ok) throw fault("WORKFLOW_INVALID", { workflowId, problems: checked.problems });
-    if (this.#live.size >= LIVE_RUNS_MAX) {
-      const why = `${LIVE_RUNS_MAX} runs are unfinished, and no more are held at a time`;
+    if (this.#live.size >= this.#liveRunsMax) {
+      const why = `${this.#liveRunsMax} runs are unfinished, and no more are held at a time`;
       throw fault("UNAVAILABLE", { what: "the scheduler", why });
     }
     const submittedAtMs = clock.wallNow();
@@ -232,14 +230,4 @@ export class RunScheduler implements QueueListener {
       }
     }
   }
-}
-
-function checkPage({ offset, limit }: RunFilter): void {
-  const check = (argument: string, value: number, min: number, max: number): void => {
-    if (Number.isInteger(value) && value >= min && value <= max) return;
-    const allowed = max === Infinity ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
-    throw fault("INVALID_ARGUMENT", { argument, got: String(value), allowed });
-  };
-  check("limit", limit, 1, PAGE_MAX);
-  check("offset", offset, 0, Infinity);
 }

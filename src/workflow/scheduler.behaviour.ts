@@ -12,6 +12,8 @@ import { Scheduler } from "./workflow.protocol.ts";
 /** What the scheduler stands on; a simulation hands in its own. */
 export interface SchedulerServices {
   readonly openStore: typeof openStore;
+  /** Runs that may be unfinished at a time; default 10,000. */
+  readonly liveRunsMax?: number;
 }
 
 /**
@@ -38,7 +40,8 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
     const rows = new RunRows(store);
     const queue = context.ref(Queue);
     const emit = context.emit.changed;
-    const scheduler = new RunScheduler({ queue, cache: context.ref(Cache), rows, clock, signal, log, emit });
+    const parts = { queue, cache: context.ref(Cache), rows, clock, signal, log, emit };
+    const scheduler = new RunScheduler(parts, services.liveRunsMax);
     context.reportHealth(() => ({ liveRuns: scheduler.liveRuns }));
 
     // Neither is waited for: the queue may come up later than this actor, and the runs with it.

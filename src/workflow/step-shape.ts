@@ -1,6 +1,6 @@
+import { LIMITS } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 import { z } from "../schema/zod-schema.ts";
-import { WORKFLOW_LIMITS } from "./definition.ts";
 import type { StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /**
@@ -8,14 +8,15 @@ import type { StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts"
  * spans several steps (ids, edges, references) is checked where the definition is.
  */
 
-const { idChars, nameChars, tags, tagChars, actionChars, attempts } = WORKFLOW_LIMITS;
-const timeoutSecondsMax = WORKFLOW_LIMITS.timeoutMs / 1_000;
-const ttlSecondsMax = WORKFLOW_LIMITS.cacheTtlMs / 1_000;
+const { idChars, nameChars, tags, tagChars } = LIMITS.workflow;
+const { nameChars: actionChars, attempts, priority: priorityMax, timeoutMs } = LIMITS.queue;
+const timeoutSecondsMax = timeoutMs / 1_000;
+const ttlSecondsMax = LIMITS.cache.ttlMs / 1_000;
 
 const priority = z
   .number()
-  .min(-WORKFLOW_LIMITS.priority)
-  .max(WORKFLOW_LIMITS.priority)
+  .min(-priorityMax)
+  .max(priorityMax)
   .describe("Higher runs sooner");
 
 export const stepShape = z.strictObject({

@@ -1,5 +1,5 @@
 import { runInNewContext } from "node:vm";
-import { fault, sentenceOf } from "../errors/index.ts";
+import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 import { check, z } from "../schema/zod-schema.ts";
 import { checkDefinition } from "./definition.ts";
@@ -46,12 +46,12 @@ const parameterShape = z.strictObject({
   description: z.string().default(""),
   default: z.unknown().optional(),
   required: z.boolean().default(true),
-  validation: z.string().max(1_000).nullish(),
+  validation: z.string().max(LIMITS.workflow.patternChars).nullish(),
 });
 
 const fileShape = z.strictObject({
-  template_id: z.string().min(1).max(200),
-  name: z.string().min(1).max(500),
+  template_id: z.string().min(1).max(LIMITS.workflow.templateIdChars),
+  name: z.string().min(1).max(LIMITS.workflow.nameChars),
   description: z.string().default(""),
   version: z.string().min(1).default("1.0.0"),
   parameters: z.array(parameterShape).default([]),
@@ -67,9 +67,6 @@ const fileShape = z.strictObject({
       "including other templates is not part of this version; leave it out",
     ),
 });
-
-/** A pattern that takes longer on one value counts as not matched. */
-const PATTERN_MS_MAX = 100;
 
 /**
  * Reads a template file (JSON) and checks everything that can be known before the parameters are.
@@ -241,7 +238,7 @@ function matches(pattern: string, text: string): boolean {
   try {
     const scope = { pattern: anchored(pattern), text };
     return (
-      runInNewContext('new RegExp(pattern, "u").test(text)', scope, { timeout: PATTERN_MS_MAX }) === true
+      runInNewContext('new RegExp(pattern, "u").test(text)', scope, { timeout: LIMITS.workflow.patternMs }) === true
     );
   } catch {
     return false;

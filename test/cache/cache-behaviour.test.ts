@@ -5,8 +5,10 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { HandlersOf, InitOf } from "../../src/actor/index.ts";
 import { CacheFile } from "../../src/cache/cache-file.ts";
-import { CACHE_LIMITS, Cache } from "../../src/cache/index.ts";
-import { fault } from "../../src/errors/index.ts";
+import { ROWS_PER_READ } from "../../src/cache/cache-file.ts";
+import { Cache } from "../../src/cache/index.ts";
+import { EXPIRED_PER_SLICE, SWEEP_PAUSE_MS } from "../../src/cache/stored-cache.ts";
+import { LIMITS, fault } from "../../src/errors/index.ts";
 import { systemScheduler, type Scheduler } from "../../src/scope/index.ts";
 import behaviour from "../../workers/cache.actor.ts";
 import { fakeActor, fakeMessage, type FakeActor } from "../kit/actor-context.ts";
@@ -127,7 +129,7 @@ describe("a cached value", () => {
   it("is found before its file has it, and only the put waits for that", async () => {
     const scheduler = seededScheduler(seededRandom(1));
     const cache = await openCache({ sizeBytesMax: 2 ** 26 }, scheduler);
-    const large = new Uint8Array(CACHE_LIMITS.hotBytes + 1);
+    const large = new Uint8Array(LIMITS.cache.hotBytes + 1);
     let written = false;
     const writing = cache.put({ key: "large", value: large, ttlMs: HOUR_MS }).then(() => (written = true));
     expect(await cache.get({ key: "large" })).toMatchObject({ hit: true });
@@ -232,7 +234,7 @@ describe("a restart", () => {
   });
 
   it("reads more entries than one block of rows holds", async () => {
-    const entries = CACHE_LIMITS.rowsPerRead + 1;
+    const entries = ROWS_PER_READ + 1;
     const first = await openCache({ entriesMax: entries });
     await Promise.all(Array.from({ length: entries }, (_, index) => put(first, `k${index}`)));
     await first.fake.stop();
@@ -266,14 +268,14 @@ describe("expired entries", () => {
   it("leave memory and file by themselves, a slice at a time", async () => {
     const scheduler = seededScheduler(seededRandom(1));
     const cache = await openCache({}, scheduler);
-    const entries = 2 * CACHE_LIMITS.expiredPerSlice + 1;
+    const entries = 2 * EXPIRED_PER_SLICE + 1;
     const writes = Array.from({ length: entries }, (_, index) => put(cache, `k${index}`, "value", 5_000));
     writes.push(put(cache, "stays", "value", HOUR_MS));
     await scheduler.runAll();
     await Promise.all(writes);
 
     await clock.advance(5_000);
-    expect((await cache.stats(undefined)).expired).toBe(CACHE_LIMITS.expiredPerSlice);
+    expect((await cache.stats(undefined)).expired).toBe(EXPIRED_PER_SLICE);
     await scheduler.runAll();
     expect(await cache.stats(undefined)).toMatchObject({
       entries: 1,
@@ -288,7 +290,7 @@ describe("expired entries", () => {
   it("that expire one by one leave together, at most a pause late", async () => {
     const cache = await openCache();
     for (let ttlMs = 1; ttlMs <= 10; ttlMs++) await put(cache, `k${ttlMs}`, "value", ttlMs);
-    await clock.advance(CACHE_LIMITS.sweepPauseMs - 1);
+    await clock.advance(SWEEP_PAUSE_MS - 1);
     expect((await cache.stats(undefined)).expired).toBe(0);
     await clock.advance(1);
     expect(await cache.stats(undefined)).toMatchObject({ entries: 0, expired: 10 });
@@ -322,7 +324,7 @@ describe("expired entries", () => {
     expect(await cache.get({ key: "a" })).toEqual(MISS);
     expect(await cache.stats(undefined)).toMatchObject({ entries: 1, expired: 0 });
     vi.restoreAllMocks();
-    await clock.advance(CACHE_LIMITS.sweepPauseMs);
+    await clock.advance(SWEEP_PAUSE_MS);
     expect(await cache.stats(undefined)).toMatchObject({ entries: 0, expired: 1 });
   });
 });
@@ -346,7 +348,7 @@ describe("the values used last", () => {
   it("are answered from memory, where one that left or was refused takes no room", async () => {
     const cache = await openCache();
     const fill = (key: string, share: number): Promise<void> =>
-      cache.put({ key, value: new Uint8Array((CACHE_LIMITS.hotBytes * share) / 16), ttlMs: HOUR_MS });
+      cache.put({ key, value: new Uint8Array((LIMITS.cache.hotBytes * share) / 16), ttlMs: HOUR_MS });
     await fill("a", 9);
     await fill("left", 7);
     await cache.remove({ key: "left" });

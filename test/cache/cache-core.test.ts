@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { CacheCore, type CacheChange } from "../../src/cache/cache.core.ts";
-import { CACHE_LIMITS } from "../../src/cache/cache-limits.ts";
 import { NaiveCache } from "./naive-cache.ts";
 
 const core = (entriesMax = 3, sizeBytesMax = 100): CacheCore => new CacheCore({ entriesMax, sizeBytesMax });
@@ -30,8 +30,8 @@ describe("the time to live", () => {
   });
 
   it("is ten years at most", () => {
-    expect(core().put("a", 1, CACHE_LIMITS.ttlMs, 0).added?.expiresAtMs).toBe(315_360_000_000);
-    for (const ttlMs of [CACHE_LIMITS.ttlMs + 1, -1, NaN, Infinity]) {
+    expect(core().put("a", 1, LIMITS.cache.ttlMs, 0).added?.expiresAtMs).toBe(315_360_000_000);
+    for (const ttlMs of [LIMITS.cache.ttlMs + 1, -1, NaN, Infinity]) {
       expect(() => core().put("a", 1, ttlMs, 0)).toThrow(refusal("ttlMs"));
     }
   });

@@ -1,4 +1,6 @@
+import { inspect, isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
+import { expect } from "vitest";
 
 /** Keys that mean something to JavaScript or to the packer, beside ordinary ones. */
 const anyKey = fc.oneof(
@@ -30,7 +32,10 @@ const anyKey = fc.oneof(
 
 /** Lengths around which the encoding of a text changes. */
 const anyEdgeText = fc
-  .tuple(fc.constantFrom("a", "é", "€", "😀"), fc.constantFrom(15, 16, 31, 32, 63, 64, 65, 127, 255, 256, 70_000))
+  .tuple(
+    fc.constantFrom("a", "é", "€", "😀"),
+    fc.constantFrom(15, 16, 31, 32, 63, 64, 65, 127, 255, 256, 70_000),
+  )
   .map(([unit, length]) => unit.repeat(length));
 
 /** The sign of zero is the one thing about a number that does not cross. */
@@ -72,3 +77,9 @@ export const anyShapedObject: fc.Arbitrary<Record<string, number>> = fc
       ? Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`large${shape}-${index}`, value]))
       : { [`shape${shape}`]: value, common: shape, [`last${shape % 3}`]: value },
   );
+
+/** As the same data of the same classes. The runner's own comparison takes a key named "constructor" for a class. */
+export function expectSame(arrived: unknown, sent: unknown): void {
+  if (!isDeepStrictEqual(arrived, sent))
+    expect.fail(`${inspect(arrived)} arrived in place of ${inspect(sent)}`);
+}

@@ -15,16 +15,26 @@ function openMemory(bytes = 256): { bytes: Buffer; words: Int32Array; doubles: F
   return { bytes: Buffer.from(shared), words: new Int32Array(shared), doubles: new Float64Array(shared) };
 }
 
-const blank = (): FrameHeader => ({ kind: KIND.cast, flags: 0, member: 0, correlation: 0, totalBytes: 0, deadlineMs: 0 });
-
-const anyHeader: fc.Arbitrary<FrameHeader> = fc.record({
-  kind: fc.constantFrom<Kind>(...Object.values(KIND)),
-  flags: fc.integer({ min: 0, max: 0xff }),
-  member: fc.integer({ min: 0, max: 0xffff }),
-  correlation: fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1)),
-  totalBytes: fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1)),
-  deadlineMs: fc.double(),
+const blank = (): FrameHeader => ({
+  kind: KIND.cast,
+  flags: 0,
+  member: 0,
+  correlation: 0,
+  totalBytes: 0,
+  deadlineMs: 0,
 });
+
+const anyHeader: fc.Arbitrary<FrameHeader> = fc.record(
+  {
+    kind: fc.constantFrom<Kind>(...Object.values(KIND)),
+    flags: fc.integer({ min: 0, max: 0xff }),
+    member: fc.integer({ min: 0, max: 0xffff }),
+    correlation: fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1)),
+    totalBytes: fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1)),
+    deadlineMs: fc.double(),
+  },
+  { noNullPrototype: true },
+);
 
 describe("the header of a frame", () => {
   it("is read as it was written, over the whole range of every field, at any place", () => {

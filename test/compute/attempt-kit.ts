@@ -1,8 +1,16 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { packValue, unpackValue } from "../../src/codec/index.ts";
 import { createRunner, type Runner, type RunnerServices } from "../../src/compute/runner.ts";
 import { Slots } from "../../src/compute/slots.ts";
 import type { AttemptRequest, ThreadMessage, ThreadReply } from "../../src/compute/thread-message.ts";
 import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
+
+/**
+ * Many threads come and go in these tests. With one cache for all of them hardly any strips types itself, which costs
+ * most of a thread's start, and which can crash the process (see `compile-cache.ts`).
+ */
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), `mcplusplus-test-compiled-${process.getuid?.() ?? 0}`);
 
 /** A thread's side of the pool in the test's own thread: real slots, a manual clock, messages in a list. */
 export interface AttemptKit {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { packValue } from "../../src/codec/index.ts";
-import { HandlerPool, WAITING_RUNS_MAX, type PoolOptions, type RunRequest } from "../../src/compute/pool.ts";
+import { HandlerPool, type PoolOptions, type RunRequest } from "../../src/compute/pool.ts";
 import type { RunOutcome } from "../../src/compute/run-outcome.ts";
 import { Slots } from "../../src/compute/slots.ts";
 import type {
@@ -145,11 +146,11 @@ describe("runs", () => {
     expect(ended).toEqual(["a", "b", "c"]);
   });
 
-  it(`are refused when ${WAITING_RUNS_MAX} wait already`, async () => {
+  it(`are refused when ${LIMITS.compute.waitingRuns} wait already`, async () => {
     const { pool } = openKit();
-    for (let index = 0; index <= WAITING_RUNS_MAX; index++) void run(pool, { taskId: `t${index}` });
+    for (let index = 0; index <= LIMITS.compute.waitingRuns; index++) void run(pool, { taskId: `t${index}` });
     expect(await run(pool, { taskId: "one too many" })).toMatchObject({ kind: "interrupted" });
-    expect(pool.running).toBe(WAITING_RUNS_MAX + 1);
+    expect(pool.running).toBe(LIMITS.compute.waitingRuns + 1);
   });
 
   it("of one task never overlap", () => {

@@ -117,6 +117,15 @@ describe("a pool", () => {
     expect(both[0]).toEqual({ slept_ms: 20 });
   });
 
+  it("lets only its first thread strip types, because that is slow and can crash the process", async () => {
+    vi.stubEnv("NODE_COMPILE_CACHE", undefined);
+    const { run, output } = openKit();
+    expect(await output("stripsTypes")).toBe(true);
+    await run("exit", { exitCode: 0 });
+    expect(await output("stripsTypes")).toBe(false);
+    vi.unstubAllEnvs();
+  });
+
   it("fails a run of an unknown action and names the known ones", async () => {
     expect(await openKit().run("nope")).toMatchObject({
       kind: "failed",

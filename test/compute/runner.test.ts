@@ -2,8 +2,8 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { packValue, Reference, unpackValue } from "../../src/codec/index.ts";
-import { OUTPUT_INLINE_BYTES_MAX } from "../../src/compute/runner.ts";
 import { openBlobs, type BlobStore } from "../../src/store/index.ts";
 import { attemptKit, moduleUrl } from "./attempt-kit.ts";
 
@@ -149,9 +149,9 @@ describe("values by reference", () => {
   /** Of the header of a text of less than 64 KiB. */
   const overhead = packValue("x".repeat(60_000)).byteLength - 60_000;
 
-  it(`keeps an output of ${OUTPUT_INLINE_BYTES_MAX} bytes inline and stores a larger one`, async () => {
+  it(`keeps an output of ${LIMITS.compute.inlineBytes} bytes inline and stores a larger one`, async () => {
     const kit = attemptKit({ blobs });
-    const text = "x".repeat(OUTPUT_INLINE_BYTES_MAX - overhead);
+    const text = "x".repeat(LIMITS.compute.inlineBytes - overhead);
     expect(await kit.output("echo", text)).toBe(text);
     const reference = await kit.output("echo", `${text}x`);
     expect(reference).toBeInstanceOf(Reference);
@@ -159,7 +159,7 @@ describe("values by reference", () => {
   });
 
   it("keeps everything inline where nothing is kept on disk", async () => {
-    const text = "x".repeat(OUTPUT_INLINE_BYTES_MAX * 2);
+    const text = "x".repeat(LIMITS.compute.inlineBytes * 2);
     expect(await attemptKit().output("echo", text)).toBe(text);
   });
 

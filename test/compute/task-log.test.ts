@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { shortText, TASK_LOG_CHARS_MAX, TASK_LOG_RECORDS_MAX, TaskLog } from "../../src/compute/task-log.ts";
+import { LIMITS } from "../../src/errors/index.ts";
+import { shortText, TaskLog } from "../../src/compute/task-log.ts";
 import type { ThreadMessage } from "../../src/compute/thread-message.ts";
 
 /** Posts as a thread does: what cannot be cloned is refused. */
@@ -24,25 +25,25 @@ describe("the log of a task", () => {
     expect(posted).toMatchObject([{ message: "odd", fields: { fieldsLeftOut: ["callback"] } }]);
   });
 
-  it(`keeps ${TASK_LOG_RECORDS_MAX} records and counts the rest in one more`, () => {
+  it(`keeps ${LIMITS.compute.logRecords} records and counts the rest in one more`, () => {
     const { log, posted } = taskLog();
-    for (let index = 0; index < TASK_LOG_RECORDS_MAX; index++) log.write("info", "line");
+    for (let index = 0; index < LIMITS.compute.logRecords; index++) log.write("info", "line");
     log.end();
-    expect(posted).toHaveLength(TASK_LOG_RECORDS_MAX);
+    expect(posted).toHaveLength(LIMITS.compute.logRecords);
     log.write("info", "one too many");
     log.write("info", "two too many");
     log.end();
-    expect(posted).toHaveLength(TASK_LOG_RECORDS_MAX + 1);
+    expect(posted).toHaveLength(LIMITS.compute.logRecords + 1);
     expect(posted.at(-1)).toMatchObject({ level: "error", fields: { recordsLeftOut: 2 } });
   });
 
-  it(`cuts texts after ${TASK_LOG_CHARS_MAX} characters`, () => {
+  it(`cuts texts after ${LIMITS.compute.logChars} characters`, () => {
     const { log, posted } = taskLog();
-    log.write("info", "x".repeat(TASK_LOG_CHARS_MAX));
-    log.write("info", "x".repeat(TASK_LOG_CHARS_MAX + 1));
+    log.write("info", "x".repeat(LIMITS.compute.logChars));
+    log.write("info", "x".repeat(LIMITS.compute.logChars + 1));
     expect(posted).toMatchObject([
-      { message: "x".repeat(TASK_LOG_CHARS_MAX) },
-      { message: `${"x".repeat(TASK_LOG_CHARS_MAX)}…` },
+      { message: "x".repeat(LIMITS.compute.logChars) },
+      { message: `${"x".repeat(LIMITS.compute.logChars)}…` },
     ]);
   });
 

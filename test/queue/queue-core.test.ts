@@ -1,9 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isFault, toWireError, fault, type WireError } from "../../src/errors/index.ts";
+import { LIMITS, isFault, toWireError, fault, type WireError } from "../../src/errors/index.ts";
 import { QueueCore, type AttemptEnd, type RowChange } from "../../src/queue/queue.core.ts";
 import type { TaskSpec } from "../../src/queue/queue.protocol.ts";
-import { QUEUE_LIMITS } from "../../src/queue/task-spec.ts";
 import { statusOf } from "../../src/queue/task.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
@@ -14,7 +13,7 @@ const spec = (taskId: string, more: Partial<TaskSpec> = {}): TaskSpec => ({
   ...more,
 });
 const emptyCore = (limits = {}): QueueCore =>
-  new QueueCore({ sequence: 0, token: 0 }, { ...QUEUE_LIMITS, ...limits });
+  new QueueCore({ sequence: 0, token: 0 }, { ...LIMITS.queue, ...limits });
 const completed: AttemptEnd = { kind: "completed", output: bytes(7) };
 const boom: WireError = toWireError(fault("HANDLER_FAILED", { action: "echo", text: "boom" }));
 const failed: AttemptEnd = { kind: "failed", error: boom };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import type { TaskSpec } from "../../src/queue/queue.protocol.ts";
 import {
-  QUEUE_LIMITS,
   checkCancel,
   checkPage,
   checkSpecs,
@@ -52,32 +52,32 @@ describe("a submit", () => {
       spec("x".repeat(512), { priority: 1_000_000, attempts: 100, timeoutMs: 604_800_000 }),
       spec("y", { priority: -1_000_000, input: new Uint8Array(1_048_576), group: "g".repeat(512) }),
     ]);
-    checkSpecs(Array.from({ length: QUEUE_LIMITS.batch }, (_, index) => spec(`t${index}`)));
+    checkSpecs(Array.from({ length: LIMITS.queue.batchTasks }, (_, index) => spec(`t${index}`)));
     checkSpecs([]);
   });
 
   it("of one task more than a batch holds is refused", () => {
-    const specs = Array.from({ length: QUEUE_LIMITS.batch + 1 }, (_, index) => spec(`t${index}`));
+    const specs = Array.from({ length: LIMITS.queue.batchTasks + 1 }, (_, index) => spec(`t${index}`));
     expect(() => checkSpecs(specs)).toThrow(invalid("tasks"));
   });
 });
 
 describe("a cancel", () => {
   it("is accepted at its limits and refused above them", () => {
-    const ids = Array.from({ length: QUEUE_LIMITS.batch }, (_, index) => `t${index}`);
-    checkCancel(ids, "r".repeat(QUEUE_LIMITS.reasonChars));
+    const ids = Array.from({ length: LIMITS.queue.batchTasks }, (_, index) => `t${index}`);
+    checkCancel(ids, "r".repeat(LIMITS.queue.reasonChars));
     expect(() => checkCancel([...ids, "one more"], "")).toThrow(invalid("taskIds"));
-    expect(() => checkCancel([], "r".repeat(QUEUE_LIMITS.reasonChars + 1))).toThrow(invalid("reason"));
+    expect(() => checkCancel([], "r".repeat(LIMITS.queue.reasonChars + 1))).toThrow(invalid("reason"));
   });
 });
 
 describe("a page", () => {
   it("is accepted at its limits and refused outside of them", () => {
     checkPage(0, 1);
-    checkPage(1_000_000, QUEUE_LIMITS.page);
+    checkPage(1_000_000, LIMITS.lists.pageItems);
     expect(() => checkPage(-1, 1)).toThrow(invalid("offset"));
     expect(() => checkPage(0, 0)).toThrow(invalid("limit"));
-    expect(() => checkPage(0, QUEUE_LIMITS.page + 1)).toThrow(invalid("limit"));
+    expect(() => checkPage(0, LIMITS.lists.pageItems + 1)).toThrow(invalid("limit"));
   });
 });
 

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { RingReader, RingWriter, createRing, frameBytesMax } from "../../src/ring/index.ts";
-import { RING_BYTES_MAX, RING_BYTES_MIN } from "../../src/ring/ring.ts";
 
-const CAPACITY = RING_BYTES_MIN;
+const CAPACITY = LIMITS.ring.sizeBytesMin;
 const FRAME_MAX = frameBytesMax(CAPACITY);
 
 /** The words of the header, as the layout has them. */
@@ -228,8 +228,8 @@ describe("a ring", () => {
 
 describe("the size of a ring", () => {
   it("is a power of two from 4 KiB to 256 MiB, beside the header", () => {
-    expect(createRing(RING_BYTES_MIN).byteLength).toBe(RING_BYTES_MIN + 128);
-    expect(createRing(RING_BYTES_MAX).byteLength).toBe(RING_BYTES_MAX + 128);
+    expect(createRing(LIMITS.ring.sizeBytesMin).byteLength).toBe(LIMITS.ring.sizeBytesMin + 128);
+    expect(createRing(LIMITS.ring.sizeBytesMax).byteLength).toBe(LIMITS.ring.sizeBytesMax + 128);
     for (const wrong of [0, -4096, 1, 2048, 4095, 6144, 2 ** 29, Infinity, NaN, 4096.5]) {
       expect(() => createRing(wrong)).toThrow("a ring has 2^12 to 2^28 bytes");
     }

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { RingReader, RingWriter, createRing, frameBytesMax } from "../../src/ring/index.ts";
 
-const CAPACITY = 4_096;
+const CAPACITY = LIMITS.ring.sizeBytesMin;
 const FRAME_MAX = frameBytesMax(CAPACITY);
 
 /** A full ring: four frames of a quarter, published and not yet read. */

@@ -90,7 +90,11 @@ describe("the presence of threads", () => {
     second.awake = true;
     expect([first.allowsSpinning(1), first.allowsSpinning(2)]).toEqual([false, true]);
     third.awake = true;
-    expect([first.allowsSpinning(2), second.allowsSpinning(2), third.allowsSpinning(3)]).toEqual([false, false, true]);
+    expect([first.allowsSpinning(2), second.allowsSpinning(2), third.allowsSpinning(3)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 
   it("counts a thread once, however often it wakes, and no longer when it sleeps", () => {

@@ -72,21 +72,25 @@ const rounds = (seed: number): Round[] =>
   }));
 
 describe("two threads with a ring in each direction", () => {
-  it("lose no message and no wake-up, whatever the bursts and pauses, and park when there is nothing to do", async () => {
-    const pair = openPair();
-    for (const round of rounds(testSeed())) {
-      const [host, worker] = [pair.host(), pair.worker()];
-      await pair.play(round);
-      // Both have gone to sleep by the time that the event loops have turned, so both counts rise in every round.
+  it(
+    "lose no message and no wake-up, whatever the bursts and pauses, and park when there is nothing to do",
+    async () => {
+      const pair = openPair();
+      for (const round of rounds(testSeed())) {
+        const [host, worker] = [pair.host(), pair.worker()];
+        await pair.play(round);
+        // Both have gone to sleep by the time that the event loops have turned, so both counts rise in every round.
+        await pair.echo();
+        await microtasksDrained();
+        expect(pair.host().parks).toBeGreaterThan(host.parks);
+        expect(pair.worker().parks).toBeGreaterThan(worker.parks);
+        expect(pair.host().wakes + pair.worker().wakes).toBeGreaterThan(host.wakes + worker.wakes);
+      }
       await pair.echo();
-      await microtasksDrained();
-      expect(pair.host().parks).toBeGreaterThan(host.parks);
-      expect(pair.worker().parks).toBeGreaterThan(worker.parks);
-      expect(pair.host().wakes + pair.worker().wakes).toBeGreaterThan(host.wakes + worker.wakes);
-    }
-    await pair.echo();
-    const idle = [pair.host(), pair.worker()];
-    for (let turn = 0; turn < 20; turn++) await pair.echo();
-    expect([pair.host(), pair.worker()]).toEqual(idle);
-  }, TIMEOUT_MS);
+      const idle = [pair.host(), pair.worker()];
+      for (let turn = 0; turn < 20; turn++) await pair.echo();
+      expect([pair.host(), pair.worker()]).toEqual(idle);
+    },
+    TIMEOUT_MS,
+  );
 });

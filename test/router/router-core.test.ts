@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import {
   OTHER_TOOLS,
-  ROUTER_LIMITS,
   type ToolFigures,
   type ToolMeasurement,
 } from "../../src/router/index.ts";
@@ -38,7 +38,7 @@ describe("the figures of tool calls", () => {
         (durations) => {
           const core = new RouterCore();
           for (const durationMs of durations) core.measured({ tool: "a", durationMs, ok: true });
-          const window = durations.slice(-ROUTER_LIMITS.window);
+          const window = durations.slice(-LIMITS.router.windowCalls);
           const naive = (percent: number): number =>
             window
               .toSorted((a, b) => a - b)
@@ -65,7 +65,7 @@ describe("the figures of tool calls", () => {
   it("forget a call once 1,000 later ones of the same tool were measured", () => {
     const core = new RouterCore();
     core.measured({ tool: "a", durationMs: 9_000, ok: true });
-    for (let call = 1; call < ROUTER_LIMITS.window; call++)
+    for (let call = 1; call < LIMITS.router.windowCalls; call++)
       core.measured({ tool: "a", durationMs: 1, ok: true });
     expect(figuresOf(core, "a")?.maxMs).toBe(9_000);
     core.measured({ tool: "a", durationMs: 1, ok: true });
@@ -80,7 +80,7 @@ describe("the figures of tool calls", () => {
 
   it("are kept for 1,000 tools by name, and for all later ones together", () => {
     const core = new RouterCore();
-    for (let tool = 0; tool < ROUTER_LIMITS.tools; tool++)
+    for (let tool = 0; tool < LIMITS.router.tools; tool++)
       core.measured({ tool: `t${tool}`, durationMs: 1, ok: true });
     expect(figuresOf(core, OTHER_TOOLS)).toBeUndefined();
     core.measured({ tool: "one more", durationMs: 7, ok: true });
@@ -94,7 +94,7 @@ describe("the figures of tool calls", () => {
   it("of a tool that is itself called other join those of all later ones and take no tool's place", () => {
     const core = new RouterCore();
     core.measured({ tool: OTHER_TOOLS, durationMs: 1, ok: true });
-    for (let tool = 0; tool <= ROUTER_LIMITS.tools; tool++)
+    for (let tool = 0; tool <= LIMITS.router.tools; tool++)
       core.measured({ tool: `t${tool}`, durationMs: 1, ok: true });
     expect(figuresOf(core, OTHER_TOOLS)?.calls).toBe(2);
     expect(core.stats().tools).toBe(1_000);

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CANONICAL_DEPTH_MAX, canonicalJson } from "../../src/schema/index.ts";
+import { LIMITS } from "../../src/errors/index.ts";
+import { canonicalJson } from "../../src/schema/index.ts";
 
 const fromBits = (bits: string): number => {
   const view = new DataView(new ArrayBuffer(8));
@@ -112,8 +113,8 @@ describe("canonical JSON (RFC 8785)", () => {
 
   it("takes a value as deep as allowed", () => {
     let value: unknown = 1;
-    for (let level = 0; level < CANONICAL_DEPTH_MAX; level++) value = [value];
-    expect(canonicalJson(value)).toHaveLength(2 * CANONICAL_DEPTH_MAX + 1);
+    for (let level = 0; level < LIMITS.schema.canonicalDepth; level++) value = [value];
+    expect(canonicalJson(value)).toHaveLength(2 * LIMITS.schema.canonicalDepth + 1);
     expect(() => canonicalJson([value])).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 });

@@ -1,7 +1,7 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { isFault } from "../../src/errors/index.ts";
-import { WIRE_DEPTH_MAX, assertWire, findNonWire } from "../../src/schema/index.ts";
+import { LIMITS, isFault } from "../../src/errors/index.ts";
+import { assertWire, findNonWire } from "../../src/schema/index.ts";
 
 const nested = (depth: number): unknown => {
   let value: unknown = 1;
@@ -27,7 +27,7 @@ describe("a value that can cross a thread", () => {
     ["an object without a prototype", Object.assign(Object.create(null) as object, { a: 1 })],
     ["an object of another realm", runInNewContext("({ a: [1] })")],
     ["the same object at two places", [nested(1), nested(1)]],
-    ["something nested as deep as allowed", nested(WIRE_DEPTH_MAX)],
+    ["something nested as deep as allowed", nested(LIMITS.schema.wireDepth)],
   ])("is %s", (_, value) => expect(findNonWire(value)).toBeUndefined());
 });
 
@@ -53,7 +53,7 @@ describe("what cannot cross is named with its place", () => {
   ])("%s", (_, value, found) => expect(findNonWire(value)).toBe(found));
 
   it("something nested deeper than allowed", () => {
-    expect(findNonWire(nested(WIRE_DEPTH_MAX + 1))).toMatch(
+    expect(findNonWire(nested(LIMITS.schema.wireDepth + 1))).toMatch(
       /^something nested deeper than 128 at \[0\]\[0\]/,
     );
   });

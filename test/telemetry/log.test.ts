@@ -1,8 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { fault } from "../../src/errors/index.ts";
+import { LIMITS, fault } from "../../src/errors/index.ts";
 import {
-  LOG_LINE_CHARS_MAX,
   createLog,
   createMetricsBlock,
   readMetrics,
@@ -131,7 +130,7 @@ describe("a log record", () => {
       list: Array.from({ length: 60 }, () => 1),
       ...Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`long${index}`, "z".repeat(50_000)])),
     });
-    expect(lines[0]?.length).toBeLessThanOrEqual(LOG_LINE_CHARS_MAX);
+    expect(lines[0]?.length).toBeLessThanOrEqual(LIMITS.telemetry.lineChars);
     expect(last()["message"]).toMatch(/^y+… \(100000 characters\)$/);
     expect(last()["wide"]).toMatchObject({ k49: 49, more: 10 });
     expect((last()["list"] as unknown[]).at(-1)).toBe("[10 more]");

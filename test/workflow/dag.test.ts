@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { buildDag, DAG_LIMITS, unrelated, type Dag, type DagStep } from "../../src/workflow/dag.ts";
+import { LIMITS } from "../../src/errors/index.ts";
+import { buildDag, unrelated, type Dag, type DagStep } from "../../src/workflow/dag.ts";
 
 const step = (stepId: string, ...dependsOn: string[]): DagStep => ({ stepId, dependsOn });
 
@@ -67,7 +68,7 @@ describe("buildDag", () => {
   });
 
   it("says everything that is wrong, one sentence each", () => {
-    const long = "x".repeat(DAG_LIMITS.idChars + 1);
+    const long = "x".repeat(LIMITS.workflow.idChars + 1);
     expect(
       problems(step(""), step("a", "a"), step("a", "zz"), step("a"), step(long), step("\ud800")),
     ).toEqual([
@@ -108,16 +109,16 @@ describe("buildDag", () => {
 
   it("refuses a graph without steps, with too many steps, and with too many edges", () => {
     expect(problems()).toEqual(["it has no steps; at least one is needed"]);
-    const many = Array.from({ length: DAG_LIMITS.steps + 1 }, (_, at) => step(`s${at}`));
+    const many = Array.from({ length: LIMITS.workflow.steps + 1 }, (_, at) => step(`s${at}`));
     expect(problems(...many)).toEqual(["it has 100001 steps; at most 100000 are allowed"]);
-    const names = Array.from({ length: DAG_LIMITS.edges + 1 }, () => "a");
+    const names = Array.from({ length: LIMITS.workflow.edges + 1 }, () => "a");
     expect(problems(step("a"), { stepId: "b", dependsOn: names })).toEqual([
       "its steps name 1000001 dependencies; at most 1000000 are allowed",
     ]);
   });
 
   it("takes a chain of 100,000 steps, and a ring of as many, without running out of stack", () => {
-    const size = DAG_LIMITS.steps;
+    const size = LIMITS.workflow.steps;
     const chain = Array.from({ length: size }, (_, at) =>
       step(`s${at}`, ...(at === 0 ? [] : [`s${at - 1}`])),
     );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { checkDefinition, WORKFLOW_LIMITS } from "../../src/workflow/definition.ts";
+import { LIMITS } from "../../src/errors/index.ts";
+import { checkDefinition } from "../../src/workflow/definition.ts";
 import type { WorkflowDefinition } from "../../src/workflow/workflow.protocol.ts";
 import { step, workflow } from "./kit/definitions.ts";
 
@@ -16,7 +17,9 @@ describe("a definition", () => {
   });
 
   it("is held against the limits, just over and just under", () => {
-    const { idChars, nameChars, tags, tagChars, attempts, timeoutMs, cacheTtlMs, priority } = WORKFLOW_LIMITS;
+    const { idChars, nameChars, tags, tagChars } = LIMITS.workflow;
+    const { attempts, timeoutMs, priority } = LIMITS.queue;
+    const cacheTtlMs = LIMITS.cache.ttlMs;
     const text = (chars: number): string => "x".repeat(chars);
     const at = workflow([step("a", [], { attempts, timeoutMs, cacheTtlMs, priority })], {
       workflowId: text(idChars - 10),
@@ -93,9 +96,9 @@ describe("a definition", () => {
   it("with problems everywhere is told all of them at once, up to a bound", () => {
     const many = Array.from({ length: 300 }, (_, at) => step(`s${at}`, ["nobody"]));
     const found = problems(workflow(many));
-    expect(found.length).toBe(WORKFLOW_LIMITS.problems + 1);
+    expect(found.length).toBe(LIMITS.workflow.problems + 1);
     expect(found.at(-1)).toBe("and 200 more problems");
-    const tooMany = Array.from({ length: WORKFLOW_LIMITS.steps + 1 }, (_, at) => step(`s${at}`));
+    const tooMany = Array.from({ length: LIMITS.workflow.steps + 1 }, (_, at) => step(`s${at}`));
     expect(problems(workflow(tooMany))).toEqual(["it has 100001 steps; at most 100000 are allowed"]);
   });
 

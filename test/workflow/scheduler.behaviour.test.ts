@@ -133,6 +133,16 @@ describe("submitting", () => {
     );
   });
 
+  it("is refused while too many runs are unfinished, and taken when one has ended", async () => {
+    await using kit = new SchedulerKit();
+    kit.liveRunsMax = 1;
+    await kit.start();
+    await kit.submit(CHAIN);
+    await expect(kit.submit({ ...CHAIN, workflowId: "v" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await kit.finish();
+    expect((await kit.submit({ ...CHAIN, workflowId: "v" })).state).toBe("submitted");
+  });
+
   it("asks for the actions again after a failure, and after the queue was away", async () => {
     await using kit = await openKit();
     kit.queue.link.refusals.push({

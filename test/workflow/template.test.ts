@@ -262,7 +262,7 @@ describe("the arguments of a tool", () => {
   it("become a workflow", () => {
     const args = { workflow_id: "w", name: "n", steps: [{ step_id: "a", action: "echo", inputs: { x: 1 } }] };
     const checked = check(toolWorkflowShape, args);
-    expect(checked.value && definitionFromTool(checked.value)).toEqual({
+    expect(checked.problems ?? definitionFromTool(checked.value)).toEqual({
       workflowId: "w",
       name: "n",
       steps: [{ stepId: "a", action: "echo", inputs: { x: 1 }, dependsOn: [] }],

@@ -123,5 +123,11 @@ export const sample = defineTasks({
       return null;
     },
   }),
+  stripsTypes: handler({
+    run: () =>
+      (process as unknown as { moduleLoadList: string[] }).moduleLoadList.some((name) =>
+        name.includes("amaro"),
+      ),
+  }),
   thread: handler({ run: async () => (await import("node:worker_threads")).threadId }),
 });

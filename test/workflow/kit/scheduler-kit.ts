@@ -31,6 +31,7 @@ export class SchedulerKit {
   readonly directory = mkdtempSync(join(tmpdir(), "scheduler-"));
   /** Opens the store of the next life. */
   openStore = openStore;
+  liveRunsMax = 1_000;
   #epoch = 0;
   #actor: FakeActor<Members> | undefined;
   #handlers: HandlersOf<Members> | undefined;
@@ -51,7 +52,10 @@ export class SchedulerKit {
       scheduler: this.turns,
       refs: { queue: this.queue.ref, cache: this.cache.ref },
     });
-    const behaviour = schedulerBehaviourOver({ openStore: (options) => this.openStore(options) });
+    const behaviour = schedulerBehaviourOver({
+      openStore: (options) => this.openStore(options),
+      liveRunsMax: this.liveRunsMax,
+    });
     const init = { directory: this.directory, durability: "committed" as const };
     this.#handlers = await behaviour.setup(this.#actor.context, init);
     return this;

@@ -1,4 +1,4 @@
-/** What a heap orders. The heap owns `slot`: the item's index in it, or `NOWHERE`. */
+/** What a heap orders. An item is in at most one heap, which owns `slot`: the item's index in it, or `NOWHERE`. */
 export interface HeapItem {
   slot: number;
 }
@@ -7,12 +7,13 @@ export interface HeapItem {
 export const NOWHERE = -1;
 
 /**
- * A binary heap whose items know their own place, so that one in the middle can leave without a search.
+ * What comes first: a binary heap whose items know their own place, so that one in the middle leaves at once and
+ * without a search. Where things are replaced more often than they are popped, leftovers never outnumber them.
  *
  * `before` must be a strict total order that does not change while an item is inside: then the order in which items
  * are popped is fully determined by what was inserted, whatever the history. Insert, remove and pop cost O(log n).
  */
-export class TaskHeap<T extends HeapItem> {
+export class IndexedHeap<T extends HeapItem> {
   readonly #items: T[] = [];
   readonly #before: (a: T, b: T) => boolean;
 

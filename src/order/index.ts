@@ -1,0 +1,1 @@
+export { IndexedHeap, NOWHERE, type HeapItem } from "./indexed-heap.ts";
