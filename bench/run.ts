@@ -5,6 +5,7 @@ import { meets, report, table, type Measured } from "./kit/suite.ts";
 /** `npm run bench -- <suite> [--json]`: measures, prints, and keeps the raw samples in `bench/results/`. */
 const SUITES: Readonly<Record<string, () => Promise<{ default: () => Promise<Measured> }>>> = {
   actor: () => import("./actor/actor.bench.ts"),
+  micro: () => import("./micro/micro.bench.ts"),
 };
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false } } });

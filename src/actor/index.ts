@@ -17,5 +17,5 @@ export type {
 export { actor, type ActorContext, type Behaviour, type Setup } from "./behaviour.ts";
 export { Connection, createRef } from "./connection.ts";
 export { LinkClient, type Place } from "./link-client.ts";
-export { checkHandshake, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
+export { checkHandshake, checkMailbox, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
 export { ActorRuntime, threadBells, type ActorServices, type BellOf } from "./runtime.ts";

@@ -106,7 +106,7 @@ export class LinkServer implements Source {
       return;
     }
     if (!(result instanceof Promise)) {
-      if (wantsReply) this.#send(KIND.reply, correlation, result);
+      if (wantsReply) this.#send(KIND.reply, correlation, result, member);
       context.end();
       return;
     }
@@ -114,7 +114,7 @@ export class LinkServer implements Source {
     if (wantsReply) this.#inFlight.set(correlation, context);
     result.then(
       (value: unknown) => {
-        if (wantsReply && this.#settle(correlation, context)) this.#send(KIND.reply, correlation, value);
+        if (wantsReply && this.#settle(correlation, context)) this.#send(KIND.reply, correlation, value, member);
         context.end();
       },
       (error: unknown) => this.#failed(wantsReply, correlation, error, context),

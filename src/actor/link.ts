@@ -28,6 +28,24 @@ export interface Mailbox {
   readonly ringBytes?: number;
 }
 
+/** One caller cannot have more messages on their way than this, whatever is asked for. */
+const MAILBOX_MESSAGES_MAX = 65_536;
+
+/** @throws INVALID_ARGUMENT */
+export function checkMailbox({ messages, ringBytes }: Mailbox): void {
+  if (messages !== undefined && !(Number.isInteger(messages) && messages >= 1 && messages <= MAILBOX_MESSAGES_MAX)) {
+    const allowed = `a whole number from 1 to ${MAILBOX_MESSAGES_MAX}`;
+    throw fault("INVALID_ARGUMENT", { argument: "mailbox.messages", got: String(messages), allowed });
+  }
+  const { sizeBytesMin, sizeBytesMax } = LIMITS.ring;
+  const sound =
+    ringBytes === undefined ||
+    (Number.isInteger(Math.log2(ringBytes)) && ringBytes >= sizeBytesMin && ringBytes <= sizeBytesMax);
+  if (sound) return;
+  const allowed = `a power of two from ${sizeBytesMin} to ${sizeBytesMax} bytes`;
+  throw fault("INVALID_ARGUMENT", { argument: "mailbox.ringBytes", got: String(ringBytes), allowed });
+}
+
 export function handshakeOf(protocol: Protocol): string {
   return `${protocol.fingerprint} ${RING_LAYOUT}`;
 }

@@ -96,7 +96,7 @@ export class Outbound {
       this.#ring.refresh();
       if (this.#ring.outstanding + this.#queue.length >= this.#messagesMax) throw this.#full("messages", this.#messagesMax);
     }
-    const body = this.#encode(payload, message.traceparent);
+    const body = this.#encode(message, payload);
     if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax) {
       // Alone, a message is never too much: the largest that is allowed, with its traceparent, must be sendable.
       const tooMuch = this.#queuedBytes > 0 && this.#queuedBytes + body.length > LIMITS.actor.messageBytes;
@@ -109,7 +109,7 @@ export class Outbound {
 
   /** Sends now, or as soon as there is room. Its users bound how many of these can wait. */
   deliver(message: Message, payload: unknown): void {
-    const body = this.#encode(payload, undefined);
+    const body = this.#encode(message, payload);
     if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax) this.#enqueue(message, body);
     else if (!this.#define() || !this.#put(message, body)) this.#enqueue(message, body);
   }
@@ -167,8 +167,8 @@ export class Outbound {
   }
 
   /** The bytes are valid until the next call. */
-  #encode(payload: unknown, traceparent: string | undefined): Uint8Array {
-    const encoded = payload === undefined ? NOTHING : this.#encodeValue(payload);
+  #encode({ member, traceparent }: Message, payload: unknown): Uint8Array {
+    const encoded = payload === undefined ? NOTHING : this.#encodeValue(payload, member);
     if (encoded.length > LIMITS.actor.messageBytes) {
       throw fault("MESSAGE_TOO_LARGE", {
         actor: this.#callee,
@@ -180,9 +180,9 @@ export class Outbound {
     return Buffer.concat([Buffer.from(traceparent.padEnd(TRACEPARENT_BYTES).slice(0, TRACEPARENT_BYTES), "latin1"), encoded]);
   }
 
-  #encodeValue(payload: unknown): Uint8Array {
+  #encodeValue(payload: unknown, member: number): Uint8Array {
     try {
-      return this.#encoder.encode(payload);
+      return this.#encoder.encode(payload, member);
     } catch (error) {
       const found = findNonWire(payload) ?? "a value";
       throw fault("NOT_A_WIRE_VALUE", { what: `a message for ${this.#callee}`, found }, { cause: error });

@@ -40,16 +40,23 @@ export function parseCommandLine(command: Command, argv: readonly string[]): { o
     strict: false,
     tokens: true,
   });
+  const seen = new Set<string>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
     if (!flag) throw unknownFlag(token.rawName, Object.keys(flags));
     if (flag.type === "string" && (token.value === undefined || token.value === "")) {
-      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "without a value", allowed: `--${token.name} ${flag.value}` });
+      const allowed = `--${token.name} ${flag.value}`;
+      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "without a value", allowed });
     }
     if (flag.type === "boolean" && token.value !== undefined) {
-      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: `given "${token.value}"`, allowed: `--${token.name} alone` });
+      const allowed = `--${token.name} alone`;
+      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: `given "${token.value}"`, allowed });
     }
+    if (flag.type === "string" && flag.multiple !== true && seen.has(token.name)) {
+      throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "given twice", allowed: "one value" });
+    }
+    seen.add(token.name);
   }
   return { operands: positionals, values: values as Values };
 }
@@ -66,8 +73,9 @@ export function textsOf(values: Values, name: string): string[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
 }
 
-function unknownFlag(rawName: string, known: readonly string[]): Error {
-  const nearest = nearestName(rawName.replace(/^-+/, ""), known);
-  const allowed = nearest ? `did you mean --${nearest}?` : known.map((name) => `--${name}`).join(", ");
-  return fault("INVALID_ARGUMENT", { argument: rawName, got: "an unknown option", allowed });
+function unknownFlag(rawName: string, names: readonly string[]): Error {
+  const nearest = nearestName(rawName.replace(/^-+/, ""), names);
+  const others = names.filter((name) => name !== nearest).map((name) => `--${name}`);
+  const known = nearest ? [`--${nearest} (did you mean that?)`, ...others] : others;
+  return fault("UNKNOWN_NAME", { kind: "option", name: rawName, known });
 }

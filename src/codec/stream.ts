@@ -1,5 +1,6 @@
 import { Packr, Unpackr } from "msgpackr";
 import { assert } from "../errors/index.ts";
+import { RecordWriter, Shape } from "./record-writer.ts";
 
 /**
  * MessagePack for one direction of one link, with record structures that both sides share: an object's keys cross
@@ -23,87 +24,70 @@ const DEFINITIONS_BYTES_MAX = 960;
 /** The longest length prefix of a list or a text in MessagePack. */
 const PREFIX_BYTES_MAX = 5;
 
-type Shape = readonly string[];
-
-/**
- * The packer remembers shapes in a tree of keys and keeps notes of its own in it, under this key. An object that has
- * it would be mistaken for such a note, and the shapes of all later objects with it.
- *
- * @see https://github.com/kriszyp/msgpackr/blob/master/pack.js (`transition.__keys__`)
- */
-const KEY_OF_PACKER = "__keys__";
+/** What stands between the keys of a shape in the index of shapes: keys that hold it themselves are spelled out. */
+const BETWEEN_KEYS = "\0";
 
 export class StreamEncoder {
-  readonly #packer: Packr;
-  #shapes: Shape[] = [];
-  #sentShapes = 0;
-  /** What the definitions that wait to be sent will have, at most. */
-  #unsentBytes = 0;
-  #unsentBytesAtStart = 0;
-  #declined = false;
-
-  constructor() {
-    this.#packer = new Packr({
-      structures: [],
-      maxSharedStructures: SHAPES_MAX,
-      saveStructures: (structures: Shape[]) => void (this.#shapes = structures.slice()),
-      shouldShareStructure: (keys: Shape) => this.#shares(keys),
-      useRecords: (value: object) => !Object.hasOwn(value, KEY_OF_PACKER),
-      variableMapSize: true,
-      // An object with a key of that name is data like any other.
-      useToJSON: false,
-    });
-  }
+  readonly #writer = new RecordWriter((keys) => this.#learn(keys));
+  /** Those that have a number, by their keys. */
+  readonly #shapes = new Map<string, Shape>();
+  #learned: Shape[] = [];
+  #sent = 0;
+  /** What the definitions that wait to be sent have, at most. */
+  #unsentBytes = PREFIX_BYTES_MAX;
 
   /**
    * The bytes are valid until the next call.
    *
-   * @throws whatever the packer throws at a value that is no wire value; nothing was learned then
+   * @param place messages of one place (a member of the protocol) tend to have one shape
+   * @throws TypeError, RangeError at a value that is no wire value
    */
-  encode(value: unknown): Uint8Array {
-    this.#unsentBytesAtStart = this.#unsentBytes;
-    this.#declined = false;
-    try {
-      return this.#packer.pack(value);
-    } catch (error) {
-      this.#unsentBytes = this.#unsentBytesAtStart;
-      throw error;
-    }
+  encode(value: unknown, place = 0): Uint8Array {
+    return this.#writer.write(value, place);
   }
 
   /** Are there shapes that the other side has not been sent? */
   get hasDefinitions(): boolean {
-    return this.#shapes.length > this.#sentShapes;
+    return this.#learned.length > this.#sent;
   }
 
   /** The shapes that were learned since the last were sent, encoded. To be sent before the last encoded payload. */
   definitions(): Uint8Array {
-    return plain.pack(this.#shapes.slice(this.#sentShapes));
+    return plain.pack(this.#learned.slice(this.#sent).map(({ keys }) => keys));
   }
 
   /** The definitions are on their way. */
   definitionsSent(): void {
-    this.#sentShapes = this.#shapes.length;
-    this.#unsentBytes = 0;
+    this.#sent = this.#learned.length;
+    this.#unsentBytes = PREFIX_BYTES_MAX;
   }
 
-  /**
-   * Asked once for each new shape. After a refusal the rest of the message learns nothing: the packer would give a
-   * number beyond the shared ones to a refused shape, and once its shared ones are used up, the same number to another.
-   */
-  #shares(keys: Shape): boolean {
-    if (this.#declined) return false;
-    let bytes = PREFIX_BYTES_MAX;
+  #learn(keys: readonly string[]): Shape {
+    const id = `${keys.length}${BETWEEN_KEYS}${keys.join(BETWEEN_KEYS)}`;
+    const known = this.#shapes.get(id);
+    if (known !== undefined) return known;
+    const shape = new Shape(this.#numberFor(keys), keys);
+    if (shape.number >= 0) {
+      this.#learned.push(shape);
+      this.#shapes.set(id, shape);
+    }
+    return shape;
+  }
+
+  /** The next number, unless all are taken or the definition would not fit with those that wait. */
+  #numberFor(keys: readonly string[]): number {
+    if (this.#learned.length >= SHAPES_MAX || keys.some((key) => key.includes(BETWEEN_KEYS))) return -1;
+    let bytes = this.#unsentBytes + PREFIX_BYTES_MAX;
     for (const key of keys) bytes += PREFIX_BYTES_MAX + Buffer.byteLength(key);
-    this.#declined = PREFIX_BYTES_MAX + this.#unsentBytes + bytes > DEFINITIONS_BYTES_MAX;
-    if (!this.#declined) this.#unsentBytes += bytes;
-    return !this.#declined;
+    if (bytes > DEFINITIONS_BYTES_MAX) return -1;
+    this.#unsentBytes = bytes;
+    return this.#learned.length;
   }
 }
 
 export class StreamDecoder {
   readonly #unpacker: Unpackr;
-  #shapes: Shape[] = [];
+  #shapes: Keys[] = [];
   /** Have shapes come since the unpacker last asked? */
   #fresh = false;
   /** The unpacker keeps notes on what it reads from, so the same memory is shown to it as the same object. */
@@ -146,7 +130,9 @@ export class StreamDecoder {
   }
 }
 
-const isShape = (value: unknown): value is Shape =>
+type Keys = readonly string[];
+
+const isShape = (value: unknown): value is Keys =>
   Array.isArray(value) && value.every((key) => typeof key === "string");
 
 /** Definitions themselves are plain lists of lists of keys. */

@@ -5,7 +5,11 @@ import { LIMITS, fault, type Fault } from "../errors/index.ts";
 /** @throws INVALID_ARGUMENT unless it is an integer from `min` to `max`, both included */
 export function checkInteger(argument: string, value: number, min: number, max = Infinity): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw invalidArgument(argument, String(value), `an integer from ${min}${max === Infinity ? "" : ` to ${max}`}`);
+  throw invalidArgument(
+    argument,
+    String(value),
+    `an integer from ${min}${max === Infinity ? "" : ` to ${max}`}`,
+  );
 }
 
 /** @throws INVALID_ARGUMENT unless it is a number from `min` to `max`, both included */
@@ -33,7 +37,8 @@ export const isName = (value: unknown, charsMax: number): value is string =>
   !value.includes("\0");
 
 /** What `isName` demands, for a sentence. */
-export const nameRule = (charsMax: number): string => `1 to ${charsMax} characters of well-formed text without NUL`;
+export const nameRule = (charsMax: number): string =>
+  `1 to ${charsMax} characters of well-formed text without NUL`;
 
 /** @throws INVALID_ARGUMENT unless `isName` accepts it */
 export function checkName(argument: string, value: unknown, charsMax: number): void {
@@ -42,7 +47,9 @@ export function checkName(argument: string, value: unknown, charsMax: number): v
 
 function gotName(value: unknown, charsMax: number): string {
   if (typeof value !== "string") return typeof value;
-  return value.length < 1 || value.length > charsMax ? `${value.length} characters long` : JSON.stringify(value);
+  return value.length < 1 || value.length > charsMax
+    ? `${value.length} characters long`
+    : JSON.stringify(value);
 }
 
 export const invalidArgument = (argument: string, got: string, allowed: string): Fault<"INVALID_ARGUMENT"> =>

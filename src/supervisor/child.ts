@@ -38,7 +38,7 @@ export interface ChildHealth {
 export interface Child {
   /** The word that wakes it, for links; null when it is woken without one. */
   readonly bell: SharedArrayBuffer | null;
-  /** Resolves when setup has finished. @throws DEADLINE_EXCEEDED after `startTimeoutMs`; it still lives then */
+  /** Resolves when setup has finished. When it throws, what is left is to be stopped. @throws DEADLINE_EXCEEDED when it was killed after `startTimeoutMs` */
   start(spec: ChildSpec, epoch: number): Promise<void>;
   /** A caller of this child has come up. */
   accept(link: Link): Promise<void>;

@@ -16,14 +16,25 @@ export class HostEnd implements HostSide {
     this.#onGaveUp = onGaveUp;
   }
 
+  /** Of an actor that has been up: one that is not known here any more has ended for good. */
   ref<M extends Members>(protocol: Protocol<M>, name: string): Ref<M> {
-    return createRef(protocol, this.#connection(name));
+    let connection = this.#connections.get(name);
+    if (!connection) {
+      connection = new Connection(name);
+      connection.down(fault("ACTOR_STOPPED", { actor: name }), true);
+    }
+    return createRef(protocol, connection);
   }
 
   connect(link: Link): void {
     const client = new LinkClient(link, this.#place, this.#bellOf(link.calleeBell, link.callee));
     this.#clients.set(link.id, client);
-    this.#connection(link.callee).up(client);
+    let connection = this.#connections.get(link.callee);
+    if (!connection) {
+      connection = new Connection(link.callee);
+      this.#connections.set(link.callee, connection);
+    }
+    connection.up(client);
   }
 
   disconnect(linkId: number, reason: WireError): void {
@@ -31,12 +42,12 @@ export class HostEnd implements HostSide {
     if (!client) return;
     this.#clients.delete(linkId);
     const why = fromWireError(reason);
-    client.close(why);
+    client.lose(why);
     for (const connection of this.#connections.values()) if (connection.uses(client)) connection.down(why);
   }
 
   dismiss(callee: string, reason: WireError): void {
-    this.#connection(callee).down(fromWireError(reason), true);
+    this.#connections.get(callee)?.down(fromWireError(reason), true);
     // A name may be given to another actor later; refs of this one stay dead.
     this.#connections.delete(callee);
   }
@@ -51,14 +62,5 @@ export class HostEnd implements HostSide {
     for (const connection of this.#connections.values()) connection.down(reason, true);
     this.#clients.clear();
     this.#place.poller.close();
-  }
-
-  #connection(name: string): Connection {
-    let connection = this.#connections.get(name);
-    if (!connection) {
-      connection = new Connection(name);
-      this.#connections.set(name, connection);
-    }
-    return connection;
   }
 }

@@ -1,5 +1,5 @@
 import { ActorRuntime, checkHandshake, type ActorServices, type BellOf, type Link } from "../actor/index.ts";
-import { fault, fromWireError, type WireError } from "../errors/index.ts";
+import { fault, fromWireError, isFault, type WireError } from "../errors/index.ts";
 import { importBehaviour, type Child, type ChildSpec, type OnEnd } from "./child.ts";
 import { Waits } from "./waits.ts";
 
@@ -35,9 +35,14 @@ export class InlineChild implements Child {
     this.#waits = new Waits(name, place.services.clock);
   }
 
-  start(spec: ChildSpec, epoch: number): Promise<void> {
+  async start(spec: ChildSpec, epoch: number): Promise<void> {
     this.#shutdownMs = spec.shutdownMs;
-    return this.#waits.within(spec.startTimeoutMs, "its setup", this.#start(spec, epoch));
+    try {
+      await this.#waits.within(spec.startTimeoutMs, "its setup", this.#start(spec, epoch));
+    } catch (error) {
+      if (isFault(error, "DEADLINE_EXCEEDED")) this.#over();
+      throw error;
+    }
   }
 
   async #start(spec: ChildSpec, epoch: number): Promise<void> {

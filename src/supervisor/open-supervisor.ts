@@ -1,7 +1,8 @@
 import { MessageChannel, Worker } from "node:worker_threads";
-import { handshakeOf, threadBells, type Members, type Protocol, type Ref } from "../actor/index.ts";
+import { handshakeOf, threadBells, type InitOf, type Members, type Protocol, type Ref } from "../actor/index.ts";
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
 import { Presence, ThreadPoller, createBell } from "../ring/index.ts";
+import { assertWire } from "../schema/index.ts";
 import { systemClock } from "../scope/index.ts";
 import { attachMetrics, createMetricsBlock, readMetrics, type MetricsSnapshot } from "../telemetry/index.ts";
 import { SimulatedPlace, childMaker, type Simulation } from "./child-maker.ts";
@@ -14,9 +15,15 @@ import { SUPERVISOR_METHODS, Supervisor, type HostSide, type SupervisorApi } fro
 import { workerModule } from "./worker-module.ts";
 import { threadLog } from "./thread-log.ts";
 
-/** What is asked of a supervisor to start an actor; everything but the module has a default. */
-export type SpawnOptions = Pick<ChildSpec, "module"> &
-  Partial<Omit<ChildSpec, "handshake" | "module" | "metrics" | "slot">>;
+/**
+ * What is asked of a supervisor to start an actor. The module is needed, and `init` where the protocol has one;
+ * everything else has a default.
+ */
+export type SpawnOptions<M extends Members> = Pick<ChildSpec, "module"> &
+  Partial<Omit<ChildSpec, "handshake" | "init" | "metrics" | "module" | "slot">> &
+  InitOption<InitOf<M>>;
+
+type InitOption<I> = [I] extends [void] ? { readonly init?: undefined } : { readonly init: I };
 
 export interface SupervisorSetup {
   /** "thread" (default): on a thread of its own. "host": beside the program, which then must not block. */
@@ -29,15 +36,24 @@ export interface SupervisorSetup {
 
 /** A running supervisor, seen from the program. */
 export interface SupervisorHandle {
-  /** Resolves when the actor's setup has finished. @throws ACTOR_START_FAILED, PROTOCOL_MISMATCH, ALREADY_EXISTS */
-  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions): Promise<Ref<M>>;
+  /**
+   * Resolves when the actor's setup has finished. When it rejects, nothing of the actor is left.
+   *
+   * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE (`init`), ALREADY_EXISTS, PROTOCOL_MISMATCH
+   * @throws ACTOR_START_FAILED when setup throws (its cause is what was thrown) or the module holds no behaviour
+   * @throws DEADLINE_EXCEEDED when setup takes longer than `startTimeoutMs`
+   * @throws ACTOR_STOPPED when the supervisor, or this actor, is stopped meanwhile
+   */
+  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions<M>): Promise<Ref<M>>;
+  /** Ends an actor for good; resolves when nothing of it is left. Then the name is free. @throws UNKNOWN_NAME */
   stopChild(name: string): Promise<void>;
+  /** Ends an actor's life as a crash would; it is restarted. @throws UNKNOWN_NAME */
   kill(name: string): Promise<void>;
   health(): Promise<ChildHealth[]>;
   metrics(): MetricsSnapshot;
-  /** Rejects, when the supervisor gives up or dies. Never resolves. */
+  /** Rejects when the supervisor gives up or dies. Never resolves, and an orderly `close` leaves it pending. */
   readonly failed: Promise<never>;
-  /** Stops every actor and every thread. */
+  /** Stops every actor, last one first, and every thread. Asked again, it waits for the same end. */
   close(): Promise<void>;
 }
 
@@ -61,14 +77,16 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
   return {
     async spawn(protocol, options) {
       const name = options.name ?? protocol.name;
+      // The type depends on the protocol; that it fits has been checked where spawn was called.
+      const { init } = options as { readonly init?: unknown };
+      assertWire(init, `the init of ${name}`);
       const block = createMetricsBlock().buffer;
       blocks.push(block);
-      const ref = end.ref(protocol, name);
       await api.spawn({
         name,
         handshake: handshakeOf(protocol),
         module: options.module,
-        init: options.init,
+        init,
         calls: options.calls ?? [],
         placement: setup.simulation ? "inline" : (options.placement ?? "thread"),
         restart: options.restart ?? "permanent",
@@ -78,9 +96,7 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
         metrics: block,
         slot: ++slots,
       });
-      // The supervisor has told this side of the link; that message may still be on its way.
-      await ref.ready();
-      return ref;
+      return end.ref(protocol, name);
     },
     stopChild: (name) => api.stopChild(name),
     kill: (name) => api.kill(name),
@@ -138,11 +154,9 @@ function beside(parts: Parts): Opened {
 function onThread(parts: Parts): Opened {
   const { end, bell } = hostEnd(parts);
   const control = new MessageChannel();
-  const host = new MessageChannel();
   const { strategy, intensity, presence } = parts;
   const workerData: SupervisorThreadData = {
     control: control.port2,
-    host: host.port2,
     hostBell: bell,
     presence,
     metrics: parts.supervisorBlock,
@@ -152,7 +166,7 @@ function onThread(parts: Parts): Opened {
   const worker = new Worker(workerModule("supervisor"), {
     name: "supervisor",
     workerData,
-    transferList: [control.port2, host.port2],
+    transferList: [control.port2],
     stdout: true,
   });
   worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
@@ -162,21 +176,21 @@ function onThread(parts: Parts): Opened {
     dismiss: (callee, reason) => end.dismiss(callee, reason),
     gaveUp: (reason) => end.gaveUp(reason),
   };
-  exposeControl(told, host.port1);
+  exposeControl(told, control.port1);
   const remote = wrapControl<SupervisorApi>(control.port1, SUPERVISOR_METHODS);
   const exited = Promise.withResolvers<never>();
   exited.promise.catch(() => undefined);
   let why: unknown;
+  let closing: Promise<void> | undefined;
   worker.on("error", (error) => {
     why = error;
   });
   worker.on("exit", () => {
     const reason = fault("ACTOR_STOPPED", { actor: "the system" }, { cause: why });
     control.port1.close();
-    host.port1.close();
     end.close(reason);
     exited.reject(reason);
-    parts.onGaveUp(reason);
+    if (!closing) parts.onGaveUp(reason);
   });
   /** A supervisor that died answers nothing. */
   const answered = <T>(answer: Promise<T>): Promise<T> => Promise.race([answer, exited.promise]);
@@ -187,14 +201,14 @@ function onThread(parts: Parts): Opened {
     health: () => answered(remote.health()),
     stop: () => answered(remote.stop()),
   };
-  const close = async (): Promise<void> => {
+  const stopAll = async (): Promise<void> => {
     const late = Promise.withResolvers<void>();
     const timer = systemClock.at(systemClock.now() + LIMITS.supervisor.closeMs, () => late.resolve());
     await Promise.race([api.stop().catch(() => undefined), late.promise]);
     timer.cancel();
     await worker.terminate();
   };
-  return { api, end, close };
+  return { api, end, close: () => (closing ??= stopAll()) };
 }
 
 function hostEnd({ presence, metrics, onGaveUp }: Parts): { end: HostEnd; bell: SharedArrayBuffer } {

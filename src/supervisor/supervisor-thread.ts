@@ -9,10 +9,11 @@ import { threadLog } from "./thread-log.ts";
 
 /** What the supervisor's thread is born with. */
 export interface SupervisorThreadData {
-  /** The program asks here. */
+  /**
+   * The program asks here, and the supervisor tells: on one channel, so that the news that an actor is up or gone
+   * always comes before the answer to what caused it.
+   */
   readonly control: MessagePort;
-  /** The supervisor tells here. */
-  readonly host: MessagePort;
   readonly hostBell: SharedArrayBuffer;
   readonly presence: SharedArrayBuffer;
   readonly metrics: SharedArrayBuffer;
@@ -33,7 +34,7 @@ export function runSupervisorThread(data: SupervisorThreadData): void {
     clock: systemClock,
     log: threadLog("supervisor"),
     metrics: attachMetrics(data.metrics),
-    host: quiet(wrapControl<HostSide>(data.host, HOST_METHODS)),
+    host: quiet(wrapControl<HostSide>(data.control, HOST_METHODS)),
     hostBell: data.hostBell,
     makeChild: childMaker(data.presence),
   });

@@ -55,7 +55,9 @@ export class Supervisor implements SupervisorApi {
   readonly #links = new Map<number, Link>();
   readonly #starts = new Map<string, PromiseWithResolvers<void>>();
   readonly #stops = new Map<string, PromiseWithResolvers<void>>();
-  /** Lives that nobody else waits for, on their way out. */
+  /** Being stopped; not counted among the living, but they still call others. */
+  readonly #leaving = new Map<string, Child>();
+  /** The ends of lives that were never started. */
   readonly #endings = new Set<Promise<void>>();
   readonly #finished = Promise.withResolvers<void>();
   #linkId = 0;
@@ -98,7 +100,7 @@ export class Supervisor implements SupervisorApi {
 
   async kill(name: string): Promise<void> {
     this.#known(name);
-    await this.#lives.get(name)?.kill();
+    await this.#life(name)?.kill();
   }
 
   async health(): Promise<ChildHealth[]> {
@@ -156,16 +158,16 @@ export class Supervisor implements SupervisorApi {
     for (const callee of spec.calls) if (this.#running.has(callee)) this.#link(spec.name, this.#spec(callee));
     try {
       await life.start(spec, epoch);
-      // Setup may have finished in a life that has ended meanwhile.
-      if (this.#lives.get(spec.name) === life) this.#carryOut(this.#core.ready(spec.name));
     } catch (error) {
       await this.#startFailed(spec.name, life, error);
+      return;
     }
+    // Setup may have finished in a life that has ended meanwhile.
+    if (this.#lives.get(spec.name) === life) this.#carryOut(this.#core.ready(spec.name));
   }
 
   async #startFailed(name: string, life: Child, error: unknown): Promise<void> {
-    // A setup that threw is cleaned up after; one that is late has had its time.
-    await (isFault(error, "DEADLINE_EXCEEDED") ? life.kill() : life.stop());
+    await life.stop();
     // Its death was reported on the way, or whoever stopped it has waited for its end as well.
     if (this.#lives.get(name) !== life) return;
     this.#lives.delete(name);
@@ -178,25 +180,34 @@ export class Supervisor implements SupervisorApi {
     const life = this.#lives.get(name);
     this.#lives.delete(name);
     this.#unlink(name, "callee");
-    await life?.stop();
-    // What it calls was started before it and stops after it, so its cleanups could still call.
+    if (life) {
+      this.#leaving.set(name, life);
+      await life.stop();
+      this.#leaving.delete(name);
+    }
+    // Only now: what it calls was started before it and stops after it, so that its cleanups can still call.
     this.#unlink(name);
     this.#carryOut(this.#core.halted(name));
   }
 
+  /** @param error undefined when it ended itself and well */
   #died(name: string, life: Child, error: unknown): void {
     if (this.#lives.get(name) !== life) return;
-    // While somebody waits for its first start, it has never been up.
-    const started = !this.#starts.has(name);
     this.#lives.delete(name);
     this.#unlink(name);
-    const why = sentenceOf(error);
-    this.#options.log.warn("an actor died", { actor: name, error: toWireError(error) });
-    const reason = started
-      ? fault("UNAVAILABLE", { what: name, why }, { cause: error })
-      : fault("ACTOR_START_FAILED", { actor: name, why }, { cause: error });
     const nowMs = this.#options.clock.now();
-    this.#carryOut(started ? this.#core.crashed(name, reason, nowMs) : this.#core.startFailed(name, reason, nowMs));
+    const why = error === undefined ? "it ended itself" : sentenceOf(error);
+    if (this.#starts.has(name)) {
+      // While somebody waits for its first start, it has never been up.
+      const reason = fault("ACTOR_START_FAILED", { actor: name, why }, { cause: error });
+      this.#carryOut(this.#core.startFailed(name, reason, nowMs));
+    } else if (error === undefined) {
+      this.#carryOut(this.#core.exited(name, nowMs));
+    } else {
+      this.#options.log.warn("an actor died", { actor: name, error: toWireError(error) });
+      const reason = fault("UNAVAILABLE", { what: name, why }, { cause: error });
+      this.#carryOut(this.#core.crashed(name, reason, nowMs));
+    }
   }
 
   #announce(spec: ChildSpec): void {
@@ -211,16 +222,28 @@ export class Supervisor implements SupervisorApi {
 
   #dismiss(name: string, reason: Fault): void {
     this.#unlink(name);
-    void this.#lives.get(name)?.stop();
-    this.#lives.delete(name);
     const wire = toWireError(reason);
     this.#options.host.dismiss(name, wire);
-    for (const other of this.#specs.values()) if (other.calls.includes(name)) void this.#lives.get(other.name)?.dismiss(name, wire);
+    for (const other of this.#specs.values()) {
+      if (other.calls.includes(name)) void this.#life(other.name)?.dismiss(name, wire);
+    }
     this.#specs.delete(name);
     this.#starts.get(name)?.reject(reason);
     this.#starts.delete(name);
-    this.#stops.get(name)?.resolve();
+    const stopped = this.#stops.get(name);
     this.#stops.delete(name);
+    void this.#discard(name).then(() => stopped?.resolve());
+  }
+
+  /** A life that was made ahead of its start, which will not come. Its thread has ended when `stop` resolves. */
+  async #discard(name: string): Promise<void> {
+    const life = this.#lives.get(name);
+    if (!life) return;
+    this.#lives.delete(name);
+    const ending = life.stop();
+    this.#endings.add(ending);
+    await ending;
+    this.#endings.delete(ending);
   }
 
   /** A fresh link between two lives. The callee is told first, but need not have heard it: frames wait in the ring. */
@@ -239,17 +262,21 @@ export class Supervisor implements SupervisorApi {
     else void callerLife?.connect(link);
   }
 
-  /** A life has ended, and with it every link that it was a side of. */
-  #unlink(name: string): void {
+  /** A life has ended, and with it every link that it was a side of, or was `side` of. */
+  #unlink(name: string, side?: "callee"): void {
     this.#running.delete(name);
     for (const link of this.#links.values()) {
-      if (link.caller !== name && link.callee !== name) continue;
+      if (link.callee !== name && (link.caller !== name || side === "callee")) continue;
       this.#links.delete(link.id);
       const reason = toWireError(fault("ACTOR_RESTARTING", { actor: name }));
       const other = link.caller === name ? link.callee : link.caller;
       if (other === HOST) this.#options.host.disconnect(link.id, reason);
-      else void this.#lives.get(other)?.disconnect(link.id, reason);
+      else void this.#life(other)?.disconnect(link.id, reason);
     }
+  }
+
+  #life(name: string): Child | undefined {
+    return this.#lives.get(name) ?? this.#leaving.get(name);
   }
 
   #spec(name: string): ChildSpec {
@@ -261,4 +288,16 @@ export class Supervisor implements SupervisorApi {
   #known(name: string): void {
     this.#spec(name);
   }
+}
+
+/** What would otherwise be found out halfway through a start. @throws INVALID_ARGUMENT */
+function checkSpec({ name, startTimeoutMs, shutdownMs, mailbox }: ChildSpec): void {
+  if (name === HOST || name === "") {
+    const allowed = `a name, and not "${HOST}", which is the program itself`;
+    throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
+  }
+  for (const [argument, ms] of Object.entries({ startTimeoutMs, shutdownMs })) {
+    if (!(ms >= 0)) throw fault("INVALID_ARGUMENT", { argument, got: String(ms), allowed: "0 or more milliseconds" });
+  }
+  checkMailbox(mailbox);
 }

@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import type { Link } from "../actor/index.ts";
-import { LIMITS, fault, sentenceOf, type WireError } from "../errors/index.ts";
+import { LIMITS, fault, isFault, sentenceOf, type WireError } from "../errors/index.ts";
 import { Presence, createBell } from "../ring/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { ACTOR_THREAD_METHODS, type ActorThreadControl, type ActorThreadData } from "./actor-thread.ts";
@@ -52,9 +52,14 @@ export class ThreadChild implements Child {
     this.#worker.on("exit", (code) => this.#end(code));
   }
 
-  start(spec: ChildSpec, epoch: number): Promise<void> {
+  async start(spec: ChildSpec, epoch: number): Promise<void> {
     this.#shutdownMs = spec.shutdownMs;
-    return this.#waits.within(spec.startTimeoutMs, "its setup", this.#remote.start(spec, epoch));
+    try {
+      await this.#waits.within(spec.startTimeoutMs, "its setup", this.#remote.start(spec, epoch));
+    } catch (error) {
+      if (isFault(error, "DEADLINE_EXCEEDED")) await this.#terminate();
+      throw error;
+    }
   }
 
   accept(link: Link): Promise<void> {
@@ -80,12 +85,17 @@ export class ThreadChild implements Child {
   async stop(): Promise<void> {
     this.#wanted = false;
     await this.#waits.within(this.#shutdownMs, "its stop", this.#remote.stop()).catch(() => undefined);
-    await this.kill();
+    await this.#terminate();
   }
 
   async kill(): Promise<void> {
     await this.#worker.terminate();
     await this.#exited.promise;
+  }
+
+  async #terminate(): Promise<void> {
+    this.#wanted = false;
+    await this.kill();
   }
 
   /** To a thread that has died meanwhile, nothing needs to be said. */

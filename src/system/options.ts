@@ -22,7 +22,10 @@ export interface SystemOptions extends SupervisorSetup {
   readonly heapMb?: number;
   /** How long a cancelled handler may take to notice before its thread is terminated; default 5,000. */
   readonly graceMs?: number;
-  /** Directories that `context.path` accepts; default: the working directory and `data`. */
+  /**
+   * Directories, and single files, that `context.path` accepts; they need not exist yet. A handler's relative paths
+   * start at the first. Default: the working directory and `data`.
+   */
   readonly roots?: readonly string[];
 }
 
@@ -38,7 +41,7 @@ export interface ResolvedOptions {
   readonly roots: string[];
 }
 
-/** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made) */
+/** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made), MODULE_INVALID (it is not there) */
 export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   const { data: wanted = ".mcplusplus", tasks = [], durability = "flushed", roots, ...rest } = options;
   const { threads, heapMb, graceMs, ...supervision } = rest;
@@ -52,29 +55,48 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
     heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),
     graceMs: whole("graceMs", graceMs ?? limits.graceMs, 0, limits.graceMsMax),
-    roots: (roots ?? [process.cwd(), ...(data === null ? [] : [data])]).map((root) => realRoot(root)),
+    roots: (roots ?? [process.cwd(), ...(data === null ? [] : [data])]).map((root) => realPath(resolve(root))),
   };
 }
 
+/**
+ * Whether a module can be loaded shows on a handler thread only; that it is missing should not take so long to say.
+ */
 function moduleUrl(module: string | URL): string {
-  if (module instanceof URL) return module.href;
-  return /^file:/.test(module) ? module : pathToFileURL(resolve(module)).href;
+  const url = module instanceof URL ? module : new URL(/^file:/.test(module) ? module : pathToFileURL(resolve(module)));
+  if (url.protocol !== "file:") {
+    throw fault("INVALID_ARGUMENT", { argument: "tasks", got: url.href, allowed: "files: paths or file URLs" });
+  }
+  const path = fileURLToPath(url);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile()) return url.href;
+  throw fault("MODULE_INVALID", { module: path, why: found ? "it is no file" : "there is no such file" });
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: "it is no directory",
+  ENOTDIR: "it lies below a file",
+  EACCES: "permission is denied",
+  EROFS: "its file system is read-only",
+};
 
 function makeDirectory(path: string): string {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return realpathSync(path);
   } catch (error) {
-    throw fault("FILE_UNWRITABLE", { path, why: (error as Error).message }, { cause: error });
+    const why = REASONS[(error as NodeJS.ErrnoException).code ?? ""] ?? sentenceOf(error);
+    throw fault("FILE_UNWRITABLE", { path, why }, { cause: error });
   }
 }
 
-function realRoot(path: string): string {
+/** Links can only hide in what exists: the deepest ancestor that does is made real, the rest is kept. */
+function realPath(path: string): string {
   try {
-    return realpathSync(resolve(path));
-  } catch (error) {
-    throw fault("FILE_UNREADABLE", { path, why: (error as Error).message }, { cause: error });
+    return realpathSync(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPath(above), basename(path));
   }
 }
 

@@ -4,6 +4,7 @@ import { Reference, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
+import { systemClock, type Timer } from "../scope/index.ts";
 import { openBlobs } from "../store/index.ts";
 import { openSupervisor, type ChildHealth, type SpawnOptions, type SupervisorHandle } from "../supervisor/index.ts";
 import type { MetricsSnapshot } from "../telemetry/index.ts";
@@ -72,7 +73,7 @@ export class System {
   }
 
   /** Starts an actor of one's own under the system's supervisor. */
-  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions): Promise<Ref<M>> {
+  spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions<M>): Promise<Ref<M>> {
     return this.#supervisor.spawn(protocol, options);
   }
 
@@ -108,24 +109,27 @@ export class System {
   /**
    * Submits, waits for the end, and returns how it ended: a failed run is an answer, not an exception. Aborting the
    * signal cancels the run and waits until nothing of it executes any more.
+   *
+   * @throws what `submit` throws; CANCELLED when the signal was aborted before the call, and then nothing happened, or
+   *   while the submission was stuck: a run that still comes of it is cancelled as soon as it is there
    */
   async run(workflow: WorkflowInput, { signal, onEvent, onSubmitted }: RunOptions = {}): Promise<RunOutcome> {
     const { workflowId } = workflow;
-    signal?.throwIfAborted();
-    const cancelling = Promise.withResolvers<void>();
-    const onAbort = (): void => {
-      const reason = signal?.reason instanceof Error ? signal.reason.message : "the caller withdrew it";
-      this.cancel(workflowId, { reason }).then(() => cancelling.resolve(), cancelling.reject);
-    };
+    if (signal?.aborted) throw withdrawn(workflowId, signal);
     const watching = new AbortController();
+    const cancelling = Promise.withResolvers<RunStatus>();
+    cancelling.promise.catch(() => watching.abort()); // a run that cannot be cancelled is not waited for
+    const onAbort = (): void => {
+      cancelling.resolve(this.cancel(workflowId, { reason: reasonOf(signal) }));
+    };
+    const submitted = async (): Promise<RunStatus> => {
+      const status = await this.#submitUnlessWithdrawn(workflow, signal);
+      onSubmitted?.(status);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal?.aborted) onAbort();
+      return status;
+    };
     try {
-      const submitted = async (): Promise<RunStatus> => {
-        const status = await this.submit(workflow);
-        onSubmitted?.(status);
-        signal?.addEventListener("abort", onAbort, { once: true });
-        if (signal?.aborted) onAbort();
-        return status;
-      };
       for await (const event of this.#watch(workflowId, watching.signal, submitted)) onEvent?.(event);
       if (signal?.aborted) await cancelling.promise;
       return await this.result(workflowId);
@@ -209,14 +213,45 @@ export class System {
     return this.close();
   }
 
+  /** Modules of handlers may take long to load, or for ever: whoever gives up meanwhile is not kept. */
+  async #submitUnlessWithdrawn(workflow: WorkflowInput, signal: AbortSignal | undefined): Promise<RunStatus> {
+    const submitting = this.submit(workflow);
+    if (!signal) return submitting;
+    const { workflowId } = workflow;
+    const clock = this.#options.supervision.simulation?.clock ?? systemClock;
+    const givenUp = Promise.withResolvers<never>();
+    let timer: Timer | undefined;
+    const onAbort = (): void => {
+      timer = clock.at(clock.now() + SUBMIT_GRACE_MS, () => {
+        givenUp.reject(withdrawn(workflowId, signal));
+        submitting.then(() => this.cancel(workflowId, { reason: reasonOf(signal) })).catch(() => undefined);
+      });
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([submitting, givenUp.promise]);
+    } finally {
+      timer?.cancel();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
   #watch(workflowId: string, signal: AbortSignal, ready: () => Promise<RunStatus>): AsyncGenerator<RunEvent> {
     return watchRun(this.actors.scheduler, workflowId, signal, ready);
   }
 }
 
+function reasonOf(signal: AbortSignal | undefined): string {
+  const reason: unknown = signal?.reason;
+  if (isFault(reason, "CANCELLED") && reason.details.reason) return reason.details.reason;
+  return reason instanceof Error ? reason.message : "the caller withdrew it";
+}
+
+const withdrawn = (workflowId: string, signal: AbortSignal): Error =>
+  fault("CANCELLED", { what: `workflow "${workflowId}"`, reason: reasonOf(signal) }, { cause: signal.reason });
+
 /** "queue could not be started: … is in use" is what its cause says in fewer words and with a code of its own. */
 function innermostStartFailure(error: unknown): unknown {
-  return error instanceof Error && error.message.includes("could not be started") && error.cause instanceof Error
-    ? error.cause
-    : error;
+  if (!isFault(error, "ACTOR_START_FAILED") || !isFault(error.cause) || error.cause.code === "DEFECT") return error;
+  return innermostStartFailure(error.cause);
 }

@@ -1,6 +1,6 @@
 import type { RefOf } from "../actor/index.ts";
 import { unpackValue } from "../codec/index.ts";
-import { isFault } from "../errors/index.ts";
+import { isCancellation, isFault } from "../errors/index.ts";
 import type {
   RunEvent,
   RunResult,
@@ -8,6 +8,7 @@ import type {
   RunStatus,
   Scheduler,
   StepDefinition,
+  StepState,
   WorkflowDefinition,
 } from "../workflow/workflow.protocol.ts";
 import { throughRestarts } from "./through-restarts.ts";
@@ -44,11 +45,13 @@ export function toOutcome({ outputs, ...status }: RunResult): RunOutcome {
   return { status, outputs: Object.fromEntries(decoded) };
 }
 
-const ENDED: ReadonlySet<RunState> = new Set(["completed", "failed", "cancelled"]);
+const RUN_ENDED: ReadonlySet<RunState> = new Set(["completed", "failed", "cancelled"]);
+const STEP_ENDED: ReadonlySet<StepState> = new Set(["completed", "failed", "skipped", "cancelled"]);
 
 /**
  * What happens in a run, until its end, through any number of restarts of the scheduler: when the stream breaks it is
- * taken up again, and the state that was missed is told as one event per step.
+ * taken up again, and the state that was missed is told as one event per step. The end of each step is told once, and
+ * nothing of a step after its end.
  *
  * The caller subscribes before it submits, so `ready` is called once the first subscription stands.
  */
@@ -56,31 +59,46 @@ export async function* watchRun(
   scheduler: RefOf<typeof Scheduler>,
   workflowId: string,
   signal: AbortSignal,
-  ready: () => Promise<unknown>,
+  ready: () => Promise<RunStatus>,
 ): AsyncGenerator<RunEvent> {
-  let first = true;
-  for (;;) {
+  const isNews = newsFilter();
+  const status = (): Promise<RunStatus> =>
+    throughRestarts(scheduler, () => scheduler.call.status({ workflowId }), signal);
+  let ask = ready;
+  while (!signal.aborted) {
     const events = scheduler.on.changed({ signal });
     try {
-      const status = first
-        ? ((await ready()) as RunStatus)
-        : await throughRestarts(scheduler, () => scheduler.call.status({ workflowId }), signal);
-      first = false;
-      yield* eventsOf(status);
-      if (ENDED.has(status.state)) return;
+      const found = await ask();
+      ask = status;
+      yield* eventsOf(found).filter(isNews);
+      if (RUN_ENDED.has(found.state)) return;
       for await (const event of events) {
-        if (event.workflowId !== workflowId) continue;
+        if (event.workflowId !== workflowId || !isNews(event)) continue;
         yield event;
-        if (event.step === null && ENDED.has(event.state)) return;
+        if (event.step === null && RUN_ENDED.has(event.state)) return;
       }
       return; // the signal ended it
     } catch (error) {
+      if (signal.aborted && isCancellation(error)) return;
       if (!isFault(error, "ACTOR_RESTARTING") && !isFault(error, "EVENTS_LOST")) throw error;
-      await scheduler.ready({ signal });
+      await scheduler.ready({ signal }).catch((reason: unknown) => {
+        if (!signal.aborted) throw reason;
+      });
     } finally {
       await events.return?.();
     }
   }
+}
+
+/** Events that were under way while the state was read are older than it, and a state that is read anew repeats. */
+function newsFilter(): (event: RunEvent) => boolean {
+  const ended = new Set<string>();
+  return ({ step }) => {
+    if (step === null) return true;
+    if (ended.has(step.stepId)) return false;
+    if (STEP_ENDED.has(step.state)) ended.add(step.stepId);
+    return true;
+  };
 }
 
 /** A state as the events that would have led to it; sequence 0 says that it was read, not heard. */

@@ -1,10 +1,4 @@
-export {
-  createLog,
-  type Log,
-  type LogFields,
-  type LogLevel,
-  type LogOptions,
-} from "./log.ts";
+export { createLog, type Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
 export {
   METRICS,
   attachMetrics,

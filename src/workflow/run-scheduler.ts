@@ -1,11 +1,11 @@
 import type { MessageContext } from "../actor/index.ts";
 import { LIMITS, assert, fault, isFault } from "../errors/index.ts";
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
+import { checkPage } from "../schema/index.ts";
 import { mayPass, untilAgain } from "./again.ts";
 import { contentKey } from "./content-key.ts";
 import { buildDag } from "./dag.ts";
 import { checkDefinition } from "./definition.ts";
-import { checkPage } from "../schema/index.ts";
 import type { QueueListener } from "./queue-watch.ts";
 import { RunDriver, type RunServices } from "./run-driver.ts";
 import type { CancelRequest } from "./run-effect.ts";

@@ -8,9 +8,11 @@ import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
 
 /**
  * Many threads come and go in these tests. With one cache for all of them hardly any strips types itself, which costs
- * most of a thread's start, and which can crash the process (see `compile-cache.ts`).
+ * most of a thread's start, and which can crash the process (see `compile-cache.ts`). Measuring coverage switches the
+ * cache off, but does not look into threads.
  */
 process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), `mcplusplus-test-compiled-${process.getuid?.() ?? 0}`);
+delete process.env["NODE_DISABLE_COMPILE_CACHE"];
 
 /** A thread's side of the pool in the test's own thread: real slots, a manual clock, messages in a list. */
 export interface AttemptKit {

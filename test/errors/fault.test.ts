@@ -2,7 +2,6 @@ import { pathToFileURL } from "node:url";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { FAULTS, Fault, assert, fault, isCancellation, isFault, sentenceOf } from "../../src/errors/index.ts";
-import { LIMIT_TABLE, type Limit } from "../../src/errors/limits.ts";
 import type * as ours from "../../src/errors/index.ts";
 import { HOSTILE } from "./hostile.ts";
 import { CODES, SAMPLES, sampleOf } from "./sample-details.ts";

@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
 import type { TaskSpec } from "../../src/queue/queue.protocol.ts";
-import {
-  checkCancel,
-  checkPage,
-  checkSpecs,
-  fingerprintOf,
-} from "../../src/queue/task-spec.ts";
+import { checkCancel, checkSpecs, fingerprintOf } from "../../src/queue/task-spec.ts";
 
 const spec = (taskId: string, more: Partial<TaskSpec> = {}): TaskSpec => ({
   taskId,
@@ -68,16 +63,6 @@ describe("a cancel", () => {
     checkCancel(ids, "r".repeat(LIMITS.queue.reasonChars));
     expect(() => checkCancel([...ids, "one more"], "")).toThrow(invalid("taskIds"));
     expect(() => checkCancel([], "r".repeat(LIMITS.queue.reasonChars + 1))).toThrow(invalid("reason"));
-  });
-});
-
-describe("a page", () => {
-  it("is accepted at its limits and refused outside of them", () => {
-    checkPage(0, 1);
-    checkPage(1_000_000, LIMITS.lists.pageItems);
-    expect(() => checkPage(-1, 1)).toThrow(invalid("offset"));
-    expect(() => checkPage(0, 0)).toThrow(invalid("limit"));
-    expect(() => checkPage(0, LIMITS.lists.pageItems + 1)).toThrow(invalid("limit"));
   });
 });
 

@@ -1,11 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
-import {
-  OTHER_TOOLS,
-  type ToolFigures,
-  type ToolMeasurement,
-} from "../../src/router/index.ts";
+import { OTHER_TOOLS, type ToolFigures, type ToolMeasurement } from "../../src/router/index.ts";
 import { RouterCore } from "../../src/router/router.core.ts";
 
 function figuresOf(core: RouterCore, tool: string): ToolFigures | undefined {

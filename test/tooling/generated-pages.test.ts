@@ -25,12 +25,16 @@ describe("the page of errors", () => {
 
 describe("the page of limits", () => {
   const page = limitsText({
-    mailboxMessages: { value: 1024, unit: "messages", means: "a | b" },
-    restarts: { value: 5, unit: "restarts", means: "c", option: "intensity.restarts" },
+    actor: { mailboxMessages: { value: 1024, unit: "messages", means: "a | b" } },
+    supervisor: { restarts: { value: 5, unit: "restarts", means: "c", option: "intensity.restarts" } },
   });
 
   it("shows value, unit and meaning, and escapes what would end a cell", () => {
     expect(page).toContain("| `mailboxMessages` | 1,024 | messages | a \\| b | fixed |");
+  });
+
+  it("has a table of its own for each room", () => {
+    expect(page.match(/^## .*$/gm)).toEqual(["## actor", "## supervisor"]);
   });
 
   it("names the option that overrides a limit", () => {
