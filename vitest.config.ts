@@ -8,6 +8,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     execArgv: ["--conditions=mcplusplus-source"],
+    setupFiles: ["test/kit/compile-cache.ts"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     coverage: {

@@ -24,9 +24,21 @@ function conditionIsSet() {
   return given.indexOf(condition) !== -1 || given.indexOf(condition.replace("=", " ")) !== -1;
 }
 
+/**
+ * Types are stripped once and not in every thread anew. That halves the start, and threads that come and go while
+ * others strip can crash the process (see src/compute/compile-cache.ts). This thread is told directly, the threads
+ * that it starts inherit the variable.
+ */
+function keepStrippedTypes() {
+  if (process.env.NODE_COMPILE_CACHE) return;
+  process.env.NODE_COMPILE_CACHE = path.join(ROOT, "node_modules", ".cache", "mcplusplus");
+  require("module").enableCompileCache(process.env.NODE_COMPILE_CACHE);
+}
+
 function start() {
   // The sources come first: a clone must never run a build that is older than they are.
   var fromSource = fs.existsSync(SOURCE);
+  if (fromSource) keepStrippedTypes();
   if (fromSource && !conditionIsSet()) {
     say(
       'task modules that import "mcplusplus" are not found this way in a clone: use `npm start` or `npm run mcplusplus --`',

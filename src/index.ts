@@ -1,6 +1,7 @@
 export { openSystem } from "./system/open-system.ts";
 export type {
   ActorName,
+  Actors,
   CancelOptions,
   RunOptions,
   RunOutcome,
@@ -9,21 +10,35 @@ export type {
   SystemOptions,
   WorkflowInput,
 } from "./system/index.ts";
+export type { RunEvent, RunState, RunStatus, StepState, StepStatus } from "./workflow/workflow.protocol.ts";
 
 export { defineTasks, handler } from "./compute/define-tasks.ts";
-export type { TaskContext } from "./compute/index.ts";
+export type { Handler, TaskContext, Tasks } from "./compute/index.ts";
 
 export { actor, call, cast, event, init, protocol } from "./actor/index.ts";
-export type { ActorContext, Behaviour, CallOptions, MessageContext, Protocol, Ref, RefOf } from "./actor/index.ts";
+export type {
+  ActorContext,
+  Behaviour,
+  CallOptions,
+  CallsOf,
+  CastsOf,
+  EventsOf,
+  MessageContext,
+  Protocol,
+  Ref,
+  RefOf,
+  Setup,
+  SubscribeOptions,
+} from "./actor/index.ts";
+export type { Intensity, Placement, Simulation, SpawnOptions, Strategy } from "./supervisor/index.ts";
 
 export { withScope, failAfter, moveOnAfter } from "./scope/index.ts";
-export type { Clock, Random, Scope, ScopeOptions, Timer } from "./scope/index.ts";
+export type { Clock, Random, Scheduler, Scope, ScopeOptions, Timer } from "./scope/index.ts";
 
 export { FAULTS, LIMITS, Fault, fault, isCancellation, isFault } from "./errors/index.ts";
 export type { FaultCode, FaultDetails, WireError } from "./errors/index.ts";
 
-export { Reference } from "./codec/index.ts";
+export { Reference, packValue, unpackValue } from "./codec/index.ts";
 export type { Wire } from "./schema/index.ts";
 
-export { dagPicture } from "./workflow/picture.ts";
-export type { RunEvent, RunState, RunStatus, StepState, StepStatus } from "./workflow/workflow.protocol.ts";
+export { dagPicture, type DagPictureOptions } from "./workflow/index.ts";

@@ -57,7 +57,7 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       const { error } = this.#end;
       // An iterator that has failed is done, like a generator that has thrown.
       this.#end = {};
-      if (error !== undefined) throw error;
+      if (error !== undefined) throw error as Error;
       return { value: undefined, done: true };
     }
     const reader = Promise.withResolvers<IteratorResult<T>>();

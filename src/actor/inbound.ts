@@ -1,6 +1,7 @@
 import { FLAG, FRAME_HEADER_BYTES, KIND, StreamDecoder, TRACEPARENT_BYTES, readFrameHeader, type FrameHeader } from "../codec/index.ts";
 import { LIMITS, assert } from "../errors/index.ts";
 import { RingReader, type Bell } from "../ring/index.ts";
+import { METRICS, type MetricsBlock } from "../telemetry/index.ts";
 
 /** A message as it came; `payload` is undefined when there was none. Valid during the call only. */
 export interface Received extends Readonly<FrameHeader> {
@@ -15,6 +16,7 @@ const FRAMES_PER_TURN = 128;
 export class Inbound {
   readonly #ring: RingReader;
   readonly #bell: Bell;
+  readonly #metrics: MetricsBlock;
   readonly #decoder = new StreamDecoder();
   readonly #header = {
     kind: KIND.cast as FrameHeader["kind"],
@@ -31,7 +33,8 @@ export class Inbound {
   #partialBytes = 0;
 
   /** @param bell the writer's: rung when it waits for room */
-  constructor(ring: SharedArrayBuffer, bell: Bell) {
+  constructor(ring: SharedArrayBuffer, bell: Bell, metrics: MetricsBlock) {
+    this.#metrics = metrics;
     this.#ring = new RingReader(ring);
     this.#bell = bell;
   }
@@ -41,20 +44,25 @@ export class Inbound {
   }
 
   /** Hands over at most `FRAMES_PER_TURN` messages in order, and gives their room back. */
-  poll(handle: (received: Received) => void): number {
-    let frames = 0;
+  poll(handle: (received: Received) => void): void {
+    let messages = 0;
+    let bytes = 0;
     try {
-      while (frames < FRAMES_PER_TURN) {
+      for (let frame = 0; frame < FRAMES_PER_TURN; frame++) {
         const offset = this.#ring.next();
         if (offset < 0) break;
-        frames++;
-        if (this.#decode(offset)) handle(this.#header);
+        bytes += this.#ring.sizeBytes;
+        if (this.#decode(offset)) {
+          messages++;
+          handle(this.#header);
+        }
         if (this.#ring.unreleasedBytes * 4 > this.#ring.capacityBytes) this.#release();
       }
     } finally {
       this.#release();
+      this.#metrics.count(METRICS.messagesReceived, messages);
+      this.#metrics.count(METRICS.bytesReceived, bytes);
     }
-    return frames;
   }
 
   #release(): void {

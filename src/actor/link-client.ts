@@ -50,7 +50,7 @@ export class LinkClient implements Source {
       messagesMax: link.mailboxMessages,
       metrics: place.metrics,
     });
-    this.#inbound = new Inbound(link.replies, calleeBell);
+    this.#inbound = new Inbound(link.replies, calleeBell, place.metrics);
     place.poller.add(this);
   }
 
@@ -63,8 +63,7 @@ export class LinkClient implements Source {
   }
 
   poll(): void {
-    const frames = this.#inbound.poll(this.#receive);
-    this.#place.metrics.count(METRICS.messagesReceived, frames);
+    this.#inbound.poll(this.#receive);
     this.#outbound.pump();
     this.#outbound.flush();
   }

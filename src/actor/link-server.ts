@@ -1,5 +1,5 @@
 import { KIND, type Kind } from "../codec/index.ts";
-import { LIMITS, assert, fault, isFault, toWireError } from "../errors/index.ts";
+import { LIMITS, assert, fault, isCancellation, isFault, toWireError } from "../errors/index.ts";
 import type { Bell, Source } from "../ring/index.ts";
 import type { Timer } from "../scope/index.ts";
 import { METRICS } from "../telemetry/index.ts";
@@ -37,7 +37,7 @@ export class LinkServer implements Source {
   constructor(link: Link, callee: Callee, callerBell: Bell) {
     this.#link = link;
     this.#callee = callee;
-    this.#inbound = new Inbound(link.requests, callerBell);
+    this.#inbound = new Inbound(link.requests, callerBell, callee.metrics);
     this.#outbound = new Outbound({
       ring: link.replies,
       bell: callerBell,
@@ -53,8 +53,7 @@ export class LinkServer implements Source {
   }
 
   poll(): void {
-    const frames = this.#inbound.poll(this.#receive);
-    this.#callee.metrics.count(METRICS.messagesReceived, frames);
+    this.#inbound.poll(this.#receive);
     this.#outbound.pump();
     this.#outbound.flush();
   }
@@ -127,7 +126,11 @@ export class LinkServer implements Source {
     // The echo of a cancellation that the handler let through is no defect.
     const echo = context.aborted && !isFault(error) && error instanceof Error && error.name === "AbortError";
     context.end();
-    if (isFault(error) || echo) return;
+    if (isFault(error) || echo) {
+      // No caller hears of a cast that failed, so it must at least be seen in the count.
+      if (!wantsReply && !isCancellation(error)) this.#callee.metrics.count(METRICS.castsFailed);
+      return;
+    }
     this.#outbound.flush();
     this.#callee.crash(error);
   }

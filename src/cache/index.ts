@@ -1,2 +1,2 @@
-export { Cache, type CacheLookup, type CacheStats } from "./cache.protocol.ts";
+export { Cache } from "./cache.protocol.ts";
 export { cacheBehaviour } from "./cache.behaviour.ts";

@@ -28,7 +28,10 @@ export interface Command {
 export const COMMON_FLAGS: Flags = { help: { type: "boolean", help: "show this help" } };
 
 /** @throws INVALID_ARGUMENT in words about the command line, not about a parser */
-export function parseCommandLine(command: Command, argv: readonly string[]): { operands: string[]; values: Values } {
+export function parseCommandLine(
+  command: Command,
+  argv: readonly string[],
+): { operands: string[]; values: Values } {
   const flags = { ...COMMON_FLAGS, ...command.flags };
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { type, multiple = false }]) => [name, { type, multiple }]),
@@ -45,7 +48,7 @@ export function parseCommandLine(command: Command, argv: readonly string[]): { o
     if (token.kind !== "option") continue;
     const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
     if (!flag) throw unknownFlag(token.rawName, Object.keys(flags));
-    if (flag.type === "string" && (token.value === undefined || token.value === "")) {
+    if (flag.type === "string" && !hasValue(token)) {
       const allowed = `--${token.name} ${flag.value}`;
       throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "without a value", allowed });
     }
@@ -71,6 +74,17 @@ export function textOf(values: Values, name: string): string | undefined {
 export function textsOf(values: Values, name: string): string[] {
   const value = values[name];
   return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+}
+
+/** A flag in the place of a value means that the value was forgotten; one that looks like a flag is written `--f=--x`. */
+function hasValue({
+  value,
+  inlineValue,
+}: {
+  value?: string | undefined;
+  inlineValue?: boolean | undefined;
+}): boolean {
+  return value !== undefined && value !== "" && (inlineValue === true || !value.startsWith("--"));
 }
 
 function unknownFlag(rawName: string, names: readonly string[]): Error {

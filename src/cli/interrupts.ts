@@ -7,7 +7,10 @@ import { fault } from "../errors/index.ts";
 const SAME_MS = 500;
 
 /** Ctrl-C and termination as an abort signal. The second Ctrl-C ends the program at once. */
-export function openInterrupts(tell: (text: string) => void): { readonly signal: AbortSignal; close(): void } {
+export function openInterrupts(tell: (text: string) => void): {
+  readonly signal: AbortSignal;
+  close(): void;
+} {
   const controller = new AbortController();
   let firstMs = 0;
   const onSignal = (name: NodeJS.Signals): void => {

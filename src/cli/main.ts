@@ -19,7 +19,9 @@ const COMMANDS: readonly Command[] = [runCommand, mcpCommand];
 export async function main(argv: readonly string[]): Promise<number> {
   const [name = "help", ...rest] = argv;
   // Whoever reads our output may stop reading (`| head`); the work goes on, and nobody is left to tell.
-  process.stdout.on("error", ignoreBrokenPipe);
+  if (!process.stdout.listeners("error").includes(ignoreBrokenPipe)) {
+    process.stdout.on("error", ignoreBrokenPipe);
+  }
   try {
     if (name === "--version" || name === "version") return say(version());
     if (name === "help" || name === "--help" || name === "-h")
@@ -29,14 +31,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (values["help"] === true) return say(helpOf(command));
     return await command.run(operands, values);
   } catch (error) {
-    if (rest.includes("--json")) say(JSON.stringify(failureOf(error)));
+    if (name === runCommand.name && rest.includes("--json")) say(JSON.stringify(failureOf(error)));
     if (!isCancellation(error)) process.stderr.write(`mcplusplus: ${sentenceFor(error)}\n`);
     if (!isFault(error) && !isCancellation(error) && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
     return exitCodeOf(error);
-  } finally {
-    process.stdout.off("error", ignoreBrokenPipe);
   }
 }
 

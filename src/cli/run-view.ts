@@ -1,4 +1,5 @@
 import type { RunEvent, RunStatus, StepStatus } from "../workflow/workflow.protocol.ts";
+import { oneLine } from "./failure.ts";
 
 /** Shows a run while it goes on. */
 export interface RunView {
@@ -21,7 +22,8 @@ const SYMBOLS: Readonly<Record<StepStatus["state"], string>> = {
 
 const BAR_CELLS = 20;
 
-export const seconds = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`);
+export const seconds = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 
 function durationOf({ startedAtMs, endedAtMs }: StepStatus): number | null {
   return startedAtMs === null || endedAtMs === null ? null : endedAtMs - startedAtMs;
@@ -29,11 +31,17 @@ function durationOf({ startedAtMs, endedAtMs }: StepStatus): number | null {
 
 /** What a step has come to, in a few words. */
 function wordsOf(step: StepStatus): string {
+  const { state, cached, progress, error } = step;
   const duration = durationOf(step);
-  if (step.state === "completed") return step.cached ? "from cache" : duration === null ? "done" : seconds(duration);
-  if (step.state === "running") return `${"█".repeat(Math.round(step.progress * BAR_CELLS)).padEnd(BAR_CELLS, "░")} ${Math.round(step.progress * 100)} %`;
-  if (step.error) return `${step.state}: ${step.error.message}`;
-  return step.state;
+  if (state === "completed") return cached ? "from cache" : duration === null ? "done" : seconds(duration);
+  if (state === "running") {
+    const bar = "█".repeat(Math.round(progress * BAR_CELLS)).padEnd(BAR_CELLS, "░");
+    return `${bar} ${Math.round(progress * 100)} %`;
+  }
+  if (!error) return state;
+  // "skipped: it was cancelled: …" says it twice.
+  const { reason } = error.details;
+  return `${state}: ${oneLine(error.code === "CANCELLED" && typeof reason === "string" ? reason : error.message)}`;
 }
 
 /** For a pipe: one plain line when a step starts and one when it ends. */
@@ -47,7 +55,9 @@ export function plainView(write: (text: string) => void): RunView {
       if (!step || step.state === "pending" || step.state === "ready") return;
       if (shown.get(step.stepId) === step.state) return;
       shown.set(step.stepId, step.state);
-      write(`${SYMBOLS[step.state]} ${step.stepId} ${step.state === "running" ? "started" : wordsOf(step)}\n`);
+      write(
+        `${SYMBOLS[step.state]} ${oneLine(step.stepId)} ${step.state === "running" ? "started" : wordsOf(step)}\n`,
+      );
     },
     note(text) {
       write(`${text}\n`);
@@ -59,19 +69,32 @@ export function plainView(write: (text: string) => void): RunView {
 /** Redraws at most this often. */
 const FRAME_MS = 50;
 
-/** For a terminal: one line per step, redrawn in place. */
-export function liveView(write: (text: string) => void, columns: () => number): RunView {
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** For a terminal: one line per step, redrawn in place. What does not fit on the screen is counted. */
+export function liveView(write: (text: string) => void, size: () => TerminalSize): RunView {
   let steps: StepStatus[] = [];
   let progress = 0;
   let drawnLines = 0;
   let timer: NodeJS.Timeout | undefined;
   const draw = (): void => {
     timer = undefined;
-    const width = Math.max(...steps.map(({ stepId }) => stepId.length), 8);
-    const lines = steps.map((step) => cut(`  ${SYMBOLS[step.state]} ${step.stepId.padEnd(width)}  ${wordsOf(step)}`, columns()));
-    lines.push(cut(`  ${Math.round(progress * 100)} % of ${steps.length} steps`, columns()));
+    const { columns, rows } = size();
+    // The cursor cannot go up past the first row, so the drawing must be lower than the screen.
+    const shown = worthShowing(steps, Math.max(1, rows - 3));
+    const width = Math.max(...shown.map(({ stepId }) => stepId.length), 8);
+    const lines = shown.map(
+      (step) => `  ${SYMBOLS[step.state]} ${oneLine(step.stepId).padEnd(width)}  ${wordsOf(step)}`,
+    );
+    const hidden = steps.length - shown.length;
+    const rest = hidden > 0 ? `, ${hidden} of them not shown` : "";
+    lines.push(`  ${Math.round(progress * 100)} % of ${steps.length} steps${rest}`);
     const up = drawnLines > 0 ? `\x1b[${drawnLines}A` : "";
-    write(up + lines.map((line) => `\x1b[2K${line}\n`).join(""));
+    // A drawing with fewer lines than the last one leaves nothing of it below.
+    write(`${up}${lines.map((line) => `\x1b[2K${cut(line, columns)}\n`).join("")}\x1b[0J`);
     drawnLines = lines.length;
   };
   const redraw = (): void => {
@@ -80,7 +103,7 @@ export function liveView(write: (text: string) => void, columns: () => number): 
   return {
     begin(status) {
       steps = [...status.steps];
-      write(`${status.name} (${status.workflowId})\n`);
+      write(`${oneLine(status.name)} (${status.workflowId})\n`);
       draw();
     },
     tell(event) {
@@ -90,19 +113,44 @@ export function liveView(write: (text: string) => void, columns: () => number): 
       redraw();
     },
     note(text) {
-      write(`\x1b[2K${text}\n`);
+      // Above the drawing, which is made anew below it.
+      write(`${drawnLines > 0 ? `\x1b[${drawnLines}A\x1b[0J` : ""}${text}\n`);
       drawnLines = 0;
-      redraw();
+      if (steps.length > 0) draw();
     },
     end() {
       clearTimeout(timer);
+      timer = undefined;
       if (steps.length > 0) draw();
+      // What comes after the end is not drawn over.
+      steps = [];
+      drawnLines = 0;
     },
   };
+}
+
+const IMPORTANCE: Readonly<Record<StepStatus["state"], number>> = {
+  running: 0,
+  failed: 1,
+  ready: 2,
+  pending: 3,
+  cancelled: 4,
+  skipped: 5,
+  completed: 6,
+};
+
+/** At most `room` steps in their order: those that run, then those that failed, then those to come. */
+function worthShowing(steps: readonly StepStatus[], room: number): readonly StepStatus[] {
+  if (steps.length <= room) return steps;
+  const chosen = new Set(
+    steps.toSorted((one, other) => IMPORTANCE[one.state] - IMPORTANCE[other.state]).slice(0, room),
+  );
+  return steps.filter((step) => chosen.has(step));
 }
 
 /** For `--json`: standard output belongs to the summary. */
 export const silentView: RunView = { begin() {}, tell() {}, note() {}, end() {} };
 
 /** A wrapped line would break the redrawing. */
-const cut = (line: string, columns: number): string => (line.length < columns ? line : `${line.slice(0, columns - 2)}…`);
+const cut = (line: string, columns: number): string =>
+  line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;

@@ -254,5 +254,9 @@ function sameKeys(known: readonly string[], keys: readonly string[]): boolean {
   return true;
 }
 
-/** Everything else, spelled out: self-contained, so that it can stand inside of what this writer writes. */
-const plainPacker = new Packr({ useRecords: false, useToJSON: false });
+/**
+ * Everything else, spelled out: self-contained, so that it can stand inside of what this writer writes. Asked for each
+ * object whether it be a record, it never makes one; told once for all, it would write numbers as the bytes that are
+ * records to the reader of this stream.
+ */
+const plainPacker = new Packr({ useRecords: () => false, variableMapSize: true, useToJSON: false });

@@ -1,1 +1,1 @@
-export { openStdioServer, type StdioServer } from "./stdio-server.ts";
+export { openStdioServer } from "./stdio-server.ts";

@@ -24,6 +24,7 @@ export type AttemptRequest = Omit<RunRequest, "timeoutMs"> & { readonly timeoutM
 export class Handlers {
   readonly #options: HandlersOptions;
   #pool: ComputePool | null = null;
+  #closing: Promise<void> | null = null;
   #described: Promise<ReadonlyMap<string, HandlerInfo>> | null = null;
   /** The latest description failed. A module may be repaired, so whoever asks for it has it made anew. */
   #broken = false;
@@ -66,8 +67,10 @@ export class Handlers {
     if (!this.#preparing.delete(taskId)) this.#pool?.cancel(taskId, { graceMs });
   }
 
-  async close(graceMs: number): Promise<void> {
-    await this.#pool?.close({ graceMs });
+  /** Further calls wait for the first. */
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#pool?.close({ graceMs }) ?? Promise.resolve();
+    return this.#closing;
   }
 
   /** The handler's own time-out, else the queue's. */

@@ -110,6 +110,8 @@ function assemble(
         onProgress: (taskId, fraction, message) => engine.progressed(taskId, fraction, message),
       }),
   });
+  // A dead thread takes its handler threads with it; those of a killed inline queue have to be ended.
+  context.atExit(() => void handlers.close(0));
   const engine = new QueueEngine(core, rows, handlers, context, init);
   return { engine, core, rows, handlers };
 }

@@ -1,8 +1,2 @@
-export {
-  OTHER_TOOLS,
-  Router,
-  type RouterStats,
-  type ToolFigures,
-  type ToolMeasurement,
-} from "./router.protocol.ts";
+export { OTHER_TOOLS, Router, type ToolFigures, type ToolMeasurement } from "./router.protocol.ts";
 export { routerBehaviour } from "./router.behaviour.ts";

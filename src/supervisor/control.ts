@@ -28,18 +28,16 @@ export function exposeControl<T extends Api<T>>(api: T, port: MessagePort): void
       }
     };
   }
-  Comlink.expose(outcomes, port as unknown as Comlink.Endpoint);
+  Comlink.expose(outcomes, port);
 }
 
 /** @param methods the names that may be called; Comlink itself would invent any */
 export function wrapControl<T extends Api<T>>(port: MessagePort, methods: readonly (keyof T & string)[]): Remote<T> {
-  const outcomes = Comlink.wrap<Record<string, (...args: unknown[]) => Promise<Outcome>>>(
-    port as unknown as Comlink.Endpoint,
-  );
+  const outcomes = Comlink.wrap<Record<string, (...args: unknown[]) => Promise<Outcome>>>(port);
   const remote: Record<string, (...args: unknown[]) => Promise<unknown>> = {};
   for (const name of methods) {
     remote[name] = async (...args) => {
-      const outcome = (await outcomes[name]?.(...args)) as Outcome;
+      const outcome = await outcomes[name]?.(...args);
       if ("error" in outcome) throw fromWireError(outcome.error);
       return outcome.ok;
     };

@@ -21,7 +21,7 @@ export interface SupervisorThreadData {
   readonly intensity: Intensity;
 }
 
-export const HOST_METHODS = ["connect", "disconnect", "dismiss", "gaveUp"] as const;
+const HOST_METHODS = ["connect", "disconnect", "dismiss", "gaveUp"] as const;
 
 /**
  * The supervisor on its own thread: a blocked event loop in the program stops no restart and no lease. Actors' threads

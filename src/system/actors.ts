@@ -24,7 +24,10 @@ export interface Actors {
 /** Starts the six; their threads load side by side, their setups run in order. */
 export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
   const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
-  const at = (name: ActorName): { module: string; name: string } => ({ name, module: workerModule(`${name}.actor`).href });
+  const at = (name: ActorName): { module: string; name: string } => ({
+    name,
+    module: workerModule(`${name}.actor`).href,
+  });
   const [cache, queue, scheduler, peers, bootstrap, router] = await Promise.all([
     supervisor.spawn(Cache, {
       ...at("cache"),
@@ -36,7 +39,11 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
       // Running handlers get their grace, and then the stores are closed.
       shutdownMs: graceMs + 5_000,
     }),
-    supervisor.spawn(Scheduler, { ...at("scheduler"), init: { directory, durability }, calls: ["queue", "cache"] }),
+    supervisor.spawn(Scheduler, {
+      ...at("scheduler"),
+      init: { directory, durability },
+      calls: ["queue", "cache"],
+    }),
     supervisor.spawn(PeerRegistry, at("peer-registry")),
     supervisor.spawn(Bootstrap, at("bootstrap")),
     supervisor.spawn(Router, at("router")),

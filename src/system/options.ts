@@ -1,8 +1,8 @@
-import { mkdirSync, realpathSync } from "node:fs";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { LIMITS, fault } from "../errors/index.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import { checkInteger } from "../schema/index.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
 
@@ -45,17 +45,22 @@ export interface ResolvedOptions {
 export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   const { data: wanted = ".mcplusplus", tasks = [], durability = "flushed", roots, ...rest } = options;
   const { threads, heapMb, graceMs, ...supervision } = rest;
-  const data = wanted === null ? null : makeDirectory(resolve(wanted));
   const limits = LIMITS.compute;
-  return {
+  const checked = {
     supervision,
-    data,
-    durability: data === null ? "memory" : durability,
     modules: tasks.map(moduleUrl),
     threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
     heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),
     graceMs: whole("graceMs", graceMs ?? limits.graceMs, 0, limits.graceMsMax),
-    roots: (roots ?? [process.cwd(), ...(data === null ? [] : [data])]).map((root) => realPath(resolve(root))),
+  };
+  // Last: a call that is wrong leaves no directory behind.
+  const data = wanted === null ? null : makeDirectory(resolve(wanted));
+  const allowed = roots ?? [process.cwd(), ...(data === null ? [] : [data])];
+  return {
+    ...checked,
+    data,
+    durability: data === null ? "memory" : durability,
+    roots: allowed.map((root) => realPath(resolve(root))),
   };
 }
 
@@ -63,9 +68,14 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
  * Whether a module can be loaded shows on a handler thread only; that it is missing should not take so long to say.
  */
 function moduleUrl(module: string | URL): string {
-  const url = module instanceof URL ? module : new URL(/^file:/.test(module) ? module : pathToFileURL(resolve(module)));
+  const url =
+    module instanceof URL ? module : new URL(/^file:/.test(module) ? module : pathToFileURL(resolve(module)));
   if (url.protocol !== "file:") {
-    throw fault("INVALID_ARGUMENT", { argument: "tasks", got: url.href, allowed: "files: paths or file URLs" });
+    throw fault("INVALID_ARGUMENT", {
+      argument: "tasks",
+      got: url.href,
+      allowed: "files: paths or file URLs",
+    });
   }
   const path = fileURLToPath(url);
   const found = statSync(path, { throwIfNoEntry: false });

@@ -1,12 +1,17 @@
 import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
-import { LIMITS, fault } from "../errors/index.ts";
+import { LIMITS, fault, isFault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
 import { systemClock, type Timer } from "../scope/index.ts";
 import { openBlobs } from "../store/index.ts";
-import { openSupervisor, type ChildHealth, type SpawnOptions, type SupervisorHandle } from "../supervisor/index.ts";
+import {
+  openSupervisor,
+  type ChildHealth,
+  type SpawnOptions,
+  type SupervisorHandle,
+} from "../supervisor/index.ts";
 import type { MetricsSnapshot } from "../telemetry/index.ts";
 import type { RunEvent, RunStatus, RunSummary } from "../workflow/workflow.protocol.ts";
 import { ACTORS, spawnActors, type ActorName, type Actors } from "./actors.ts";
@@ -42,6 +47,9 @@ export type { Actors };
 const CANCEL_MARGIN_MS = 15_000;
 /** What the first question for the actions may take: a handler thread starts and loads the task modules. */
 const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
+
+/** Between the withdrawal of a run and the end of the wait for a submission that is under way. */
+const SUBMIT_GRACE_MS = 1_000;
 
 /**
  * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried
@@ -103,7 +111,9 @@ export class System {
   submit(workflow: WorkflowInput): Promise<RunStatus> {
     const { scheduler } = this.actors;
     const definition = toDefinition(workflow);
-    return throughRestarts(scheduler, () => scheduler.call.submit({ definition }, { timeoutMs: LOAD_MODULES_MS }));
+    return throughRestarts(scheduler, () =>
+      scheduler.call.submit({ definition }, { timeoutMs: LOAD_MODULES_MS }),
+    );
   }
 
   /**
@@ -156,13 +166,20 @@ export class System {
   }
 
   /** Resolves when no step of the run executes any more. */
-  cancel(workflowId: string, { reason = "cancelled by the caller", force = false }: CancelOptions = {}): Promise<RunStatus> {
+  cancel(
+    workflowId: string,
+    { reason = "cancelled by the caller", force = false }: CancelOptions = {},
+  ): Promise<RunStatus> {
     const { scheduler } = this.actors;
     const timeoutMs = this.#options.graceMs + CANCEL_MARGIN_MS;
-    return throughRestarts(scheduler, () => scheduler.call.cancel({ workflowId, reason, force }, { timeoutMs }));
+    return throughRestarts(scheduler, () =>
+      scheduler.call.cancel({ workflowId, reason, force }, { timeoutMs }),
+    );
   }
 
-  list(page: { readonly offset?: number; readonly limit?: number } = {}): Promise<{ runs: RunSummary[]; total: number }> {
+  list(
+    page: { readonly offset?: number; readonly limit?: number } = {},
+  ): Promise<{ runs: RunSummary[]; total: number }> {
     const { scheduler } = this.actors;
     const { offset = 0, limit = 50 } = page;
     return throughRestarts(scheduler, () => scheduler.call.list({ offset, limit }));
@@ -248,10 +265,15 @@ function reasonOf(signal: AbortSignal | undefined): string {
 }
 
 const withdrawn = (workflowId: string, signal: AbortSignal): Error =>
-  fault("CANCELLED", { what: `workflow "${workflowId}"`, reason: reasonOf(signal) }, { cause: signal.reason });
+  fault(
+    "CANCELLED",
+    { what: `workflow "${workflowId}"`, reason: reasonOf(signal) },
+    { cause: signal.reason },
+  );
 
 /** "queue could not be started: … is in use" is what its cause says in fewer words and with a code of its own. */
 function innermostStartFailure(error: unknown): unknown {
-  if (!isFault(error, "ACTOR_START_FAILED") || !isFault(error.cause) || error.cause.code === "DEFECT") return error;
+  if (!isFault(error, "ACTOR_START_FAILED") || !isFault(error.cause) || error.cause.code === "DEFECT")
+    return error;
   return innermostStartFailure(error.cause);
 }

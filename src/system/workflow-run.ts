@@ -14,8 +14,9 @@ import type {
 import { throughRestarts } from "./through-restarts.ts";
 
 /** A workflow as a program writes it; what is left out has a default. */
-export interface WorkflowInput
-  extends Partial<Pick<WorkflowDefinition, "onFailure" | "priority" | "tags" | "metadata" | "name">> {
+export interface WorkflowInput extends Partial<
+  Pick<WorkflowDefinition, "onFailure" | "priority" | "tags" | "metadata" | "name">
+> {
   /** 1 to 256 characters, unique for as long as the run is kept. */
   readonly workflowId: string;
   readonly steps: readonly (Pick<StepDefinition, "stepId" | "action"> & Partial<StepDefinition>)[];
@@ -107,7 +108,11 @@ function eventsOf(status: RunStatus): RunEvent[] {
   const common = { workflowId, sequence: 0, state, progress, message: null };
   const steps = status.steps.filter((step) => step.state !== "pending");
   return [
-    ...steps.map((step) => ({ ...common, step, atMs: step.endedAtMs ?? step.startedAtMs ?? status.submittedAtMs })),
+    ...steps.map((step) => ({
+      ...common,
+      step,
+      atMs: step.endedAtMs ?? step.startedAtMs ?? status.submittedAtMs,
+    })),
     { ...common, step: null, atMs: status.endedAtMs ?? status.startedAtMs ?? status.submittedAtMs },
   ];
 }

@@ -98,6 +98,7 @@ export const METRICS = Object.freeze({
     "1",
     "Calls whose deadline passed before the reply came.",
   ),
+  castsFailed: counter("casts_failed", "1", "Casts whose handler failed, of which no caller hears."),
   eventsLost: counter("events_lost", "1", "Events dropped, because a subscriber read too slowly."),
   restarts: counter("restarts", "1", "Actors started again after a crash."),
   storeCommits: counter("store_commits", "1", "Transactions committed, each a batch of units of work."),

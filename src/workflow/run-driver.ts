@@ -2,7 +2,7 @@ import type { RefOf } from "../actor/index.ts";
 import type { Cache } from "../cache/cache.protocol.ts";
 import { isFault, toWireError, type Fault } from "../errors/index.ts";
 import type { Queue, TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
-import type { Log } from "../telemetry/index.ts";
+import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
 import { mayPass, untilAgain, type Patience } from "./again.ts";
 import { endOf, type CancelRequest, type Effect, type StepEnd } from "./run-effect.ts";
 import { readRunTasks } from "./run-tasks.ts";
@@ -15,6 +15,7 @@ export interface RunServices extends Patience {
   readonly cache: RefOf<typeof Cache>;
   readonly rows: RunRows;
   readonly log: Log;
+  readonly metrics: MetricsBlock;
   emit(event: RunEvent): void;
   /** The run has ended, and its end is on disk. */
   onEnded(workflowId: string): void;
@@ -323,7 +324,9 @@ export class RunDriver {
   async #lookUpOne(stepId: string, key: string): Promise<void> {
     const output = await this.#cachedOutput(stepId, key);
     this.#lookingUp -= 1;
-    if (!this.#services.signal.aborted) this.#perform(this.core.cacheAnswered(stepId, output, this.#nowMs()));
+    if (this.#services.signal.aborted) return;
+    if (output !== null) this.#services.metrics.count(METRICS.stepsReused);
+    this.#perform(this.core.cacheAnswered(stepId, output, this.#nowMs()));
   }
 
   /** A hit counts once its bytes are on disk: no task exists from which they could be read again. */

@@ -35,12 +35,12 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
       metrics,
       log,
     });
-    context.atExit(() => void store.close());
+    context.atExit(() => store.abandon());
     context.defer(() => store.close());
     const rows = new RunRows(store);
     const queue = context.ref(Queue);
     const emit = context.emit.changed;
-    const parts = { queue, cache: context.ref(Cache), rows, clock, signal, log, emit };
+    const parts = { queue, cache: context.ref(Cache), rows, clock, signal, log, metrics, emit };
     const scheduler = new RunScheduler(parts, services.liveRunsMax);
     context.reportHealth(() => ({ liveRuns: scheduler.liveRuns }));
 

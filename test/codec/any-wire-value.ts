@@ -43,7 +43,11 @@ const unsignedZero = (number: number): number => (number === 0 ? 0 : number);
 
 const anyLeaf = fc.oneof(
   fc.constantFrom(null, undefined, true, false, NaN, Infinity, -Infinity),
+  // Around where the encoding of a number changes.
+  fc.integer({ min: -140, max: 270 }),
   fc.integer(),
+  fc.integer({ min: 2 ** 16 - 2, max: 2 ** 16 + 2 }),
+  fc.integer({ min: 2 ** 31 - 2, max: 2 ** 32 + 2 }),
   fc.maxSafeInteger(),
   fc.double().map(unsignedZero),
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
@@ -57,6 +61,16 @@ const objectOf = (value: fc.Arbitrary<unknown>): fc.Arbitrary<object> =>
   fc.uniqueArray(fc.tuple(anyKey, value), { selector: ([key]) => key, maxLength: 12 }).map(
     // By definition, not by assignment: a key may be one that assignment treats in its own way.
     (entries) => Object.fromEntries(entries.filter(([key]) => key !== "__proto__")),
+  );
+
+/** Many objects with the same keys in the same order, and whatever values. */
+export const anyUniformObjects: fc.Arbitrary<object[]> = fc
+  .uniqueArray(anyKey, { minLength: 1, maxLength: 6 })
+  .map((keys) => keys.filter((key) => key !== "__proto__"))
+  .chain((keys) =>
+    fc
+      .array(fc.tuple(...keys.map(() => anyLeaf)), { minLength: 70, maxLength: 90 })
+      .map((rows) => rows.map((row) => Object.fromEntries(keys.map((key, index) => [key, row[index]])))),
   );
 
 /** Everything that can cross a thread, nested. */

@@ -3,8 +3,9 @@ import { fault } from "../../../src/errors/index.ts";
 import { Counter } from "./counter.protocol.ts";
 
 /** The tests' actor: a little of everything. */
-export default actor(Counter, ({ emit, reportHealth }, { limit }) => {
+export default actor(Counter, ({ emit, epoch, reportHealth }, { limit, gate }) => {
   let total = 0;
+  let met: { name: string; tell: (names: string[]) => void }[] = [];
   const notes: string[] = [];
   const aborted: string[] = [];
   reportHealth(() => ({ total }));
@@ -16,6 +17,7 @@ export default actor(Counter, ({ emit, reportHealth }, { limit }) => {
     },
     total: () => total,
     echo: (message) => message,
+    bytes: ({ count }) => new Uint8Array(count).fill(7),
     reset() {
       total = 0;
     },
@@ -31,14 +33,41 @@ export default actor(Counter, ({ emit, reportHealth }, { limit }) => {
         });
       }),
     aborted: () => aborted,
+    meet: ({ name, size }) =>
+      new Promise((tell) => {
+        met.push({ name, tell });
+        if (met.length < size) return;
+        for (const each of met) each.tell(met.map((other) => other.name));
+        met = [];
+      }),
     trace: (_, { traceparent }) => traceparent ?? null,
+    who: (_, { caller }) => caller,
+    epoch: () => epoch,
     fail({ how }) {
-      if (how === "fault") throw fault("UNAVAILABLE", { what: "the counter", why: "a test says so" });
-      if (how === "defect") throw new RangeError("a bug");
-      return (() => 1) as unknown as number;
+      if (how === "late") return Promise.reject(new RangeError("a bug"));
+      if (how === "fault") {
+        const cause = new RangeError("underneath");
+        throw fault("UNAVAILABLE", { what: "the counter", why: "a test says so" }, { cause });
+      }
+      if (how === "function") return (() => 1) as unknown as number;
+      throw new RangeError("a bug");
     },
-    exit() {
-      process.exit(7);
+    explode({ how }) {
+      if (how === "fault") throw fault("UNAVAILABLE", { what: "the counter", why: "a test says so" });
+      throw new RangeError("a bug");
+    },
+    exit({ code }) {
+      process.exit(code);
+    },
+    hold() {
+      if (!gate) return;
+      const words = new Int32Array(gate.buffer);
+      Atomics.store(words, 1, 1);
+      Atomics.notify(words, 1);
+      Atomics.wait(words, 0, 0);
+    },
+    emit({ count }) {
+      for (let sent = 0; sent < count; sent++) emit.tick();
     },
   };
 });
