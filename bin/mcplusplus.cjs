@@ -8,7 +8,8 @@ var fs = require("fs");
 var path = require("path");
 var url = require("url");
 
-var NEEDED_MAJOR = 24;
+var isNewEnough = require("./node-version.cjs");
+
 var ROOT = path.join(__dirname, "..");
 var SOURCE = path.join(ROOT, "src", "cli", "main.ts");
 var BUILT = path.join(ROOT, "dist", "src", "cli", "main.js");
@@ -60,20 +61,11 @@ function start() {
     );
 }
 
-if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
-  process.stderr.write(
-    "mcplusplus needs Node " +
-      NEEDED_MAJOR +
-      " or newer; this is " +
-      process.version +
-      ": install a newer Node, or " +
-      "run it once with `" +
-      ["npx", "-p", "node@" + NEEDED_MAJOR, "-p", "mcplusplus", "mcplusplus"]
-        .concat(process.argv.slice(2))
-        .join(" ") +
-      "`\n",
+function adviceFor(neededMajor) {
+  var words = ["npx", "-p", "node@" + neededMajor, "-p", "mcplusplus", "mcplusplus"].concat(
+    process.argv.slice(2),
   );
-  process.exitCode = 1;
-} else {
-  start();
+  return "install a newer Node, or run it once with `" + words.join(" ") + "`";
 }
+
+if (isNewEnough(adviceFor)) start();

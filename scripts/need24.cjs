@@ -4,16 +4,6 @@
  */
 "use strict";
 
-const NEEDED_MAJOR = 24;
-
-if (Number(process.versions.node.split(".")[0]) < NEEDED_MAJOR) {
-  process.stderr.write(
-    "mcplusplus needs Node " +
-      NEEDED_MAJOR +
-      " or newer; this is " +
-      process.version +
-      ": run `npm ci` with install " +
-      "scripts allowed (it brings the pinned Node), or put a newer Node first in PATH\n",
-  );
-  process.exitCode = 1;
-}
+require("../bin/node-version.cjs")(function () {
+  return "run `npm ci` with install scripts allowed (it brings the pinned Node), or put a newer Node first in PATH";
+});

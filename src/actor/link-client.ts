@@ -160,7 +160,7 @@ export class LinkClient implements Source {
    */
   lose(reason: Fault): void {
     if (this.#closed) return;
-    while (this.#inbound.poll(this.#receive) > 0);
+    while (this.#inbound.ready()) this.#inbound.poll(this.#receive);
     this.close(reason);
   }
 

@@ -30,23 +30,29 @@ type Only<Checks extends readonly boolean[]> = false extends Checks[number]
   ? [notAWireValue: { readonly "this type cannot cross a thread": never }]
   : [];
 
-/** A request with exactly one reply. The caller waits for it, and it always ends: with a deadline, at the latest. */
-export function call<P = void, R = void>(..._: Only<[Crosses<P>, Crosses<R>]>): CallMember<P, R> {
+// NoInfer: within `protocol({ … })` the compiler would guess the parameters from what a protocol may hold at most.
+
+/**
+ * A request with exactly one reply. The caller waits for it, and it always ends: with a deadline, at the latest.
+ *
+ * @see https://www.erlang.org/doc/apps/stdlib/gen_server.html (call, cast)
+ */
+export function call<P = void, R = void>(..._: Only<[Crosses<P>, Crosses<R>]>): CallMember<NoInfer<P>, NoInfer<R>> {
   return { kind: "call" };
 }
 
-/** A message without a reply. It can be refused when the mailbox is full. */
-export function cast<P = void>(..._: Only<[Crosses<P>]>): CastMember<P> {
+/** A message without a reply, at most once: refused when the mailbox is full, lost when the actor dies before it reads. */
+export function cast<P = void>(..._: Only<[Crosses<P>]>): CastMember<NoInfer<P>> {
   return { kind: "cast" };
 }
 
-/** A stream from the actor to whoever subscribed. */
-export function event<P = void>(..._: Only<[Crosses<P>]>): EventMember<P> {
+/** A stream from the actor to whoever subscribed, in the order of emission, from the subscription on. */
+export function event<P = void>(..._: Only<[Crosses<P>]>): EventMember<NoInfer<P>> {
   return { kind: "event" };
 }
 
 /** What the actor's setup is given at each (re)start. A protocol has at most one, under the key `init`. */
-export function init<P = void>(..._: Only<[Crosses<P>]>): InitMember<P> {
+export function init<P = void>(..._: Only<[Crosses<P>]>): InitMember<NoInfer<P>> {
   return { kind: "init" };
 }
 
@@ -64,8 +70,9 @@ export interface Protocol<M extends Members = Members> {
 /**
  * Declares what can be asked of an actor.
  *
- * @param name kebab-case, unique within a system
- * @throws INVALID_ARGUMENT never: a malformed protocol is a defect and throws a TypeError at import
+ * @param name kebab-case, at most 63 characters, unique within a system
+ * @param members what `call`, `cast`, `event` and `init` return, by name; at most 65,535
+ * @throws a TypeError, at import, for a malformed protocol: that is a defect, not a fault
  */
 export function protocol<const M extends Members>(
   name: string,
@@ -104,12 +111,20 @@ export interface CallOptions {
 
 type Arguments<P, Options> = [P] extends [void] ? [params?: undefined, options?: Options] : [params: P, options?: Options];
 
-/** `ref.call`: one function per call member; it waits for the reply. */
+/**
+ * `ref.call`: one function per call member; it waits for the reply. A fault of the handler rejects it as it was thrown.
+ *
+ * It rejects with MAILBOX_FULL, MESSAGE_TOO_LARGE or NOT_A_WIRE_VALUE when nothing was sent; with DEADLINE_EXCEEDED,
+ * CANCELLED, ACTOR_RESTARTING, ACTOR_STOPPED or DEFECT when the handler may have run, in part or whole.
+ */
 export type CallsOf<M> = {
   readonly [K in KeysOf<M, "call">]: (...args: Arguments<ParamsOf<M[K]>, CallOptions>) => Promise<ResultOf<M[K]>>;
 };
 
-/** `ref.cast`: one function per cast member; false means the mailbox was full and nothing was sent. */
+/**
+ * `ref.cast`: one function per cast member; false means that nothing was sent, because the mailbox is full or the actor
+ * is not up: `writable` tells when to try again. It throws MESSAGE_TOO_LARGE or NOT_A_WIRE_VALUE.
+ */
 export type CastsOf<M> = {
   readonly [K in KeysOf<M, "cast">]: (...args: [ParamsOf<M[K]>] extends [void] ? [] : [params: ParamsOf<M[K]>]) => boolean;
 };
@@ -121,7 +136,10 @@ export interface SubscribeOptions {
   readonly buffer?: number;
 }
 
-/** `ref.on`: one function per event member; iterating subscribes, leaving the loop unsubscribes. */
+/**
+ * `ref.on`: one function per event member; the call subscribes, leaving the loop unsubscribes. The loop throws
+ * EVENTS_LOST when its reader is too slow, and ACTOR_RESTARTING or ACTOR_STOPPED when the actor's life ends.
+ */
 export type EventsOf<M> = {
   readonly [K in KeysOf<M, "event">]: (options?: SubscribeOptions) => AsyncIterableIterator<ParamsOf<M[K]>>;
 };

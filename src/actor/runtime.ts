@@ -98,8 +98,7 @@ export class ActorRuntime<M extends Members = Members> {
       const made = Promise.try(setup, this.#context(), init as never);
       this.#setUp = made.catch(() => undefined);
       const handlers = await made;
-      const byName = handlers as Record<string, (params: unknown, context: MessageContext) => unknown>;
-      this.#handlers = protocol.order.map((name) => (Object.hasOwn(byName, name) ? byName[name] : undefined));
+      this.#handlers = inWireOrder(protocol, handlers as Readonly<Record<string, Handler>>);
     } catch (error) {
       throw fault("ACTOR_START_FAILED", { actor: this.#name, why: sentenceOf(error) }, { cause: error });
     }
@@ -268,6 +267,22 @@ export class ActorRuntime<M extends Members = Members> {
     }
     return emit as EmittersOf<M>;
   }
+}
+
+type Handler = (params: unknown, context: MessageContext) => unknown;
+
+/**
+ * By member number. The compiler has seen to it that none is missing; what it does not look for is one too many, such
+ * as one whose member was given another name.
+ */
+function inWireOrder(protocol: Protocol, handlers: Readonly<Record<string, Handler>>): (Handler | undefined)[] {
+  const takesMessages = (name: string): boolean => ["call", "cast"].includes(protocol.members[name]?.kind ?? "");
+  const own = (name: string): Handler | undefined => (Object.hasOwn(handlers, name) ? handlers[name] : undefined);
+  const missing = protocol.order.filter((name) => takesMessages(name) && typeof own(name) !== "function");
+  const tooMany = Object.keys(handlers).filter((name) => !takesMessages(name));
+  assert(missing.length === 0, `the behaviour of ${protocol.name} has no handler for ${missing.join(", ")}`);
+  assert(tooMany.length === 0, `the protocol ${protocol.name} has no call or cast ${tooMany.join(", ")}`);
+  return protocol.order.map(own);
 }
 
 /** A clock whose timers die with the actor. */

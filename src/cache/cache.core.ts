@@ -1,6 +1,7 @@
 import { LIMITS, assert } from "../errors/index.ts";
 import { IndexedHeap, NOWHERE, type HeapItem } from "../order/index.ts";
 import { checkInteger, checkName, invalidArgument } from "../schema/index.ts";
+import type { CacheStats } from "./cache.protocol.ts";
 import { RecencyList, type Linked } from "./recency-list.ts";
 
 export interface CacheBounds {
@@ -169,15 +170,7 @@ export class CacheCore {
     }
   }
 
-  get counts(): {
-    readonly entries: number;
-    readonly sizeBytes: number;
-    readonly hits: number;
-    readonly misses: number;
-    readonly evictions: number;
-    readonly expired: number;
-    readonly broken: number;
-  } {
+  get counts(): Omit<CacheStats, "durability"> {
     const { evicted: evictions, expired, broken } = this.#drops;
     return {
       entries: this.#byKey.size,

@@ -12,14 +12,17 @@ export interface OutDirectory {
 /** Looking for what was written ends after so many entries, so that `--out /` does not take minutes. */
 const ENTRIES_MAX = 20_000;
 
-/** @throws FILE_UNWRITABLE when nothing can be written there; nothing is created yet */
-export function openOutDirectory(path: string): OutDirectory {
+/**
+ * @param except a directory whose files are no results, wherever it lies
+ * @throws FILE_UNWRITABLE when nothing can be written there; nothing is created yet
+ */
+export function openOutDirectory(path: string, except: string): OutDirectory {
   checkWritable(path);
-  const before = versions(path);
+  const before = versions(path, resolve(except));
   return {
     path,
     written: () =>
-      [...versions(path)]
+      [...versions(path, resolve(except))]
         .filter(([file, version]) => before.get(file) !== version)
         .map(([file]) => file)
         .toSorted(),
@@ -51,7 +54,7 @@ function checkWritable(path: string): void {
 }
 
 /** Every file below, with what changes when it is written. Hidden ones are left out: half-written files are hidden. */
-function versions(directory: string): Map<string, string> {
+function versions(directory: string, except: string): Map<string, string> {
   const found = new Map<string, string>();
   const open = [directory];
   for (let entries = 0; open.length > 0;) {
@@ -60,7 +63,7 @@ function versions(directory: string): Map<string, string> {
       if ((entries += 1) > ENTRIES_MAX) return found;
       if (entry.name.startsWith(".")) continue;
       const path = join(at, entry.name);
-      if (entry.isDirectory()) open.push(path);
+      if (entry.isDirectory() && resolve(path) !== except) open.push(path);
       const stat = entry.isFile() ? statSync(path, { bigint: true, throwIfNoEntry: false }) : undefined;
       if (stat) found.set(path, `${stat.ino}/${stat.size}/${stat.mtimeNs}`);
     }

@@ -108,10 +108,10 @@ async function prepare(path: string, values: Values): Promise<Plan> {
   const threads = threadsOf(textOf(values, "threads"));
   const template = parseTemplate(await read(path), path);
   const parameters = runParameters(textsOf(values, "param"), textOf(values, "out"), template);
-  const out = openOutDirectory(parameters.out);
+  const data = textOf(values, "data") ?? DATA_DEFAULT;
+  const out = openOutDirectory(parameters.out, data);
   const pageModule = textOf(values, "page");
   const page = pageModule === undefined ? undefined : await loadPage(pageModule);
-  const data = textOf(values, "data") ?? DATA_DEFAULT;
   const roots = [process.cwd(), data, out.path, ...parameters.named, ...textsOf(values, "root")];
   return {
     template,

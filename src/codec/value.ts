@@ -23,6 +23,7 @@ export class Reference {
     this.path = path;
   }
 
+  /** A part of it: keys and indices from here on. Reads nothing, so the part need not exist. */
   at(...path: readonly (string | number)[]): Reference {
     return new Reference(this.sha256, this.sizeBytes, [...this.path, ...path]);
   }

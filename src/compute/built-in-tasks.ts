@@ -1,9 +1,7 @@
 import { fault } from "../errors/index.ts";
+import { TIMER_MS_MAX } from "../scope/index.ts";
 import { defineTasks, handler } from "./define-tasks.ts";
 import type { TaskContext } from "./task-context.ts";
-
-/** Node's timers take no longer delay; `sleep` waits in pieces. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The actions that are there without any module. */
 export const BUILT_IN_TASKS = defineTasks({
@@ -38,6 +36,7 @@ export const BUILT_IN_TASKS = defineTasks({
 
 async function wait(ms: number, { signal, checkpoint }: TaskContext): Promise<void> {
   let leftMs = ms;
+  // In pieces, because timers take no longer delay.
   do {
     checkpoint();
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -18,6 +18,7 @@ const row = <D>(entry: Row<D>): Row<D> => entry;
 
 const seconds = (ms: number): string => `${ms / 1000} s`;
 
+/** By code: what it means, whether a retry may help, and its sentence. */
 export const FAULTS = {
   // --- every room -----------------------------------------------------------------------------------------------
   INVALID_ARGUMENT: row<{ argument: string; got: string; allowed: string }>({
@@ -257,5 +258,7 @@ export const FAULTS = {
   }),
 } as const;
 
+/** What callers match on; no release gives a code another meaning. */
 export type FaultCode = keyof typeof FAULTS;
+/** What a fault of this code says beside its sentence. */
 export type FaultDetails<C extends FaultCode> = (typeof FAULTS)[C] extends Row<infer D> ? D : never;

@@ -43,6 +43,12 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
   }
 }
 
+/**
+ * Makes, and does not throw, the fault of a code.
+ *
+ * @param details what the code's row declares; its sentence is made of them
+ * @param options.errors the failures that it stands for, for code `SEVERAL`
+ */
 export function fault<C extends FaultCode>(
   code: C,
   details: FaultDetails<C>,

@@ -2,6 +2,7 @@ export { deadlineOf } from "./running-scope.ts";
 export { linkSignals } from "./link-signals.ts";
 export type { Scope, ScopeOptions, ShieldOptions } from "./scope.ts";
 export {
+  TIMER_MS_MAX,
   systemClock,
   systemRandom,
   systemScheduler,

@@ -9,6 +9,7 @@ export interface Timer {
   cancel(): void;
 }
 
+/** Time. `systemClock` is the real one. */
 export interface Clock {
   /**
    * Monotonic milliseconds with an arbitrary origin that is the same in every thread of this process (unlike
@@ -23,6 +24,7 @@ export interface Clock {
   at(atMs: number, run: () => void): Timer;
 }
 
+/** Chance. Not for secrets. */
 export interface Random {
   /** A number from 0 (included) to 1 (excluded). */
   next(): number;
@@ -33,8 +35,8 @@ export interface Scheduler {
   schedule(run: () => void): void;
 }
 
-/** Longest delay that Node's timers take. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** Longest delay that Node's timers take; a longer one would end at once. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** `performance.now()` starts anew in each thread but is the cheapest clock; the offset puts it on one scale. */
 const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();

@@ -11,14 +11,20 @@ import { advance, childTable, type StateOf, type childMachine } from "../lifecyc
  * @see https://www.erlang.org/doc/apps/stdlib/supervisor.html (strategies, restart types, intensity)
  */
 
+/**
+ * Whom the crash of one child restarts: it alone (the default), every child, or it and those that were started after
+ * it.
+ */
 export type Strategy = "one_for_one" | "one_for_all" | "rest_for_one";
 /** permanent: always; transient: only after a crash; temporary: never. */
 export type RestartType = "permanent" | "transient" | "temporary";
 export type ChildState = StateOf<typeof childMachine>;
 
+/** How much crashing is borne. */
 export interface Intensity {
-  /** More restarts than this within the period, and the supervisor gives up; 0 = never restart. */
+  /** More restarts than this within the period, and the supervisor gives up; 0 = never restart. Default 5. */
   readonly restarts: number;
+  /** Milliseconds; default 10,000. */
   readonly periodMs: number;
 }
 

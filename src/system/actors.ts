@@ -12,6 +12,7 @@ import type { ResolvedOptions } from "./options.ts";
 export const ACTORS = ["cache", "queue", "scheduler", "peer-registry", "bootstrap", "router"] as const;
 export type ActorName = (typeof ACTORS)[number];
 
+/** Refs of the six. They survive restarts. */
 export interface Actors {
   readonly cache: RefOf<typeof Cache>;
   readonly queue: RefOf<typeof Queue>;

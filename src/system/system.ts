@@ -20,8 +20,9 @@ import { throughRestarts } from "./through-restarts.ts";
 import { toDefinition, toOutcome, watchRun, type RunOutcome, type WorkflowInput } from "./workflow-run.ts";
 
 export interface CancelOptions {
+  /** Becomes part of the error of every step; default "cancelled by the caller". */
   readonly reason?: string;
-  /** Terminates running handlers at once instead of after their grace. */
+  /** Terminates running handlers at once instead of after their grace; default false. */
   readonly force?: boolean;
 }
 
@@ -80,19 +81,29 @@ export class System {
     }
   }
 
-  /** Starts an actor of one's own under the system's supervisor. */
+  /**
+   * Starts an actor of one's own under the system's supervisor, which restarts it when it crashes. Resolves when its
+   * setup has finished; when it rejects, nothing of the actor is left.
+   *
+   * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE (`init`), ALREADY_EXISTS (the name), PROTOCOL_MISMATCH,
+   *   ACTOR_START_FAILED (its cause is what setup threw), DEADLINE_EXCEEDED, ACTOR_STOPPED
+   */
   spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions<M>): Promise<Ref<M>> {
     return this.#supervisor.spawn(protocol, options);
   }
 
-  /** Ends an actor that `spawn` started, for good. */
+  /**
+   * Ends an actor that `spawn` started, for good. Resolves when nothing of it is left; then its name is free.
+   *
+   * @throws INVALID_ARGUMENT for one of the six, UNKNOWN_NAME
+   */
   async stopActor(name: string): Promise<void> {
     if (!(ACTORS as readonly string[]).includes(name)) return this.#supervisor.stopChild(name);
     const allowed = "an actor that spawn started: the six of the system stop with it";
     throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
   }
 
-  /** Ends an actor's life as a crash would, for drills; it is restarted. */
+  /** Ends an actor's life as a crash would, for drills; it is restarted. @throws UNKNOWN_NAME */
   kill(name: ActorName | (string & {})): Promise<void> {
     return this.#supervisor.kill(name);
   }
@@ -149,23 +160,34 @@ export class System {
     }
   }
 
-  /** What happens in a run that has been submitted, from its present state to its end. */
+  /**
+   * What happens in a run that has been submitted, from its present state to its end, through any restart. Leaving the
+   * loop, or aborting the signal, only stops watching.
+   *
+   * @throws WORKFLOW_NOT_FOUND
+   */
   watch(workflowId: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<RunEvent> {
     return this.#watch(workflowId, signal, () => this.status(workflowId));
   }
 
+  /** As it is now, with every step. @throws WORKFLOW_NOT_FOUND */
   status(workflowId: string): Promise<RunStatus> {
     const { scheduler } = this.actors;
     return throughRestarts(scheduler, () => scheduler.call.status({ workflowId }));
   }
 
-  /** @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED */
+  /** What came out of a run that has ended. @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED */
   async result(workflowId: string): Promise<RunOutcome> {
     const { scheduler } = this.actors;
     return toOutcome(await throughRestarts(scheduler, () => scheduler.call.result({ workflowId })));
   }
 
-  /** Resolves when no step of the run executes any more. */
+  /**
+   * Stops a run. Resolves when no step of it executes any more, with the run as it ended; one that has ended stays as
+   * it is.
+   *
+   * @throws WORKFLOW_NOT_FOUND; DEADLINE_EXCEEDED when it takes more than the grace and 15 s, and it goes on then
+   */
   cancel(
     workflowId: string,
     { reason = "cancelled by the caller", force = false }: CancelOptions = {},
@@ -177,6 +199,7 @@ export class System {
     );
   }
 
+  /** Runs in the order of their submission. `limit` is 1 to 1,000, default 50. @throws INVALID_ARGUMENT */
   list(
     page: { readonly offset?: number; readonly limit?: number } = {},
   ): Promise<{ runs: RunSummary[]; total: number }> {
@@ -196,11 +219,13 @@ export class System {
     );
   }
 
+  /** Counts of tasks by state, and of what was committed since the queue was opened. */
   queueStats(): Promise<QueueStats> {
     const { queue } = this.actors;
     return throughRestarts(queue, () => queue.call.stats());
   }
 
+  /** Asks every actor; one that does not answer within 2 s is shown without its own report. */
   async health(): Promise<SystemHealth> {
     const { peers } = this.actors;
     const [actors, network] = await Promise.all([

@@ -13,7 +13,11 @@ import type {
 } from "../workflow/workflow.protocol.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
-/** A workflow as a program writes it; what is left out has a default. */
+/**
+ * A workflow as a program writes it. By default its name is its id, its priority 1 (a higher number runs sooner, up to a
+ * million), and a failed step has its dependents skipped; a step has no inputs, depends on nothing, takes the priority
+ * of the workflow and its handler's time limit, has one attempt, and is not cached.
+ */
 export interface WorkflowInput extends Partial<
   Pick<WorkflowDefinition, "onFailure" | "priority" | "tags" | "metadata" | "name">
 > {

@@ -57,6 +57,8 @@ interface Slot {
 }
 
 /**
+ * The steps of a run and their dependencies as an `<svg>` element, for an HTML page.
+ *
  * @param steps of one run. Dependencies on steps that are not among them, and those that close a cycle (the scheduler
  *   accepts neither), are left out of the drawing; the steps themselves never are. Far edges cost in proportion to the
  *   layers they pass, so this is for runs that a person can look at: hundreds of steps.

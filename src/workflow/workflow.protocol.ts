@@ -2,9 +2,15 @@ import { call, event, init, protocol } from "../actor/index.ts";
 import type { WireError } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 
+/** The last three are final. */
 export type RunState =
   "submitted" | "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
+/** The last four are final. `pending` waits for other steps, `ready` for its turn. */
 export type StepState = "pending" | "ready" | "running" | "completed" | "failed" | "skipped" | "cancelled";
+/**
+ * What a failed step means: its dependents are skipped and the rest goes on; all other steps are cancelled; or its
+ * dependents run all the same.
+ */
 export type FailurePolicy = "skip_dependents" | "fail_fast" | "ignore";
 
 export interface StepDefinition {
@@ -30,6 +36,7 @@ export interface WorkflowDefinition {
   readonly metadata: { readonly [key: string]: Wire };
 }
 
+/** One step of a run. Times are milliseconds since 1970 UTC; null = not yet. */
 export interface StepStatus {
   readonly stepId: string;
   readonly action: string;
@@ -46,7 +53,7 @@ export interface StepStatus {
   readonly error: WireError | null;
 }
 
-/** A run without its steps: what a list shows. */
+/** A run without its steps: what a list shows. Times are milliseconds since 1970 UTC; null = not yet. */
 export interface RunSummary {
   readonly workflowId: string;
   readonly name: string;
@@ -64,6 +71,7 @@ export interface RunSummary {
   readonly error: WireError | null;
 }
 
+/** A run with its steps. */
 export interface RunStatus extends RunSummary {
   /** In the order of the definition. */
   readonly steps: readonly StepStatus[];

@@ -5,6 +5,9 @@ import { openSupervisor, type SupervisorHandle } from "../../src/supervisor/inde
 import { openSimulated } from "../kit/simulated.ts";
 import { Counter } from "./modules/counter.protocol.ts";
 
+// Actors die in these tests all the time; that is no news.
+process.env["MCPLUSPLUS_LOG"] ??= "error";
+
 export const counterModule = new URL("./modules/counter.actor.ts", import.meta.url).href;
 
 /** Where the same law is tried: in a simulation, and on threads. */

@@ -30,6 +30,19 @@ export interface AttemptKit {
 
 export const moduleUrl = (name: string): string => new URL(`modules/${name}.tasks.ts`, import.meta.url).href;
 
+/** The first attempt of one task, on the first slot. */
+export const attemptRequest = (more: Partial<AttemptRequest> = {}): AttemptRequest => ({
+  kind: "run",
+  slot: 0,
+  token: 1,
+  taskId: "t1",
+  action: "echo",
+  attempt: 1,
+  timeoutMs: 5_000,
+  input: packValue(null),
+  ...more,
+});
+
 export function attemptKit(services: Partial<RunnerServices> = {}): AttemptKit {
   const slots = Slots.allocate(2);
   const clock = manualClock(1_000);
@@ -50,17 +63,8 @@ export function attemptKit(services: Partial<RunnerServices> = {}): AttemptKit {
     clock,
     messages,
     runner,
-    request: (action, input = null, more = {}) => ({
-      kind: "run",
-      slot: 0,
-      token: ++token,
-      taskId: "t1",
-      action,
-      attempt: 1,
-      timeoutMs: 5_000,
-      input: packValue(input),
-      ...more,
-    }),
+    request: (action, input = null, more = {}) =>
+      attemptRequest({ action, input: packValue(input), token: ++token, ...more }),
     run(action, input, more) {
       const request = kit.request(action, input, more);
       slots.assign(request.slot, request.token, clock.now());

@@ -11,6 +11,7 @@ import type { Printer } from "../../src/compute/printed-text.ts";
 import { Slots } from "../../src/compute/slots.ts";
 import type { ThreadMessage } from "../../src/compute/thread-message.ts";
 import { manualClock } from "../kit/manual-clock.ts";
+import { attemptRequest } from "./attempt-kit.ts";
 
 describe("a handler thread", () => {
   it("turns what is printed on either stream into log records", () => {
@@ -40,16 +41,7 @@ describe("a handler thread", () => {
     );
     const echo = async (token: number, value: unknown): Promise<unknown> => {
       slots.assign(0, token, 0);
-      const reply = await runner.run({
-        kind: "run",
-        slot: 0,
-        token,
-        taskId: "t1",
-        action: "echo",
-        attempt: 1,
-        timeoutMs: 1,
-        input: packValue(value),
-      });
+      const reply = await runner.run(attemptRequest({ token, input: packValue(value) }));
       return reply.kind === "completed" ? unpackValue(reply.output) : reply;
     };
     const reference = await echo(1, { text: "x".repeat(LIMITS.compute.inlineBytes), rows: 3 });
@@ -66,16 +58,7 @@ describe("a handler thread", () => {
       hostOf({ onEnd: (note) => (noteEnd = note) }),
     );
     slots.assign(0, 1, 0);
-    const request = {
-      kind: "run",
-      slot: 0,
-      token: 1,
-      taskId: "t1",
-      action: "echo",
-      attempt: 1,
-      timeoutMs: 1,
-    } as const;
-    expect(await runner.run({ ...request, input: packValue(1) })).toMatchObject({ kind: "completed" });
+    expect(await runner.run(attemptRequest())).toMatchObject({ kind: "completed" });
     noteEnd();
     expect([slots.thread(0), slots.endedByLeftover(0)]).toEqual([3, false]);
   });

@@ -1,22 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Slots } from "../../src/compute/slots.ts";
 import { createStopSignal, type StopSignal } from "../../src/compute/stop-signal.ts";
+import { attemptRequest } from "./attempt-kit.ts";
 
 function running(): { slots: Slots; stop: StopSignal } {
   const slots = Slots.allocate(1);
   slots.assign(0, 1, 0);
   slots.enter(0, 1, 1, 0);
   slots.begin(0, 1, 0);
-  const request = {
-    kind: "run",
-    slot: 0,
-    token: 1,
-    taskId: "t1",
-    action: "a",
-    attempt: 1,
-    timeoutMs: 1_500,
-  } as const;
-  return { slots, stop: createStopSignal(slots, { ...request, input: new Uint8Array() }) };
+  return { slots, stop: createStopSignal(slots, attemptRequest({ timeoutMs: 1_500 })) };
 }
 
 describe("the stop signal of an attempt", () => {

@@ -22,6 +22,7 @@ import { TaskLog } from "../../src/compute/task-log.ts";
 import type { ThreadMessage } from "../../src/compute/thread-message.ts";
 import { openBlobs } from "../../src/store/index.ts";
 import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
+import { attemptRequest } from "./attempt-kit.ts";
 
 interface Kit extends OpenContext {
   readonly slots: Slots;
@@ -37,20 +38,14 @@ function openKit(services: Partial<ContextServices> = {}): Kit {
   const clock = manualClock();
   const messages: ThreadMessage[] = [];
   const post = (message: ThreadMessage): void => void messages.push(message);
-  const opened = openContext(
-    {
-      kind: "run",
-      slot: 0,
-      token: 1,
-      taskId: "t1",
-      action: "a",
-      attempt: 2,
-      timeoutMs: 100,
-      input: new Uint8Array(),
-    },
-    new TaskLog("t1", post),
-    { slots, clock, roots: [], blobs: null, post, ...services },
-  );
+  const opened = openContext(attemptRequest({ attempt: 2, timeoutMs: 100 }), new TaskLog("t1", post), {
+    slots,
+    clock,
+    roots: [],
+    blobs: null,
+    post,
+    ...services,
+  });
   return { ...opened, slots, clock, messages };
 }
 

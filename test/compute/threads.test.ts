@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { packValue } from "../../src/codec/index.ts";
 import { Slots } from "../../src/compute/slots.ts";
 import { openThreads, TASK_RUNNER, type Threads } from "../../src/compute/threads.ts";
 import { createLog } from "../../src/telemetry/index.ts";
 import { systemClock } from "../../src/scope/index.ts";
-import { moduleUrl } from "./attempt-kit.ts";
+import { attemptRequest, moduleUrl } from "./attempt-kit.ts";
 
 function open(entry: URL, lines: string[] = []): { threads: Threads; slots: Slots } {
   const slots = Slots.allocate(1);
@@ -19,17 +18,7 @@ function open(entry: URL, lines: string[] = []): { threads: Threads; slots: Slot
   return { threads, slots };
 }
 
-const request = (token: number) =>
-  ({
-    kind: "run",
-    slot: 0,
-    token,
-    taskId: "t1",
-    action: "echo",
-    attempt: 1,
-    timeoutMs: 1,
-    input: packValue(1),
-  }) as const;
+const request = (token: number) => attemptRequest({ token });
 
 describe("the threads", () => {
   it("that are never used need no closing and no recovery", async () => {

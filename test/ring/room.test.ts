@@ -47,6 +47,14 @@ function interruptedAt(operation: number, intrude: () => void, run: () => void):
   return intruded;
 }
 
+/** Was the bell rung, did the writer find room? */
+interface Outcome {
+  rung: boolean;
+  found: boolean;
+}
+/** What intrudes, and into what. */
+type Race = (ring: ReturnType<typeof fullRing>, state: Outcome) => [intrude: () => void, run: () => void];
+
 afterEach(() => void vi.restoreAllMocks());
 
 describe("the wish for room", () => {
@@ -81,38 +89,28 @@ describe("the wish for room", () => {
     expect(writer.claim(FRAME_MAX)).toBe(0);
   });
 
-  it("is never lost, wherever the reader's release falls into the writer's wishing", () => {
+  const read = (reader: RingReader, state: Outcome): void => void (state.rung = readOne(reader));
+  const wish = (writer: RingWriter, state: Outcome): void => void (state.found = wishForRoom(writer));
+
+  it.each<[string, Race]>([
+    [
+      "the reader's release falls into the writer's wishing",
+      ({ writer, reader }, state) => [() => read(reader, state), () => wish(writer, state)],
+    ],
+    [
+      "the writer's wishing falls into the reader's release",
+      ({ writer, reader }, state) => [() => wish(writer, state), () => read(reader, state)],
+    ],
+  ])("is never lost, wherever %s", (_, race) => {
     let points = 0;
     for (let intruded = true; intruded; points++) {
-      const { writer, reader } = fullRing();
-      let rung = false;
-      let found = false;
-      intruded = interruptedAt(
-        points,
-        () => void (rung = readOne(reader)),
-        () => void (found = wishForRoom(writer)),
-      );
+      const ring = fullRing();
+      const state = { rung: false, found: false };
+      intruded = interruptedAt(points, ...race(ring, state));
       if (!intruded) continue;
       // The writer has found room itself, or the bell calls it to look again: never neither.
-      expect({ points, served: found || rung }).toEqual({ points, served: true });
-      if (!found) expect(writer.claim(FRAME_MAX)).toBe(0);
-    }
-    expect(points).toBeGreaterThan(3);
-  });
-
-  it("is never lost, wherever the writer's wishing falls into the reader's release", () => {
-    let points = 0;
-    for (let intruded = true; intruded; points++) {
-      const { writer, reader } = fullRing();
-      let rung = false;
-      let found = false;
-      intruded = interruptedAt(
-        points,
-        () => void (found = wishForRoom(writer)),
-        () => void (rung = readOne(reader)),
-      );
-      if (!intruded) continue;
-      expect({ points, served: found || rung }).toEqual({ points, served: true });
+      expect({ points, served: state.found || state.rung }).toEqual({ points, served: true });
+      if (!state.found) expect(ring.writer.claim(FRAME_MAX)).toBe(0);
     }
     expect(points).toBeGreaterThan(3);
   });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { StoreLimits } from "../../src/store/index.ts";
 import { createLog, createMetricsBlock, readMetrics } from "../../src/telemetry/index.ts";
 import { idsIn, insert, openKit, sqliteError, temporaryDirectory, watchedDriver } from "./store-kit.ts";
 
@@ -108,15 +109,21 @@ describe("a write", () => {
 });
 
 describe("a batch that fails", () => {
-  it("is undone in reverse order of queueing, and all its callers are rejected", async () => {
+  /** Queues three writes, of which the first commit fails. */
+  async function expectThreeUndone(limits: Partial<StoreLimits> = {}): Promise<ReturnType<typeof openKit>> {
     const { driver, path, arm } = failingCommits(FULL);
-    const { store, turns, write } = openKit({ driver, path });
+    const kit = openKit({ driver, path, limits });
     const undone: number[] = [];
     arm();
-    const writes = [1, 2, 3].map((id) => write(insert(id), () => undone.push(id)));
-    await turns.runAll();
+    const writes = [1, 2, 3].map((id) => kit.write(insert(id), () => undone.push(id)));
+    await kit.turns.runAll();
     expect(await states(writes)).toEqual(["STORE_FULL", "STORE_FULL", "STORE_FULL"]);
     expect(undone).toEqual([3, 2, 1]);
+    return kit;
+  }
+
+  it("is undone in reverse order of queueing, and all its callers are rejected", async () => {
+    const { store } = await expectThreeUndone();
     expect(idsIn(store)).toEqual([]);
     expect(store.stats()).toMatchObject({ commits: 0, rollbacks: 1, meanBatch: null });
   });
@@ -133,14 +140,7 @@ describe("a batch that fails", () => {
   });
 
   it("takes along what is queued behind it, since that was decided on a state that is undone", async () => {
-    const { driver, path, arm } = failingCommits(FULL);
-    const { turns, write } = openKit({ driver, path, limits: { batchUnits: 2 } });
-    const undone: number[] = [];
-    arm();
-    const writes = [1, 2, 3].map((id) => write(insert(id), () => undone.push(id)));
-    await turns.runAll();
-    expect(await states(writes)).toEqual(["STORE_FULL", "STORE_FULL", "STORE_FULL"]);
-    expect(undone).toEqual([3, 2, 1]);
+    await expectThreeUndone({ batchUnits: 2 });
   });
 
   it("leaves a store that commits the next batch", async () => {

@@ -41,7 +41,7 @@ describe("the command", () => {
         exports: { ".": { private: "./src/index.ts", default: "./dist/index.js" } },
       }),
     );
-    for (const file of ["bin/mcplusplus.cjs", "scripts/need24.cjs"])
+    for (const file of ["bin/mcplusplus.cjs", "bin/node-version.cjs", "scripts/need24.cjs"])
       cpSync(join(ROOT, file), join(folder, file));
   });
 

@@ -14,13 +14,11 @@ const releases = new EventTarget();
 const afterRelease = (): Promise<unknown> =>
   new Promise((resolve) => releases.addEventListener("release", resolve, { once: true }));
 
-// oxlint-disable-next-line no-console -- what it is for
 console.log("the sample module is imported");
 
 export const sample = defineTasks({
   exit: handler({
     run: (input) => {
-      // oxlint-disable-next-line unicorn/no-process-exit -- what it is for
       process.exit((input as { exitCode: number }).exitCode);
     },
   }),
@@ -82,7 +80,6 @@ export const sample = defineTasks({
   }),
   leaveExit: handler({
     run: () => {
-      // oxlint-disable-next-line unicorn/no-process-exit -- what it is for
       void afterRelease().then(() => process.exit(4));
       return "left";
     },
@@ -104,9 +101,7 @@ export const sample = defineTasks({
   resolve: handler({ run: (input, context) => context.path(path(input)) }),
   print: handler({
     run: (_input, { log }) => {
-      // oxlint-disable-next-line no-console -- what it is for
       console.log("printed %d", 1);
-      // oxlint-disable-next-line no-console -- what it is for
       console.error("printed to standard error");
       process.stdout.write("written\n");
       log("logged", { rows: 3 });

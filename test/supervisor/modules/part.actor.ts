@@ -1,0 +1,66 @@
+import { actor } from "../../../src/actor/index.ts";
+import { fault } from "../../../src/errors/index.ts";
+import { record } from "./journal.ts";
+import { Part } from "./part.protocol.ts";
+
+const never = new Promise<never>(() => undefined);
+
+/** A part of a system under a supervisor, with every trouble that a part can have. */
+export default actor(Part, async (context, given) => {
+  const { id, journal, trouble } = given;
+  const { epoch, name } = context;
+  const again = epoch > 1;
+  context.signal.addEventListener("abort", () => record(journal, id, "abort"));
+  context.defer(() => record(journal, id, "cleanup"));
+  context.atExit(() => record(journal, id, "exit"));
+
+  if (trouble === "setup throws") throw new RangeError("this part is broken");
+  if (trouble === "setup throws again" && again) throw new RangeError("this part is broken");
+  if (trouble === "setup throws a fault") throw fault("STORE_OWNED", { path: "/data" });
+  if (trouble === "setup hangs" || (trouble === "setup hangs again" && again)) await never;
+  if (trouble === "setup blocks") for (;;);
+  if (trouble === "setup exits") process.exit(0);
+  if (trouble === "setup waits for its end" || trouble === "setup opens late") {
+    await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+    record(journal, id, "late");
+    context.atExit(() => record(journal, id, "exit"));
+    if (trouble === "setup waits for its end") context.defer(() => record(journal, id, "cleanup"));
+  }
+  if (trouble === "setup asks") await context.ref(Part, "part-0").call.epoch();
+  if (trouble === "asks a stranger") context.ref(Part, "stranger");
+  if (trouble === "cleanup throws") context.defer(() => Promise.reject(new Error("no cleanup today")));
+  if (trouble === "cleanup hangs") context.defer(() => never);
+  if (trouble === "cleanup asks") {
+    context.defer(async () => {
+      await context.ref(Part, "part-0").call.epoch();
+      record(journal, id, "called");
+    });
+  }
+  if (trouble === "release throws") {
+    context.atExit(() => {
+      throw new Error("no release today");
+    });
+  }
+  if (trouble === "crashes by itself") setImmediate(() => { throw new RangeError("this part is broken"); });
+  record(journal, id, "up");
+
+  const handlers = {
+    epoch: () => epoch,
+    touch: () => Object.assign(given, { id: given.id + 1 }).id - id,
+    crash: () => {
+      throw new RangeError(`${name} crashed`);
+    },
+    exit: ({ code }: { code: number }) => process.exit(code),
+    block: () => {
+      for (;;);
+    },
+    print: ({ text }: { text: string }) => {
+      console.log(text);
+      process.stdout.write(`${text}\n`);
+    },
+    ask: ({ name: other }: { name: string }) => context.ref(Part, other).call.epoch(),
+  };
+  if (trouble === "has one handler too many") return { ...handlers, pong: () => undefined };
+  const { ask: _, ...tooFew } = handlers;
+  return trouble === "has one handler too few" ? (tooFew as typeof handlers) : handlers;
+});
