@@ -22,6 +22,8 @@ const LINES = [
 const DOORS = ["index\\.ts$", "[^/]+\\.protocol\\.ts$"];
 const SECOND_DOORS = [
   "^src/schema/zod-schema\\.ts$",
+  // Loads XState, which no thread needs.
+  "^src/lifecycle/machines\\.ts$",
   // What task modules load on every handler thread: no pool, no store.
   "^src/compute/define-tasks\\.ts$",
   "^src/system/open-system\\.ts$",

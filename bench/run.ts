@@ -8,7 +8,10 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: () => Promise<Mea
   micro: () => import("./micro/micro.bench.ts"),
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean", default: false } },
+});
 const [name = ""] = positionals;
 const load = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined;
 if (!load) {

@@ -12,7 +12,7 @@ var isNewEnough = require("./node-version.cjs");
 
 var ROOT = path.join(__dirname, "..");
 var SOURCE = path.join(ROOT, "src", "cli", "main.ts");
-var BUILT = path.join(ROOT, "dist", "src", "cli", "main.js");
+var BUILT = path.join(ROOT, "dist", "cli", "main.js");
 
 function say(sentence) {
   process.stderr.write("mcplusplus: " + sentence + "\n");

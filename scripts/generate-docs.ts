@@ -5,12 +5,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorsPage } from "./pages/errors-page.ts";
+import { lifecycleTables } from "./pages/lifecycle-tables.ts";
 import { lifecyclesPage } from "./pages/lifecycles-page.ts";
 import { limitsPage } from "./pages/limits-page.ts";
 import { ROOT } from "./pages/page.ts";
 import { architecturePage } from "./pages/rooms-picture.ts";
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
+  "src/lifecycle/tables.ts": lifecycleTables,
   "docs/errors.md": errorsPage,
   "docs/limits.md": limitsPage,
   "docs/lifecycles.md": lifecyclesPage,

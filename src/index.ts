@@ -40,7 +40,14 @@ export type {
   Setup,
   SubscribeOptions,
 } from "./actor/index.ts";
-export type { ChildHealth, Intensity, Placement, Simulation, SpawnOptions, Strategy } from "./supervisor/index.ts";
+export type {
+  ChildHealth,
+  Intensity,
+  Placement,
+  Simulation,
+  SpawnOptions,
+  Strategy,
+} from "./supervisor/index.ts";
 
 export { withScope, failAfter, moveOnAfter } from "./scope/index.ts";
 export type {

@@ -46,7 +46,9 @@ export default async function measure(): Promise<Measured> {
       idle_roundtrip_p50: async () => median(await ourTrips(sink, IDLE_TRIPS, IDLE_MS)),
       idle_roundtrip_p50_postmessage: async () => median(await theirTrips(worker, IDLE_TRIPS, IDLE_MS)),
     });
-    const results = Object.entries(samples).map(([name, values]) => result(name, name.includes("roundtrip") ? "us" : "per second", values));
+    const results = Object.entries(samples).map(([name, values]) =>
+      result(name, name.includes("roundtrip") ? "us" : "per second", values),
+    );
     return {
       durability: "none",
       results: [...results, ...start.results],
@@ -61,7 +63,9 @@ export default async function measure(): Promise<Measured> {
 
 /** Each round measures each once, so that whatever else the machine does meets all of them. The first is warm-up. */
 async function inTurns(measurements: Readonly<Record<string, Sample>>): Promise<Record<string, number[]>> {
-  const samples: Record<string, number[]> = Object.fromEntries(Object.keys(measurements).map((name) => [name, []]));
+  const samples: Record<string, number[]> = Object.fromEntries(
+    Object.keys(measurements).map((name) => [name, []]),
+  );
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, sample] of Object.entries(measurements)) {
       const value = await sample();
@@ -75,10 +79,26 @@ function ratiosOf(results: readonly Result[]): Ratio[] {
   const of = (name: string): number => results.find((each) => each.name === name)?.value ?? Number.NaN;
   return [
     { name: "oneway_throughput_vs_postmessage", value: of("oneway") / of("oneway_postmessage"), atLeast: 3 },
-    { name: "oneway_throughput_vs_postmessage_batched", value: of("oneway") / of("oneway_postmessage_batched"), atLeast: 1.5 },
-    { name: "echo_pipelined_throughput_vs_postmessage", value: of("echo_pipelined") / of("echo_pipelined_postmessage"), atLeast: 2.5 },
-    { name: "hot_roundtrip_p50_vs_postmessage", value: of("hot_roundtrip_p50_postmessage") / of("hot_roundtrip_p50"), atLeast: 6 },
-    { name: "idle_roundtrip_p50_vs_postmessage", value: of("idle_roundtrip_p50_postmessage") / of("idle_roundtrip_p50"), atLeast: 1 },
+    {
+      name: "oneway_throughput_vs_postmessage_batched",
+      value: of("oneway") / of("oneway_postmessage_batched"),
+      atLeast: 1.5,
+    },
+    {
+      name: "echo_pipelined_throughput_vs_postmessage",
+      value: of("echo_pipelined") / of("echo_pipelined_postmessage"),
+      atLeast: 2.5,
+    },
+    {
+      name: "hot_roundtrip_p50_vs_postmessage",
+      value: of("hot_roundtrip_p50_postmessage") / of("hot_roundtrip_p50"),
+      atLeast: 6,
+    },
+    {
+      name: "idle_roundtrip_p50_vs_postmessage",
+      value: of("idle_roundtrip_p50_postmessage") / of("idle_roundtrip_p50"),
+      atLeast: 1,
+    },
   ];
 }
 

@@ -20,7 +20,10 @@ export async function measureStart(): Promise<Measured> {
   for (let index = 0; index <= RUNS; index++) {
     const directory = await mkdtemp(join(tmpdir(), "mcplusplus-bench-"));
     try {
-      const { stdout } = await run(process.execPath, [new URL("./started.mjs", import.meta.url).pathname, directory]);
+      const { stdout } = await run(process.execPath, [
+        new URL("./started.mjs", import.meta.url).pathname,
+        directory,
+      ]);
       if (index > 0) starts.push(JSON.parse(stdout) as Start);
     } finally {
       await rm(directory, { recursive: true, force: true });

@@ -20,6 +20,6 @@ process.stdout.write(
   JSON.stringify({
     readyMs,
     residentMb: process.memoryUsage.rss() / 2 ** 20,
-    idleCpuPercent: (user + kernel) / 1_000 / IDLE_MS * 100,
+    idleCpuPercent: ((user + kernel) / 1_000 / IDLE_MS) * 100,
   }),
 );

@@ -59,16 +59,24 @@ export function report(suite: string, { results, ratios, durability }: Measured)
   return { suite, node: process.version, cpus: cpus().length, machine, durability, results, ratios };
 }
 
-export const meets = ({ value, atLeast = -Infinity, atMost = Infinity }: Ratio): boolean => value >= atLeast && value <= atMost;
+export const meets = ({ value, atLeast = -Infinity, atMost = Infinity }: Ratio): boolean =>
+  value >= atLeast && value <= atMost;
 
 /** For people. */
 export function table({ suite, node, machine, durability, results, ratios }: Report): string {
   const width = Math.max(...results.map(({ name }) => name.length), ...ratios.map(({ name }) => name.length));
-  const figure = (value: number): string => (value >= 1_000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
+  const figure = (value: number): string =>
+    value >= 1_000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
   return [
     `${suite}: node ${node}, ${machine}, durability ${durability}`,
-    ...results.map(({ name, value, unit, min, max, samples }) => `  ${name.padEnd(width)}  ${figure(value)} ${unit}  (${figure(min)} to ${figure(max)}, ${samples} samples)`),
-    ...ratios.map((ratio) => `  ${ratio.name.padEnd(width)}  ${figure(ratio.value)}${goalOf(ratio)}  ${meets(ratio) ? "" : "MISSED"}`),
+    ...results.map(
+      ({ name, value, unit, min, max, samples }) =>
+        `  ${name.padEnd(width)}  ${figure(value)} ${unit}  (${figure(min)} to ${figure(max)}, ${samples} samples)`,
+    ),
+    ...ratios.map(
+      (ratio) =>
+        `  ${ratio.name.padEnd(width)}  ${figure(ratio.value)}${goalOf(ratio)}  ${meets(ratio) ? "" : "MISSED"}`,
+    ),
   ].join("\n");
 }
 

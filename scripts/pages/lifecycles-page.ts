@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AnyStateMachine, AnyStateNode } from "xstate";
 import { ROOT, origin } from "./page.ts";
 
-const LIFECYCLE_DOOR = "src/lifecycle/index.ts";
+const LIFECYCLE_DOOR = "src/lifecycle/machines.ts";
 
 /** `docs/lifecycles.md`: a state diagram of every machine that the lifecycle room exports. */
 export async function lifecyclesPage(): Promise<string> {

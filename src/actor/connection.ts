@@ -1,7 +1,16 @@
 import { LIMITS, assert, fault, type Fault } from "../errors/index.ts";
 import { EventStream } from "./event-stream.ts";
 import type { LinkClient } from "./link-client.ts";
-import type { CallOptions, CallsOf, CastsOf, EventsOf, Members, Protocol, Ref, SubscribeOptions } from "./protocol.ts";
+import type {
+  CallOptions,
+  CallsOf,
+  CastsOf,
+  EventsOf,
+  Members,
+  Protocol,
+  Ref,
+  SubscribeOptions,
+} from "./protocol.ts";
 
 /**
  * What a ref stands on: the link to the actor's present life, or the reason why there is none. Links come and go
@@ -55,7 +64,11 @@ export class Connection {
 
   subscribe(index: number, event: string, options: SubscribeOptions): EventStream<unknown> {
     if (this.#link) return this.#link.subscribe(index, event, options);
-    const stream = new EventStream<unknown>({ actor: this.callee, event }, LIMITS.actor.eventBuffer, () => undefined);
+    const stream = new EventStream<unknown>(
+      { actor: this.callee, event },
+      LIMITS.actor.eventBuffer,
+      () => undefined,
+    );
     stream.finish(this.#down);
     return stream;
   }
@@ -68,7 +81,8 @@ export class Connection {
   async ready(signal?: AbortSignal): Promise<void> {
     if (this.#link) return;
     if (this.#forGood) throw this.#down;
-    const cancelled = (): Fault => fault("CANCELLED", { what: `waiting for ${this.callee}` }, { cause: signal?.reason });
+    const cancelled = (): Fault =>
+      fault("CANCELLED", { what: `waiting for ${this.callee}` }, { cause: signal?.reason });
     if (signal?.aborted) throw cancelled();
     const waiter = Promise.withResolvers<void>();
     const onAbort = (): void => {

@@ -15,7 +15,12 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   #readers: PromiseWithResolvers<IteratorResult<T>>[] = [];
   #unsubscribe: (() => void) | undefined;
 
-  constructor(name: { actor: string; event: string }, limit: number, unsubscribe: () => void, signal?: AbortSignal) {
+  constructor(
+    name: { actor: string; event: string },
+    limit: number,
+    unsubscribe: () => void,
+    signal?: AbortSignal,
+  ) {
     this.#limit = limit;
     this.#lost = () => fault("EVENTS_LOST", { ...name, limit });
     const leave = (): void => this.#leave();

@@ -1,4 +1,12 @@
-import { FLAG, FRAME_HEADER_BYTES, KIND, StreamDecoder, TRACEPARENT_BYTES, readFrameHeader, type FrameHeader } from "../codec/index.ts";
+import {
+  FLAG,
+  FRAME_HEADER_BYTES,
+  KIND,
+  StreamDecoder,
+  TRACEPARENT_BYTES,
+  readFrameHeader,
+  type FrameHeader,
+} from "../codec/index.ts";
 import { LIMITS, assert } from "../errors/index.ts";
 import { RingReader, type Bell } from "../ring/index.ts";
 import { METRICS, type MetricsBlock } from "../telemetry/index.ts";

@@ -19,3 +19,4 @@ export { Connection, createRef } from "./connection.ts";
 export { LinkClient, type Place } from "./link-client.ts";
 export { checkHandshake, checkMailbox, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
 export { ActorRuntime, threadBells, type ActorServices, type BellOf } from "./runtime.ts";
+export { workerModule } from "./worker-module.ts";

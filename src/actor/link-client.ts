@@ -79,7 +79,9 @@ export class LinkClient implements Source {
     if (Number.isNaN(timeoutMs)) return Promise.reject(notATime("timeoutMs"));
     if (this.#pending.size >= LIMITS.actor.callsInFlight) {
       const limit = LIMITS.actor.callsInFlight;
-      return Promise.reject(fault("MAILBOX_FULL", { actor: this.#link.callee, limit, unit: "calls in flight" }));
+      return Promise.reject(
+        fault("MAILBOX_FULL", { actor: this.#link.callee, limit, unit: "calls in flight" }),
+      );
     }
     const correlation = this.#nextCorrelation();
     // A caller inside a scope cannot wait beyond the scope's deadline, and the callee learns of it.
@@ -117,13 +119,17 @@ export class LinkClient implements Source {
     const limit = buffer ?? LIMITS.actor.eventBuffer;
     const name = { actor: this.#link.callee, event };
     const correlation = this.#nextCorrelation();
-    const refused = this.#closed ?? (this.#streams.size >= LIMITS.actor.subscriptions ? this.#tooMany() : undefined);
+    const refused =
+      this.#closed ?? (this.#streams.size >= LIMITS.actor.subscriptions ? this.#tooMany() : undefined);
     const stream = new EventStream<unknown>(
       name,
       limit,
       () => {
         if (!this.#streams.delete(correlation) || this.#closed) return;
-        this.#outbound.deliver({ kind: KIND.unsubscribe, member: index, correlation, deadlineMs: Infinity }, undefined);
+        this.#outbound.deliver(
+          { kind: KIND.unsubscribe, member: index, correlation, deadlineMs: Infinity },
+          undefined,
+        );
         this.#sent();
       },
       signal,
@@ -132,7 +138,10 @@ export class LinkClient implements Source {
       stream.finish(refused);
     } else if (!signal?.aborted) {
       this.#streams.set(correlation, stream);
-      this.#outbound.deliver({ kind: KIND.subscribe, member: index, correlation, deadlineMs: Infinity }, limit);
+      this.#outbound.deliver(
+        { kind: KIND.subscribe, member: index, correlation, deadlineMs: Infinity },
+        limit,
+      );
       this.#sent();
     }
     return stream;
@@ -141,7 +150,11 @@ export class LinkClient implements Source {
   /** Resolves when at least half of the mailbox is free. */
   writable(signal?: AbortSignal): Promise<void> {
     const cancelled = (): Fault =>
-      fault("CANCELLED", { what: `waiting for room in the mailbox of ${this.#link.callee}` }, { cause: signal?.reason });
+      fault(
+        "CANCELLED",
+        { what: `waiting for room in the mailbox of ${this.#link.callee}` },
+        { cause: signal?.reason },
+      );
     if (this.#closed) return Promise.reject(this.#closed);
     if (signal?.aborted) return Promise.reject(cancelled());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -183,7 +196,11 @@ export class LinkClient implements Source {
   /** 0 means "no reply wanted", and a number in use is not given out again after 2^32 calls. */
   #nextCorrelation(): number {
     do this.#correlation = (this.#correlation + 1) >>> 0;
-    while (this.#correlation === 0 || this.#pending.has(this.#correlation) || this.#streams.has(this.#correlation));
+    while (
+      this.#correlation === 0 ||
+      this.#pending.has(this.#correlation) ||
+      this.#streams.has(this.#correlation)
+    );
     return this.#correlation;
   }
 

@@ -67,7 +67,8 @@ export class LinkServer implements Source {
     const subscribers = this.#subscribers.get(member);
     if (subscribers === undefined) return;
     for (const subscriber of subscribers) {
-      if (this.#outbound.queued < subscriber.limit) this.#send(KIND.event, subscriber.correlation, payload, member);
+      if (this.#outbound.queued < subscriber.limit)
+        this.#send(KIND.event, subscriber.correlation, payload, member);
       else this.#lose(member, subscriber);
     }
   }
@@ -78,7 +79,8 @@ export class LinkServer implements Source {
     this.#closed = true;
     this.#callee.poller.remove(this);
     this.#subscribers.clear();
-    for (const context of this.#inFlight.values()) context.abort(fault("CANCELLED", { what: "the call", reason: why }));
+    for (const context of this.#inFlight.values())
+      context.abort(fault("CANCELLED", { what: "the call", reason: why }));
     this.#inFlight.clear();
   }
 
@@ -113,7 +115,8 @@ export class LinkServer implements Source {
     if (wantsReply) this.#inFlight.set(correlation, context);
     result.then(
       (value: unknown) => {
-        if (wantsReply && this.#settle(correlation, context)) this.#send(KIND.reply, correlation, value, member);
+        if (wantsReply && this.#settle(correlation, context))
+          this.#send(KIND.reply, correlation, value, member);
         context.end();
       },
       (error: unknown) => this.#failed(wantsReply, correlation, error, context),
@@ -173,8 +176,14 @@ export class LinkServer implements Source {
       this.#outbound.deliver({ kind, member, correlation, deadlineMs: Infinity }, payload);
     } catch (error) {
       // The answer itself cannot be sent (too large, or no wire value): that is what the caller must learn.
-      assert(kind === KIND.reply && isFault(error), `a message of kind ${kind} can be sent: ${String(error)}`);
-      this.#outbound.deliver({ kind: KIND.fail, member, correlation, deadlineMs: Infinity }, toWireError(error));
+      assert(
+        kind === KIND.reply && isFault(error),
+        `a message of kind ${kind} can be sent: ${String(error)}`,
+      );
+      this.#outbound.deliver(
+        { kind: KIND.fail, member, correlation, deadlineMs: Infinity },
+        toWireError(error),
+      );
     }
     this.#callee.poller.touch(this);
   }

@@ -33,7 +33,10 @@ const MAILBOX_MESSAGES_MAX = 65_536;
 
 /** @throws INVALID_ARGUMENT */
 export function checkMailbox({ messages, ringBytes }: Mailbox): void {
-  if (messages !== undefined && !(Number.isInteger(messages) && messages >= 1 && messages <= MAILBOX_MESSAGES_MAX)) {
+  if (
+    messages !== undefined &&
+    !(Number.isInteger(messages) && messages >= 1 && messages <= MAILBOX_MESSAGES_MAX)
+  ) {
     const allowed = `a whole number from 1 to ${MAILBOX_MESSAGES_MAX}`;
     throw fault("INVALID_ARGUMENT", { argument: "mailbox.messages", got: String(messages), allowed });
   }

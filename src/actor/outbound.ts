@@ -49,7 +49,14 @@ export class Outbound {
   readonly #queue: Waiting[] = [];
   #queuedBytes = 0;
   #unflushedBytes = 0;
-  #header: FrameHeader = { kind: KIND.cast, flags: 0, member: 0, correlation: 0, totalBytes: 0, deadlineMs: 0 };
+  #header: FrameHeader = {
+    kind: KIND.cast,
+    flags: 0,
+    member: 0,
+    correlation: 0,
+    totalBytes: 0,
+    deadlineMs: 0,
+  };
   #roomWaiters: (() => void)[] = [];
 
   constructor(options: {
@@ -94,7 +101,8 @@ export class Outbound {
   offer(message: Message, payload: unknown): void {
     if (this.#ring.outstanding + this.#queue.length >= this.#messagesMax) {
       this.#ring.refresh();
-      if (this.#ring.outstanding + this.#queue.length >= this.#messagesMax) throw this.#full("messages", this.#messagesMax);
+      if (this.#ring.outstanding + this.#queue.length >= this.#messagesMax)
+        throw this.#full("messages", this.#messagesMax);
     }
     const body = this.#encode(message, payload);
     if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax) {
@@ -110,7 +118,8 @@ export class Outbound {
   /** Sends now, or as soon as there is room. Its users bound how many of these can wait. */
   deliver(message: Message, payload: unknown): void {
     const body = this.#encode(message, payload);
-    if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax) this.#enqueue(message, body);
+    if (this.#queue.length > 0 || FRAME_HEADER_BYTES + body.length > this.#frameBytesMax)
+      this.#enqueue(message, body);
     else if (!this.#define() || !this.#put(message, body)) this.#enqueue(message, body);
   }
 
@@ -177,7 +186,10 @@ export class Outbound {
       });
     }
     if (traceparent === undefined) return encoded;
-    return Buffer.concat([Buffer.from(traceparent.padEnd(TRACEPARENT_BYTES).slice(0, TRACEPARENT_BYTES), "latin1"), encoded]);
+    return Buffer.concat([
+      Buffer.from(traceparent.padEnd(TRACEPARENT_BYTES).slice(0, TRACEPARENT_BYTES), "latin1"),
+      encoded,
+    ]);
   }
 
   #encodeValue(payload: unknown, member: number): Uint8Array {
@@ -202,7 +214,14 @@ export class Outbound {
     return this.#frame(message, body, 0, body.length, 0, message.traceparent === undefined ? 0 : FLAG.trace);
   }
 
-  #frame(message: Message, body: Uint8Array, start: number, end: number, totalBytes: number, flags: number): boolean {
+  #frame(
+    message: Message,
+    body: Uint8Array,
+    start: number,
+    end: number,
+    totalBytes: number,
+    flags: number,
+  ): boolean {
     const sizeBytes = FRAME_HEADER_BYTES + (end - start);
     const offset = this.#ring.claim(sizeBytes);
     if (offset < 0) {
@@ -254,7 +273,8 @@ export class Outbound {
     const whole = first.sentBytes === 0 && pieceBytes === left;
     const end = first.sentBytes + pieceBytes;
     const flags = trace | (end < first.body.length ? FLAG.more : 0);
-    if (!this.#frame(first, first.body, first.sentBytes, end, whole ? 0 : first.body.length, flags)) return false;
+    if (!this.#frame(first, first.body, first.sentBytes, end, whole ? 0 : first.body.length, flags))
+      return false;
     first.sentBytes = end;
     if (end === first.body.length) {
       this.#queue.shift();

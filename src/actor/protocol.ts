@@ -20,7 +20,8 @@ export type CastMember<P> = Member<"cast", P, void>;
 export type EventMember<P> = Member<"event", P, void>;
 export type InitMember<P> = Member<"init", P, void>;
 // The widest types that a member's phantom is assignable to: parameters are contravariant.
-export type AnyMember = CallMember<never, unknown> | CastMember<never> | EventMember<never> | InitMember<never>;
+export type AnyMember =
+  CallMember<never, unknown> | CastMember<never> | EventMember<never> | InitMember<never>;
 export type Members = Readonly<Record<string, AnyMember>>;
 
 /** `void` marks "no parameters" or "no result"; everything else must be able to cross a thread. */
@@ -37,7 +38,9 @@ type Only<Checks extends readonly boolean[]> = false extends Checks[number]
  *
  * @see https://www.erlang.org/doc/apps/stdlib/gen_server.html (call, cast)
  */
-export function call<P = void, R = void>(..._: Only<[Crosses<P>, Crosses<R>]>): CallMember<NoInfer<P>, NoInfer<R>> {
+export function call<P = void, R = void>(
+  ..._: Only<[Crosses<P>, Crosses<R>]>
+): CallMember<NoInfer<P>, NoInfer<R>> {
   return { kind: "call" };
 }
 
@@ -79,12 +82,16 @@ export function protocol<const M extends Members>(
   members: M,
   { version = 1 }: { version?: number } = {},
 ): Protocol<M> {
-  if (!/^[a-z][a-z0-9-]{0,62}$/.test(name)) throw new TypeError(`defect: protocol name "${name}" is not kebab-case`);
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(name))
+    throw new TypeError(`defect: protocol name "${name}" is not kebab-case`);
   const order = Object.keys(members);
-  if (order.length > LIMITS.actor.protocolMembers) throw new TypeError(`defect: protocol ${name} has ${order.length} members`);
+  if (order.length > LIMITS.actor.protocolMembers)
+    throw new TypeError(`defect: protocol ${name} has ${order.length} members`);
   for (const [key, member] of Object.entries(members)) {
     if ((key === "init") !== (member.kind === "init")) {
-      throw new TypeError(`defect: protocol ${name}: "init" is the name of the init member and of nothing else`);
+      throw new TypeError(
+        `defect: protocol ${name}: "init" is the name of the init member and of nothing else`,
+      );
     }
   }
   const fingerprint = `${name}@${version}(${order.map((key) => `${members[key]?.kind}:${key}`).join(",")})`;
@@ -109,7 +116,9 @@ export interface CallOptions {
   readonly traceparent?: string;
 }
 
-type Arguments<P, Options> = [P] extends [void] ? [params?: undefined, options?: Options] : [params: P, options?: Options];
+type Arguments<P, Options> = [P] extends [void]
+  ? [params?: undefined, options?: Options]
+  : [params: P, options?: Options];
 
 /**
  * `ref.call`: one function per call member; it waits for the reply. A fault of the handler rejects it as it was thrown.
@@ -118,7 +127,9 @@ type Arguments<P, Options> = [P] extends [void] ? [params?: undefined, options?:
  * CANCELLED, ACTOR_RESTARTING, ACTOR_STOPPED or DEFECT when the handler may have run, in part or whole.
  */
 export type CallsOf<M> = {
-  readonly [K in KeysOf<M, "call">]: (...args: Arguments<ParamsOf<M[K]>, CallOptions>) => Promise<ResultOf<M[K]>>;
+  readonly [K in KeysOf<M, "call">]: (
+    ...args: Arguments<ParamsOf<M[K]>, CallOptions>
+  ) => Promise<ResultOf<M[K]>>;
 };
 
 /**
@@ -126,7 +137,9 @@ export type CallsOf<M> = {
  * is not up: `writable` tells when to try again. It throws MESSAGE_TOO_LARGE or NOT_A_WIRE_VALUE.
  */
 export type CastsOf<M> = {
-  readonly [K in KeysOf<M, "cast">]: (...args: [ParamsOf<M[K]>] extends [void] ? [] : [params: ParamsOf<M[K]>]) => boolean;
+  readonly [K in KeysOf<M, "cast">]: (
+    ...args: [ParamsOf<M[K]>] extends [void] ? [] : [params: ParamsOf<M[K]>]
+  ) => boolean;
 };
 
 export interface SubscribeOptions {
@@ -146,7 +159,9 @@ export type EventsOf<M> = {
 
 /** `context.emit`: one function per event member. */
 export type EmittersOf<M> = {
-  readonly [K in KeysOf<M, "event">]: (...args: [ParamsOf<M[K]>] extends [void] ? [] : [params: ParamsOf<M[K]>]) => void;
+  readonly [K in KeysOf<M, "event">]: (
+    ...args: [ParamsOf<M[K]>] extends [void] ? [] : [params: ParamsOf<M[K]>]
+  ) => void;
 };
 
 /** What a handler learns about the message it handles. */

@@ -132,7 +132,11 @@ export class ActorRuntime<M extends Members = Members> {
   connect(link: Link): void {
     if (this.#ended.signal.aborted) return;
     const { poller, clock, metrics } = this.#services;
-    const client = new LinkClient(link, { poller, clock, metrics }, this.#bellOf(link.calleeBell, link.callee));
+    const client = new LinkClient(
+      link,
+      { poller, clock, metrics },
+      this.#bellOf(link.calleeBell, link.callee),
+    );
     this.#clients.set(link.id, client);
     const known = this.#connections.get(link.callee);
     // The name has been given to another actor: refs of the one that ended stay dead.
@@ -241,7 +245,8 @@ export class ActorRuntime<M extends Members = Members> {
       emit: this.#emitters(),
       ref: <N extends Members>(protocol: Protocol<N>, name = protocol.name): Ref<N> => {
         // Nobody would ever connect it, and its calls would be told for ever that the actor is on its way.
-        if (!this.#calls.includes(name)) throw fault("UNKNOWN_NAME", { kind: "actor", name, known: this.#calls });
+        if (!this.#calls.includes(name))
+          throw fault("UNKNOWN_NAME", { kind: "actor", name, known: this.#calls });
         return createRef(protocol, this.#connection(name));
       },
       defer: (cleanup) => void this.#cleanups.push(cleanup),
@@ -275,9 +280,14 @@ type Handler = (params: unknown, context: MessageContext) => unknown;
  * By member number. The compiler has seen to it that none is missing; what it does not look for is one too many, such
  * as one whose member was given another name.
  */
-function inWireOrder(protocol: Protocol, handlers: Readonly<Record<string, Handler>>): (Handler | undefined)[] {
-  const takesMessages = (name: string): boolean => ["call", "cast"].includes(protocol.members[name]?.kind ?? "");
-  const own = (name: string): Handler | undefined => (Object.hasOwn(handlers, name) ? handlers[name] : undefined);
+function inWireOrder(
+  protocol: Protocol,
+  handlers: Readonly<Record<string, Handler>>,
+): (Handler | undefined)[] {
+  const takesMessages = (name: string): boolean =>
+    ["call", "cast"].includes(protocol.members[name]?.kind ?? "");
+  const own = (name: string): Handler | undefined =>
+    Object.hasOwn(handlers, name) ? handlers[name] : undefined;
   const missing = protocol.order.filter((name) => takesMessages(name) && typeof own(name) !== "function");
   const tooMany = Object.keys(handlers).filter((name) => !takesMessages(name));
   assert(missing.length === 0, `the behaviour of ${protocol.name} has no handler for ${missing.join(", ")}`);

@@ -27,6 +27,14 @@ export interface Command {
 /** Flags that every command has. */
 export const COMMON_FLAGS: Flags = { help: { type: "boolean", help: "show this help" } };
 
+/** The same in every command that carries out tasks. */
+export const TASKS_FLAG: Flag = {
+  type: "string",
+  multiple: true,
+  value: "<module>",
+  help: "module of handlers; may be given several times",
+};
+
 /** @throws INVALID_ARGUMENT in words about the command line, not about a parser */
 export function parseCommandLine(
   command: Command,
@@ -61,13 +69,20 @@ export function parseCommandLine(
     }
     seen.add(token.name);
   }
-  return { operands: positionals, values: values as Values };
+  return { operands: positionals, values };
 }
 
 /** The value of a flag that takes one. */
 export function textOf(values: Values, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** The value of a flag that takes a whole number; its range is for whoever uses it to check. */
+export function wholeOf(values: Values, name: string): number | undefined {
+  const text = textOf(values, name);
+  if (text === undefined || /^\d{1,15}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw fault("INVALID_ARGUMENT", { argument: `--${name}`, got: `"${text}"`, allowed: "a whole number" });
 }
 
 /** The values of a flag that may be given several times. */

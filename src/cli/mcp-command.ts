@@ -1,7 +1,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { openSystem } from "../system/index.ts";
-import { textOf, textsOf, type Command } from "./arguments.ts";
+import { fault } from "../errors/index.ts";
+import { openSystem, type SystemOptions } from "../system/index.ts";
+import { TASKS_FLAG, textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
 import { openInterrupts } from "./interrupts.ts";
 import { version } from "./version.ts";
 
@@ -10,39 +11,55 @@ function defaultData(): string {
   return join(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "mcplusplus");
 }
 
+function optionsOf(values: Values): SystemOptions {
+  const data = textOf(values, "data") ?? defaultData();
+  const threads = wholeOf(values, "threads");
+  const roots = textsOf(values, "root");
+  return {
+    data,
+    tasks: textsOf(values, "tasks"),
+    roots: [...(roots.length > 0 ? roots : [process.cwd()]), data],
+    ...(threads === undefined ? {} : { threads }),
+  };
+}
+
+/** The longest that closing may take. */
+const LEAVE_MS = 15_000;
+
 export const mcpCommand: Command = {
   name: "mcp",
   operands: "",
   summary: "serve MCP over standard input and output",
   flags: {
-    tasks: {
+    tasks: TASKS_FLAG,
+    data: { type: "string", value: "<dir>", help: "data directory (default ~/.local/share/mcplusplus)" },
+    root: {
       type: "string",
       multiple: true,
-      value: "<module>",
-      help: "module of handlers; may be given several times",
+      value: "<dir>",
+      help: "directory that handlers may use, besides --data (default: the working one)",
     },
-    data: { type: "string", value: "<dir>", help: "data directory (default ~/.local/share/mcplusplus)" },
+    threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
   },
-  examples: ["mcplusplus mcp --tasks ./my.tasks.ts"],
-  async run(_operands, values) {
+  examples: ["mcplusplus mcp --tasks ./my.tasks.ts --root ~/flights"],
+  async run(operands, values) {
+    if (operands.length > 0) {
+      const got = operands.map((each) => `"${each}"`).join(" ");
+      throw fault("INVALID_ARGUMENT", { argument: "mcp", got: `given ${got}`, allowed: "no operand" });
+    }
     const { openStdioServer } = await import("../mcp/index.ts");
-    const system = openSystem({
-      data: textOf(values, "data") ?? defaultData(),
-      tasks: textsOf(values, "tasks"),
-    });
-    const server = openStdioServer(system, version());
+    const options = optionsOf(values);
+    const server = openStdioServer(() => openSystem(options), version());
     const interrupts = openInterrupts(() => undefined);
     const interrupted = new Promise<void>((resolve) =>
       interrupts.signal.addEventListener("abort", () => resolve()),
     );
-    try {
-      // Whatever ends it: the client, a signal, or a system that cannot be kept up.
-      await Promise.race([server.closed, interrupted, system.then((opened) => opened.failed)]);
-    } finally {
-      await server.close();
-      await (await system).close();
-      interrupts.close();
-    }
+    // Whatever ends it: the client, or a signal.
+    await Promise.race([server.closed, interrupted]);
+    // A handler that does not stop, or a disk that hangs, must not leave a server without a client behind.
+    setTimeout(() => process.exit(0), LEAVE_MS).unref();
+    await server.close();
+    interrupts.close();
     return 0;
   },
 };

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { fault, sentenceOf } from "../errors/index.ts";
 import { ACTORS, openSystem, type RunOutcome } from "../system/index.ts";
 import { instantiate, parseTemplate, type Template } from "../workflow/template.ts";
-import { textOf, textsOf, type Command, type Values } from "./arguments.ts";
+import { TASKS_FLAG, textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
 import { openDrill, parseChaos, type Chaos } from "./chaos.ts";
 import { INTERRUPTED, failureOf, type Failure } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
@@ -18,12 +18,7 @@ export const runCommand: Command = {
   operands: "<template.json>",
   summary: "run a workflow from a template file to its end",
   flags: {
-    tasks: {
-      type: "string",
-      multiple: true,
-      value: "<module>",
-      help: "module of handlers; may be given several times",
-    },
+    tasks: TASKS_FLAG,
     param: {
       type: "string",
       multiple: true,
@@ -105,7 +100,7 @@ async function prepare(path: string, values: Values): Promise<Plan> {
   const startMs = performance.now();
   const chaosText = textOf(values, "chaos");
   const chaos = chaosText === undefined ? undefined : parseChaos(chaosText);
-  const threads = threadsOf(textOf(values, "threads"));
+  const threads = wholeOf(values, "threads");
   const template = parseTemplate(await read(path), path);
   const parameters = runParameters(textsOf(values, "param"), textOf(values, "out"), template);
   const data = textOf(values, "data") ?? DATA_DEFAULT;
@@ -172,12 +167,6 @@ function viewFor(json: boolean): RunView {
   return stdout.isTTY
     ? liveView(write, () => ({ columns: stdout.columns, rows: stdout.rows }))
     : plainView(write);
-}
-
-/** The range is the system's to check. */
-function threadsOf(text: string | undefined): number | undefined {
-  if (text === undefined || /^\d+$/.test(text)) return text === undefined ? undefined : Number(text);
-  throw fault("INVALID_ARGUMENT", { argument: "--threads", got: `"${text}"`, allowed: "a whole number" });
 }
 
 async function read(path: string): Promise<string> {

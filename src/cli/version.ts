@@ -1,10 +1,7 @@
 import { readFileSync } from "node:fs";
 
-/** Of this package, beside `src/` in a clone and `dist/src/` in the built package. */
+/** Of this package: two folders up in a clone and in the built package alike. */
 export function version(): string {
-  const up = import.meta.url.endsWith(".ts") ? "../../" : "../../../";
-  const manifest = JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return manifest.version;
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr";
+import { Packr } from "msgpackr/pack";
 
 /**
  * Writes MessagePack with records: an object whose keys the reader already knows is one byte (0x40 plus the number of
@@ -36,7 +36,9 @@ export class Shape {
       this.#write = this.#uses < USES_BEFORE_CODE ? undefined : codeFor(this.keys);
     }
     if (this.#write !== undefined) this.#write(writer, object, this.guesses);
-    else for (let index = 0; index < this.keys.length; index++) writer.field(object[this.keys[index] as string], this.guesses, index);
+    else
+      for (let index = 0; index < this.keys.length; index++)
+        writer.field(object[this.keys[index] as string], this.guesses, index);
   }
 }
 
@@ -52,6 +54,7 @@ const USES_BEFORE_CODE = 32;
 function codeFor(keys: readonly string[]): WriteValues | undefined {
   const lines = keys.map((key, index) => `writer.field(object[${JSON.stringify(key)}], guesses, ${index});`);
   try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- data stands in it as string literals only
     return new Function("writer", "object", "guesses", lines.join("\n")) as WriteValues;
   } catch {
     return undefined;
@@ -125,7 +128,8 @@ export class RecordWriter {
   #record(object: Record<string, unknown>, guess: Shape | undefined): Shape {
     const keys = Object.keys(object);
     // A shape without a number may get one: there may be room for its definition by now.
-    const shape = guess !== undefined && guess.number >= 0 && sameKeys(guess.keys, keys) ? guess : this.#learn(keys);
+    const shape =
+      guess !== undefined && guess.number >= 0 && sameKeys(guess.keys, keys) ? guess : this.#learn(keys);
     if (shape.number >= 0) {
       this.#room(1);
       this.#bytes[this.#position++] = 0x40 + shape.number;
@@ -210,7 +214,8 @@ export class RecordWriter {
 
   /** MessagePack is made of parts that stand alone, so what msgpackr packs can be set in. */
   #other(value: unknown): void {
-    if (typeof value === "function" || typeof value === "symbol") throw new TypeError(`a ${typeof value} cannot be written`);
+    if (typeof value === "function" || typeof value === "symbol")
+      throw new TypeError(`a ${typeof value} cannot be written`);
     const packed = plainPacker.pack(value);
     this.#room(packed.length);
     this.#bytes.set(packed, this.#position);
@@ -231,7 +236,8 @@ export class RecordWriter {
   #sized(at: number, code: number, size: number): void {
     this.#bytes[at] = code;
     if (code === 0xcc || code === 0xd9) this.#bytes[at + 1] = size;
-    else if (code === 0xcd || code === 0xda || code === 0xdc || code === 0xde) this.#view.setUint16(at + 1, size);
+    else if (code === 0xcd || code === 0xda || code === 0xdc || code === 0xde)
+      this.#view.setUint16(at + 1, size);
     else this.#view.setUint32(at + 1, size);
   }
 

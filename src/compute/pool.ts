@@ -72,7 +72,6 @@ export interface ComputePool {
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-
 /** Tokens of leases begin at 1. */
 const DESCRIBE_TOKEN = 0;
 const CLOSED: RunOutcome = interrupted("the pool was closed");
@@ -110,7 +109,16 @@ export class HandlerPool implements ComputePool {
   #closing: Promise<void> | null = null;
 
   constructor(options: PoolOptions, open: (options: ThreadsOptions) => Threads) {
-    const { modules, threads, heapMb, blobsDirectory, roots, clock, log, loadMs = LIMITS.compute.loadMs } = options;
+    const {
+      modules,
+      threads,
+      heapMb,
+      blobsDirectory,
+      roots,
+      clock,
+      log,
+      loadMs = LIMITS.compute.loadMs,
+    } = options;
     this.capacity = threads;
     this.#options = options;
     this.#terms = { modules, heapMb, startMs: LIMITS.compute.startMs, loadMs };

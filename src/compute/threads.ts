@@ -1,3 +1,4 @@
+import { workerModule } from "../actor/index.ts";
 import type { Piscina } from "piscina";
 import { sentenceOf } from "../errors/index.ts";
 import { openCompileCache, type CompileCache } from "./compile-cache.ts";
@@ -38,11 +39,7 @@ export interface ThreadsOptions {
 /** An idle thread ends after so long; a new one takes about 50 ms. */
 const IDLE_MS = 10_000;
 
-/** Beside this file's parent in the sources and in the built package alike. */
-export const TASK_RUNNER = new URL(
-  `../../workers/task-runner${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`,
-  import.meta.url,
-);
+export const TASK_RUNNER = workerModule("task-runner");
 
 /**
  * Threads by Piscina, which is loaded with the first attempt: an idle system has neither it nor any thread.

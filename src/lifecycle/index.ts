@@ -1,6 +1,3 @@
-export { childMachine } from "./child-machine.ts";
-export { runMachine } from "./run-machine.ts";
-export { stepMachine } from "./step-machine.ts";
-export { taskMachine } from "./task-machine.ts";
+// The light door: tables only. `machines.ts` is the second door, for whoever draws or interprets the machines.
 export { childTable, runTable, stepTable, taskTable } from "./tables.ts";
-export { advance, compile, type LifecycleTable, type StateOf } from "./table.ts";
+export { advance, type StateOf } from "./table.ts";

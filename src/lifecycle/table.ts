@@ -1,11 +1,4 @@
-import { transition, type AnyStateMachine, type EventFrom, type StateValueFrom } from "xstate";
-
 import { assert } from "../errors/index.ts";
-
-/** The names of a flat machine's states. */
-export type StateOf<M extends AnyStateMachine> = StateValueFrom<M> & string;
-/** The names of a machine's events. */
-export type EventOf<M extends AnyStateMachine> = EventFrom<M>["type"];
 
 /** A machine as a frozen table: what happens in which state, and nothing else. */
 export interface LifecycleTable<State extends string, Event extends string> {
@@ -20,47 +13,35 @@ export interface LifecycleTable<State extends string, Event extends string> {
   isTerminal(state: State): boolean;
 }
 
-/**
- * Walks every state and event of a flat machine once, by the machine's own pure transition function, and keeps the
- * answers: interpreting a machine costs microseconds per transition, the table nanoseconds.
- *
- * The machine must be flat, without context, guards and self-transitions; anything else is a defect at start-up.
- */
-export function compile<M extends AnyStateMachine>(machine: M): LifecycleTable<StateOf<M>, EventOf<M>> {
-  const states = Object.freeze(Object.keys(machine.states));
-  const events: readonly string[] = Object.freeze([...new Set<string>(machine.events)]);
-  // Maps, not objects: a lookup cannot find an inherited name.
-  const rows = new Map(states.map((state) => [state, rowOf(machine, state, events)]));
-  const [initial] = machine.root.initial.target;
-  assert(initial, `machine ${machine.id} has an initial state`);
+/** The names of a table's states. */
+export type StateOf<T> = T extends LifecycleTable<infer State, infer _> ? State : never;
+
+/** For each state, where each event leads. What the machines are compiled to. */
+export interface Transitions {
+  readonly name: string;
+  readonly initial: string;
+  readonly events: readonly string[];
+  readonly rows: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export function tableOf<const T extends Transitions>(
+  transitions: T,
+): LifecycleTable<keyof T["rows"] & string, T["events"][number]> {
+  const { name, initial } = transitions;
+  const events = Object.freeze([...transitions.events]);
+  const states = Object.freeze(Object.keys(transitions.rows));
+  // Maps, not objects: a look-up cannot find an inherited name.
+  const rows = new Map(states.map((state) => [state, new Map(Object.entries(transitions.rows[state] ?? {}))]));
   const table: LifecycleTable<string, string> = {
-    name: machine.id,
-    initial: initial.key,
+    name,
+    initial,
     states,
     events,
     next: (state, event) => rows.get(state)?.get(event),
     isTerminal: (state) => rows.get(state)?.size === 0,
   };
-  // The machine's types are its own states and events; its values are plain strings.
-  return Object.freeze(table) as LifecycleTable<StateOf<M>, EventOf<M>>;
-}
-
-function rowOf(
-  machine: AnyStateMachine,
-  state: string,
-  events: readonly string[],
-): ReadonlyMap<string, string> {
-  const kind = machine.states[state]?.type;
-  assert(kind === "atomic" || kind === "final", `state ${state} of machine ${machine.id} is flat`);
-  const row = new Map<string, string>();
-  const from = machine.resolveState({ value: state, context: {} });
-  for (const type of events) {
-    if (!from.can({ type })) continue;
-    const [{ value: to }] = transition(machine, from, { type }) as [{ value: string }, unknown];
-    assert(to !== state, `machine ${machine.id} has no transition from ${state} to itself`);
-    row.set(type, to);
-  }
-  return row;
+  // The literal's types are its own states and events; its values are plain strings.
+  return Object.freeze(table) as LifecycleTable<keyof T["rows"] & string, T["events"][number]>;
 }
 
 /**

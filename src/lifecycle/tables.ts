@@ -1,11 +1,68 @@
-import { childMachine } from "./child-machine.ts";
-import { runMachine } from "./run-machine.ts";
-import { stepMachine } from "./step-machine.ts";
-import { compile } from "./table.ts";
-import { taskMachine } from "./task-machine.ts";
+import { tableOf } from "./table.ts";
 
-/** Compiled once per thread; every owner of a state changes it through one of these. */
-export const taskTable = compile(taskMachine);
-export const runTable = compile(runMachine);
-export const stepTable = compile(stepMachine);
-export const childTable = compile(childMachine);
+// Made by `npm run docs` from the machines beside this file; CI compares. Every owner of a state changes it through
+// one of these.
+
+export const taskTable = tableOf({
+  name: "task",
+  initial: "queued",
+  events: ["start", "cancel", "fail", "complete", "retry", "interrupt", "stop"],
+  rows: {
+    queued: { start: "running", cancel: "cancelled", fail: "failed" },
+    running: {
+      cancel: "cancelling",
+      fail: "failed",
+      complete: "completed",
+      retry: "queued",
+      interrupt: "queued",
+    },
+    cancelling: { fail: "cancelled", complete: "completed", interrupt: "cancelled", stop: "cancelled" },
+    completed: {},
+    failed: {},
+    cancelled: {},
+  },
+});
+
+export const runTable = tableOf({
+  name: "run",
+  initial: "submitted",
+  events: ["start", "cancel", "complete", "fail", "pause", "resume", "stop"],
+  rows: {
+    submitted: { start: "running", cancel: "cancelled" },
+    running: { cancel: "cancelling", complete: "completed", fail: "failed", pause: "paused" },
+    paused: { cancel: "cancelling", complete: "completed", fail: "failed", resume: "running" },
+    cancelling: { stop: "cancelled" },
+    completed: {},
+    failed: {},
+    cancelled: {},
+  },
+});
+
+export const stepTable = tableOf({
+  name: "step",
+  initial: "pending",
+  events: ["release", "skip", "cancel", "start", "complete", "fail", "interrupt"],
+  rows: {
+    pending: { release: "ready", skip: "skipped", cancel: "cancelled" },
+    ready: { cancel: "cancelled", start: "running", complete: "completed", fail: "failed" },
+    running: { cancel: "cancelled", complete: "completed", fail: "failed", interrupt: "ready" },
+    completed: {},
+    failed: {},
+    skipped: {},
+    cancelled: {},
+  },
+});
+
+export const childTable = tableOf({
+  name: "child",
+  initial: "stopped",
+  events: ["start", "ready", "crash", "stop", "give_up", "exit"],
+  rows: {
+    stopped: { start: "starting" },
+    starting: { ready: "running", crash: "restarting", stop: "stopping", give_up: "given_up" },
+    running: { crash: "restarting", stop: "stopping", exit: "stopped" },
+    stopping: { crash: "stopped", exit: "stopped" },
+    restarting: { start: "starting", stop: "stopped", give_up: "given_up", exit: "stopped" },
+    given_up: {},
+  },
+});

@@ -1,52 +1,99 @@
-import { McpServer, type CallToolResult } from "@modelcontextprotocol/server";
+import { McpServer, type CallToolResult, type StandardSchemaWithJSON } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { LIMITS } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
-import { TOOLS, callTool, type Tool } from "../tools/index.ts";
+import { TOOLS, callTool, inputSchemaOf, type Tool } from "../tools/index.ts";
+import { LineTransport } from "./line-transport.ts";
+import { openDoor, type SystemDoor } from "./system-door.ts";
+import { claimStandardOutput } from "./standard-output.ts";
 
 const INSTRUCTIONS =
   "Runs workflows on this machine: workflow_submit starts one, workflow_status tells how far it is, workflow_result " +
   "gives what came out. Everything submitted is on disk and survives a restart.";
 
 export interface StdioServer {
-  /** Resolves when the client has closed its side. */
+  /** Resolves when the client has closed its side, and what it still waited for has been answered. */
   readonly closed: Promise<void>;
+  /** Ends the connection, and closes the system. */
   close(): Promise<void>;
 }
 
 /**
- * Serves MCP over standard input and output, in both protocol eras. The system may still be opening: a tool call
- * waits for it, the handshake does not.
+ * Serves MCP over standard input and output, in both protocol eras. The system is opened behind the handshake: a tool
+ * call waits for it, the handshake does not. When it cannot be opened, every call says why, and the next one tries
+ * again.
+ *
+ * @param open may be called again after it has failed, or after the system has
  */
-export function openStdioServer(system: Promise<System>, version: string): StdioServer {
+export function openStdioServer(open: () => Promise<System>, version: string): StdioServer {
   const closed = Promise.withResolvers<void>();
-  const handle = serveStdio(() => {
-    const server = new McpServer(
-      { name: "mcplusplus", title: "mcplusplus", version },
-      { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } }, maxToolInputElements: LIMITS.mcp.inputElements },
-    );
-    for (const tool of TOOLS) register(server, tool, system);
-    return server;
-  });
-  process.stdin.once("end", () => closed.resolve());
-  process.stdin.once("close", () => closed.resolve());
-  return { closed: closed.promise, close: () => handle.close() };
+  const output = claimStandardOutput();
+  const transport = new LineTransport({ input: process.stdin, output });
+  const door = openDoor(open);
+  const handle = serveStdio(
+    () => {
+      const server = new McpServer(
+        { name: "mcplusplus", title: "mcplusplus", version },
+        {
+          instructions: INSTRUCTIONS,
+          capabilities: { tools: { listChanged: false } },
+          maxToolInputElements: LIMITS.mcp.inputElements,
+        },
+      );
+      for (const tool of TOOLS) register(server, tool, door);
+      return server;
+    },
+    { transport: announcing(transport, closed.resolve) },
+  );
+  return {
+    closed: closed.promise,
+    async close() {
+      await handle.close();
+      await door.close();
+    },
+  };
 }
 
-function register(server: McpServer, tool: Tool, system: Promise<System>): void {
-  const { name, title, description, input, output, hints } = tool;
+/** Whoever serves a transport takes its `onclose` for itself. */
+function announcing(transport: LineTransport, onClosed: () => void): LineTransport {
+  const close = transport.close.bind(transport);
+  transport.close = async () => {
+    await close();
+    onClosed();
+  };
+  return transport;
+}
+
+function register(server: McpServer, tool: Tool, door: SystemDoor): void {
+  const { name, title, description, output, hints } = tool;
+  const annotations = { title, ...hints };
   server.registerTool(
     name,
-    { title, description, inputSchema: input, outputSchema: output, annotations: { title, ...hints } },
-    async (args, context): Promise<CallToolResult> => {
+    { title, description, inputSchema: checkedByTheTool(tool), outputSchema: output, annotations },
+    async (args, { mcpReq: { signal } }): Promise<CallToolResult> => {
       const startMs = performance.now();
-      const opened = await system;
-      const answer = await callTool(tool, args, { system: opened, signal: context.mcpReq.signal });
+      const answer = await callTool(tool, args, { open: () => door.opened(signal), signal });
       const ok = answer["success"] === true;
-      opened.actors.router.cast.measured({ tool: name, durationMs: performance.now() - startMs, ok });
-      // What JSON cannot say (a reference, bytes) is put into words by the same rules for text and structure.
-      const structuredContent = JSON.parse(JSON.stringify(answer)) as Record<string, unknown>;
-      return { content: [{ type: "text", text: JSON.stringify(structuredContent) }], structuredContent, isError: !ok };
+      const durationMs = performance.now() - startMs;
+      door.report(({ actors }) => void actors.router.cast.measured({ tool: name, durationMs, ok }));
+      return {
+        content: [{ type: "text", text: JSON.stringify(answer) }],
+        structuredContent: answer,
+        isError: !ok,
+      };
     },
   );
+}
+
+/** Wrong arguments are answered like every other failure, in the one shape for it, so the check is the tool's own. */
+function checkedByTheTool(tool: Tool): StandardSchemaWithJSON<unknown, unknown> {
+  const schema = (): Record<string, unknown> => inputSchemaOf(tool);
+  return {
+    "~standard": {
+      version: 1,
+      vendor: "mcplusplus",
+      validate: (value) => ({ value }),
+      jsonSchema: { input: schema, output: schema },
+    },
+  };
 }

@@ -31,7 +31,15 @@ export interface ActorThreadControl {
   stop(): Promise<void>;
 }
 
-export const ACTOR_THREAD_METHODS = ["start", "accept", "connect", "disconnect", "dismiss", "health", "stop"] as const;
+export const ACTOR_THREAD_METHODS = [
+  "start",
+  "accept",
+  "connect",
+  "disconnect",
+  "dismiss",
+  "health",
+  "stop",
+] as const;
 
 /**
  * The life of an actor thread. The control port is referenced and so keeps the thread alive; closing it is the last
@@ -71,7 +79,10 @@ export function runActorThread(data: ActorThreadData): void {
         },
         bellOf: threadBells,
         calls: spec.calls,
-        crash: (defect) => setImmediate(() => { throw defect; }),
+        crash: (defect) =>
+          setImmediate(() => {
+            throw defect;
+          }),
       });
       for (const attach of links.splice(0)) attach();
       await runtime.start(spec.init);

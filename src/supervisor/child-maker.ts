@@ -1,6 +1,13 @@
 import { threadBells, type BellOf } from "../actor/index.ts";
 import { InlinePoller, Presence, ThreadPoller, createBell, type Bell } from "../ring/index.ts";
-import { systemClock, systemRandom, systemScheduler, type Clock, type Random, type Scheduler } from "../scope/index.ts";
+import {
+  systemClock,
+  systemRandom,
+  systemScheduler,
+  type Clock,
+  type Random,
+  type Scheduler,
+} from "../scope/index.ts";
 import { attachMetrics, type Log } from "../telemetry/index.ts";
 import type { Child, ChildSpec, OnEnd } from "./child.ts";
 import { InlineChild } from "./inline-child.ts";

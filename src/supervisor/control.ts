@@ -14,7 +14,9 @@ export type Api<T> = { readonly [K in keyof T]: T[K] extends Method ? T[K] : nev
 
 /** What the other side holds: every method waits for the answer. */
 export type Remote<T> = {
-  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
 };
 
 export function exposeControl<T extends Api<T>>(api: T, port: MessagePort): void {
@@ -32,7 +34,10 @@ export function exposeControl<T extends Api<T>>(api: T, port: MessagePort): void
 }
 
 /** @param methods the names that may be called; Comlink itself would invent any */
-export function wrapControl<T extends Api<T>>(port: MessagePort, methods: readonly (keyof T & string)[]): Remote<T> {
+export function wrapControl<T extends Api<T>>(
+  port: MessagePort,
+  methods: readonly (keyof T & string)[],
+): Remote<T> {
   const outcomes = Comlink.wrap<Record<string, (...args: unknown[]) => Promise<Outcome>>>(port);
   const remote: Record<string, (...args: unknown[]) => Promise<unknown>> = {};
   for (const name of methods) {

@@ -1,4 +1,14 @@
-import { Connection, LinkClient, createRef, type BellOf, type Link, type Members, type Place, type Protocol, type Ref } from "../actor/index.ts";
+import {
+  Connection,
+  LinkClient,
+  createRef,
+  type BellOf,
+  type Link,
+  type Members,
+  type Place,
+  type Protocol,
+  type Ref,
+} from "../actor/index.ts";
 import { fault, fromWireError, type Fault, type WireError } from "../errors/index.ts";
 import type { HostSide } from "./supervisor.ts";
 

@@ -1,5 +1,5 @@
 import { ActorRuntime, checkHandshake, type ActorServices, type BellOf, type Link } from "../actor/index.ts";
-import { fault, fromWireError, isFault, type WireError } from "../errors/index.ts";
+import { fault, fromWireError, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { importBehaviour, type Child, type ChildSpec, type OnEnd } from "./child.ts";
 import { Waits } from "./waits.ts";
 
@@ -24,7 +24,11 @@ export class InlineChild implements Child {
 
   constructor(
     name: string,
-    place: { readonly services: ActorServices; readonly bell: SharedArrayBuffer | null; readonly bellOf: BellOf },
+    place: {
+      readonly services: ActorServices;
+      readonly bell: SharedArrayBuffer | null;
+      readonly bellOf: BellOf;
+    },
     onEnd: OnEnd,
   ) {
     this.#name = name;
@@ -41,7 +45,8 @@ export class InlineChild implements Child {
       await this.#waits.within(spec.startTimeoutMs, "its setup", this.#start(spec, epoch));
     } catch (error) {
       if (isFault(error, "DEADLINE_EXCEEDED")) this.#over();
-      throw error;
+      // As it would come from a thread.
+      throw fromWireError(toWireError(error));
     }
   }
 

@@ -1,5 +1,13 @@
 import { MessageChannel, Worker } from "node:worker_threads";
-import { handshakeOf, threadBells, type InitOf, type Members, type Protocol, type Ref } from "../actor/index.ts";
+import {
+  handshakeOf,
+  threadBells,
+  type InitOf,
+  type Members,
+  type Protocol,
+  type Ref,
+  workerModule,
+} from "../actor/index.ts";
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
 import { Presence, ThreadPoller, createBell } from "../ring/index.ts";
 import { assertWire } from "../schema/index.ts";
@@ -12,7 +20,6 @@ import { HostEnd } from "./host-end.ts";
 import type { SupervisorThreadData } from "./supervisor-thread.ts";
 import type { Intensity, Strategy } from "./supervisor.core.ts";
 import { SUPERVISOR_METHODS, Supervisor, type HostSide, type SupervisorApi } from "./supervisor.ts";
-import { workerModule } from "./worker-module.ts";
 import { threadLog } from "./thread-log.ts";
 
 /**
@@ -60,7 +67,10 @@ export interface SupervisorHandle {
 export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
   const presence = Presence.create();
   const strategy = setup.strategy ?? "one_for_one";
-  const intensity = setup.intensity ?? { restarts: LIMITS.supervisor.restarts, periodMs: LIMITS.supervisor.restartPeriodMs };
+  const intensity = setup.intensity ?? {
+    restarts: LIMITS.supervisor.restarts,
+    periodMs: LIMITS.supervisor.restartPeriodMs,
+  };
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined); // whoever cares awaits `failed`
   const blocks = [createMetricsBlock().buffer, createMetricsBlock().buffer];
@@ -125,7 +135,11 @@ interface Opened {
 function simulated(simulation: Simulation, parts: Parts): Opened {
   const place = new SimulatedPlace(simulation);
   const { metrics, onGaveUp } = parts;
-  const end = new HostEnd({ poller: place.hostPoller, clock: simulation.clock, metrics }, place.bellOf, onGaveUp);
+  const end = new HostEnd(
+    { poller: place.hostPoller, clock: simulation.clock, metrics },
+    place.bellOf,
+    onGaveUp,
+  );
   const api = new Supervisor({
     ...parts,
     ...simulation,

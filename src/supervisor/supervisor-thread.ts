@@ -45,7 +45,9 @@ export function runSupervisorThread(data: SupervisorThreadData): void {
 }
 
 /** The supervisor tells the program and does not wait for it; a program that has ended hears nothing any more. */
-function quiet(host: { [K in keyof HostSide]: (...args: Parameters<HostSide[K]>) => Promise<void> }): HostSide {
+function quiet(host: {
+  [K in keyof HostSide]: (...args: Parameters<HostSide[K]>) => Promise<void>;
+}): HostSide {
   const told = (answer: Promise<void>): void => void answer.catch(() => undefined);
   return {
     connect: (link) => told(host.connect(link)),

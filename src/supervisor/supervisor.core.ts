@@ -1,5 +1,5 @@
 import { assert, fault, type Fault } from "../errors/index.ts";
-import { advance, childTable, type StateOf, type childMachine } from "../lifecycle/index.ts";
+import { advance, childTable, type StateOf } from "../lifecycle/index.ts";
 
 /**
  * The supervisor's decisions, without threads, clock or I/O: what happened goes in, what is to be done comes out.
@@ -18,7 +18,7 @@ import { advance, childTable, type StateOf, type childMachine } from "../lifecyc
 export type Strategy = "one_for_one" | "one_for_all" | "rest_for_one";
 /** permanent: always; transient: only after a crash; temporary: never. */
 export type RestartType = "permanent" | "transient" | "temporary";
-export type ChildState = StateOf<typeof childMachine>;
+export type ChildState = StateOf<typeof childTable>;
 
 /** How much crashing is borne. */
 export interface Intensity {
@@ -73,7 +73,15 @@ export class SupervisorCore {
   add(name: string, restart: RestartType): Effect[] {
     if (this.#find(name)) throw fault("ALREADY_EXISTS", { kind: "actor", name });
     if (this.#ending !== "no") throw fault("ACTOR_STOPPED", { actor: "the supervisor" });
-    this.#children.push({ name, restart, state: "stopped", epoch: 0, beenUp: false, wanted: true, mustHalt: false });
+    this.#children.push({
+      name,
+      restart,
+      state: "stopped",
+      epoch: 0,
+      beenUp: false,
+      wanted: true,
+      mustHalt: false,
+    });
     return this.#next();
   }
 
@@ -89,7 +97,8 @@ export class SupervisorCore {
   /** A child that has never been up could not be started: it is taken off the list, and the rest goes on. */
   startFailed(name: string, reason: Fault, nowMs: number): Effect[] {
     const child = this.#known(name);
-    if (child.beenUp || child.mustHalt || child.state !== "starting") return this.crashed(name, reason, nowMs);
+    if (child.beenUp || child.mustHalt || child.state !== "starting")
+      return this.crashed(name, reason, nowMs);
     child.state = advance(childTable, child.state, "crash");
     this.#remove(child);
     return [{ do: "dismiss", name, reason }, ...this.#next()];

@@ -1,5 +1,13 @@
 import { checkMailbox, createLink, type Link } from "../actor/index.ts";
-import { LIMITS, fault, isFault, sentenceOf, toWireError, type Fault, type WireError } from "../errors/index.ts";
+import {
+  LIMITS,
+  fault,
+  isFault,
+  sentenceOf,
+  toWireError,
+  type Fault,
+  type WireError,
+} from "../errors/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
 import type { Child, ChildHealth, ChildSpec, OnEnd } from "./child.ts";
@@ -71,7 +79,9 @@ export class Supervisor implements SupervisorApi {
   spawn(spec: ChildSpec): Promise<void> {
     if (this.#specs.size >= LIMITS.supervisor.children) {
       const allowed = `at most ${LIMITS.supervisor.children}`;
-      return Promise.reject(fault("INVALID_ARGUMENT", { argument: "actors", got: `one more than that`, allowed }));
+      return Promise.reject(
+        fault("INVALID_ARGUMENT", { argument: "actors", got: `one more than that`, allowed }),
+      );
     }
     const started = Promise.withResolvers<void>();
     try {
@@ -172,7 +182,9 @@ export class Supervisor implements SupervisorApi {
     if (this.#lives.get(name) !== life) return;
     this.#lives.delete(name);
     this.#unlink(name);
-    const reason = isFault(error) ? error : fault("ACTOR_START_FAILED", { actor: name, why: sentenceOf(error) });
+    const reason = isFault(error)
+      ? error
+      : fault("ACTOR_START_FAILED", { actor: name, why: sentenceOf(error) });
     this.#carryOut(this.#core.startFailed(name, reason, this.#options.clock.now()));
   }
 
@@ -248,14 +260,20 @@ export class Supervisor implements SupervisorApi {
 
   /** A fresh link between two lives. The callee is told first, but need not have heard it: frames wait in the ring. */
   #link(caller: string, callee: ChildSpec): void {
-    for (const link of this.#links.values()) if (link.caller === caller && link.callee === callee.name) return;
+    for (const link of this.#links.values())
+      if (link.caller === caller && link.callee === callee.name) return;
     const calleeLife = this.#lives.get(callee.name);
     const callerLife = this.#lives.get(caller);
     const bells = {
       caller: caller === HOST ? this.#options.hostBell : (callerLife?.bell ?? null),
       callee: calleeLife?.bell ?? null,
     };
-    const link = createLink({ id: ++this.#linkId, caller, callee: callee.name }, callee.handshake, bells, callee.mailbox);
+    const link = createLink(
+      { id: ++this.#linkId, caller, callee: callee.name },
+      callee.handshake,
+      bells,
+      callee.mailbox,
+    );
     this.#links.set(link.id, link);
     void calleeLife?.accept(link);
     if (caller === HOST) this.#options.host.connect(link);
@@ -297,7 +315,8 @@ function checkSpec({ name, startTimeoutMs, shutdownMs, mailbox }: ChildSpec): vo
     throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
   }
   for (const [argument, ms] of Object.entries({ startTimeoutMs, shutdownMs })) {
-    if (!(ms >= 0)) throw fault("INVALID_ARGUMENT", { argument, got: String(ms), allowed: "0 or more milliseconds" });
+    if (!(ms >= 0))
+      throw fault("INVALID_ARGUMENT", { argument, got: String(ms), allowed: "0 or more milliseconds" });
   }
   checkMailbox(mailbox);
 }

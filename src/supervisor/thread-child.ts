@@ -1,5 +1,5 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
-import type { Link } from "../actor/index.ts";
+import { workerModule, type Link } from "../actor/index.ts";
 import { LIMITS, fault, isFault, sentenceOf, type WireError } from "../errors/index.ts";
 import { Presence, createBell } from "../ring/index.ts";
 import type { Clock } from "../scope/index.ts";
@@ -7,7 +7,6 @@ import { ACTOR_THREAD_METHODS, type ActorThreadControl, type ActorThreadData } f
 import type { Child, ChildSpec, OnEnd } from "./child.ts";
 import { wrapControl, type Remote } from "./control.ts";
 import { Waits } from "./waits.ts";
-import { workerModule } from "./worker-module.ts";
 
 /** An actor on a thread of its own. The thread starts loading when this is made. */
 export class ThreadChild implements Child {
@@ -37,7 +36,15 @@ export class ThreadChild implements Child {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#remote = wrapControl<ActorThreadControl>(port1, ACTOR_THREAD_METHODS);
-    const workerData: ActorThreadData = { name, module, control: port2, bell: this.bell, metrics, presence, slot };
+    const workerData: ActorThreadData = {
+      name,
+      module,
+      control: port2,
+      bell: this.bell,
+      metrics,
+      presence,
+      slot,
+    };
     this.#worker = new Worker(workerModule("host"), {
       name,
       workerData,
@@ -106,7 +113,10 @@ export class ThreadChild implements Child {
   #end(code: number): void {
     // Code 0 and no error: the actor ended its thread itself, and means well.
     const well = code === 0 && this.#reason === undefined;
-    this.#reason ??= fault("UNAVAILABLE", { what: `the thread of ${this.#name}`, why: `it exited with code ${code}` });
+    this.#reason ??= fault("UNAVAILABLE", {
+      what: `the thread of ${this.#name}`,
+      why: `it exited with code ${code}`,
+    });
     this.#port.close();
     // A thread that died awake would count as awake for ever.
     this.#presence.awake = false;

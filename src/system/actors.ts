@@ -1,10 +1,10 @@
 import { LIMITS } from "../errors/index.ts";
 import { Cache } from "../cache/cache.protocol.ts";
-import type { RefOf } from "../actor/index.ts";
+import { workerModule, type RefOf } from "../actor/index.ts";
 import { Bootstrap, PeerRegistry } from "../peers/peers.protocol.ts";
 import { Queue } from "../queue/queue.protocol.ts";
 import { Router } from "../router/router.protocol.ts";
-import { workerModule, type SupervisorHandle } from "../supervisor/index.ts";
+import type { SupervisorHandle } from "../supervisor/index.ts";
 import { Scheduler } from "../workflow/workflow.protocol.ts";
 import type { ResolvedOptions } from "./options.ts";
 

@@ -69,7 +69,9 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
  */
 function moduleUrl(module: string | URL): string {
   const url =
-    module instanceof URL ? module : new URL(/^file:/.test(module) ? module : pathToFileURL(resolve(module)));
+    module instanceof URL
+      ? module
+      : new URL(module.startsWith("file:") ? module : pathToFileURL(resolve(module)));
   if (url.protocol !== "file:") {
     throw fault("INVALID_ARGUMENT", {
       argument: "tasks",

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
-import { Reference, unpackValue } from "../codec/index.ts";
+import { type Reference, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";

@@ -1,5 +1,5 @@
-import { isFault, toWireError } from "../errors/index.ts";
-import type { z } from "../schema/zod-schema.ts";
+import { fault, isFault, toWireError } from "../errors/index.ts";
+import { check, toInputSchema, type z } from "../schema/zod-schema.ts";
 import type { System } from "../system/index.ts";
 
 /** What a client may assume about a call before it makes it. All four are always given. */
@@ -12,6 +12,12 @@ export interface ToolHints {
 
 export interface ToolCall {
   readonly system: System;
+  readonly signal: AbortSignal;
+}
+
+/** Where a call comes from: the system is opened for it when its arguments are right. */
+export interface ToolCaller {
+  readonly open: () => Promise<System>;
   readonly signal: AbortSignal;
 }
 
@@ -30,18 +36,53 @@ export interface Tool<I extends z.ZodObject = z.ZodObject> {
 
 export function defineTool<I extends z.ZodObject>(tool: Tool<I>): Tool {
   // The caller of `run` has checked its arguments against `input`, whatever that is.
-  return Object.freeze(tool) as unknown as Tool;
+  return Object.freeze(tool);
 }
+
+/** The JSON Schema of a tool's arguments, as a client is told it. */
+export const inputSchemaOf = (tool: Tool): Record<string, unknown> => toInputSchema(tool.input);
 
 /**
  * Carries out a call. Never throws: what went wrong is the answer, in the one shape that every tool has for it.
+ *
+ * @param args as they came; they are checked here
+ * @returns plain JSON
  */
-export async function callTool(tool: Tool, args: Record<string, unknown>, call: ToolCall): Promise<Record<string, unknown>> {
+export async function callTool(
+  tool: Tool,
+  args: unknown,
+  { open, signal }: ToolCaller,
+): Promise<Record<string, unknown>> {
   try {
-    return { success: true, ...(await tool.run(args, call)) };
+    const checked = check(tool.input, args ?? {});
+    if (checked.problems) throw fault("INPUT_INVALID", { what: tool.name, problems: checked.problems });
+    return jsonOf({ success: true, ...(await tool.run(checked.value, { system: await open(), signal })) });
   } catch (error) {
     const { message, code } = toWireError(error);
-    const echoed = Object.fromEntries(tool.echo.map((name) => [name, args[name]]));
-    return { success: false, error: message, code, retryable: isFault(error) && error.retryable, ...echoed };
+    return {
+      success: false,
+      error: message,
+      code,
+      retryable: isFault(error) && error.retryable,
+      ...echoOf(tool, args),
+    };
   }
+}
+
+/** Only texts: what is wrong about an argument may be that it is something else, of any size. */
+function echoOf(tool: Tool, args: unknown): Record<string, string> {
+  const given = (typeof args === "object" ? args : null) as Record<string, unknown> | null;
+  const texts = tool.echo
+    .map((name) => [name, given?.[name]] as const)
+    .filter(([, value]) => typeof value === "string");
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+/** What JSON has no word for is put into one: large whole numbers as digits, bytes as base64, references by their hash. */
+function jsonOf(answer: Record<string, unknown>): Record<string, unknown> {
+  const text = JSON.stringify(answer, (_key, value: unknown) => {
+    if (typeof value === "bigint") return String(value);
+    return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value;
+  });
+  return JSON.parse(text) as Record<string, unknown>;
 }

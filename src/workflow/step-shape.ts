@@ -13,11 +13,7 @@ const { nameChars: actionChars, attempts, priority: priorityMax, timeoutMs } = L
 const timeoutSecondsMax = timeoutMs / 1_000;
 const ttlSecondsMax = LIMITS.cache.ttlMs / 1_000;
 
-const priority = z
-  .number()
-  .min(-priorityMax)
-  .max(priorityMax)
-  .describe("Higher runs sooner");
+const priority = z.number().min(-priorityMax).max(priorityMax).describe("Higher runs sooner");
 
 export const stepShape = z.strictObject({
   step_id: z.string().min(1).max(idChars).describe("Unique within the workflow"),

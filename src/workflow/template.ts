@@ -238,7 +238,9 @@ function matches(pattern: string, text: string): boolean {
   try {
     const scope = { pattern: anchored(pattern), text };
     return (
-      runInNewContext('new RegExp(pattern, "u").test(text)', scope, { timeout: LIMITS.workflow.patternMs }) === true
+      runInNewContext('new RegExp(pattern, "u").test(text)', scope, {
+        timeout: LIMITS.workflow.patternMs,
+      }) === true
     );
   } catch {
     return false;

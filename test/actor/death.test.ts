@@ -32,7 +32,10 @@ describe.each(PLACEMENTS)("the death of an actor that lives %s", (placement) => 
 
   it("is caused by a defect in a call's handler, whose caller gets DEFECT", async () => {
     const { counter, drive, eventually } = await openStage(placement);
-    for (const [how, epoch] of [["defect", 2], ["late", 3]] as const) {
+    for (const [how, epoch] of [
+      ["defect", 2],
+      ["late", 3],
+    ] as const) {
       await expect(drive(counter.call.fail({ how }))).rejects.toMatchObject({
         code: "DEFECT",
         details: { name: "RangeError", text: "a bug" },
@@ -53,7 +56,11 @@ describe.each(PLACEMENTS)("the death of an actor that lives %s", (placement) => 
 
   it("comes at once: messages that came with the fatal one meet no state that is in doubt", async () => {
     const { counter, drive } = await openStage(placement);
-    const calls = [counter.call.add({ by: 1 }), counter.call.fail({ how: "defect" }), counter.call.add({ by: 1 })];
+    const calls = [
+      counter.call.add({ by: 1 }),
+      counter.call.fail({ how: "defect" }),
+      counter.call.add({ by: 1 }),
+    ];
     expect(await drive(Promise.allSettled(calls))).toMatchObject([
       { value: 1 },
       { reason: { code: "DEFECT" } },

@@ -9,9 +9,9 @@ failOnLeaks();
 async function taken<T>(stream: AsyncIterableIterator<T>, count: number): Promise<T[]> {
   const values: T[] = [];
   while (values.length < count) {
-    const { value, done } = await stream.next();
-    if (done) break;
-    values.push(value as T);
+    const next = await stream.next();
+    if (next.done === true) break;
+    values.push(next.value);
   }
   return values;
 }
@@ -85,7 +85,7 @@ describe.each(PLACEMENTS)("events of an actor that lives %s", (placement) => {
     counter.cast.emit({ count: 5_000 });
     await drive(counter.call.total());
     const ended = (async () => {
-      for await (const _ of stream);
+      while ((await stream.next()).done !== true);
     })();
     await expect(drive(ended)).rejects.toMatchObject({ code: "EVENTS_LOST" });
     expect(supervisor.metrics().counters.eventsLost).toBe(1);

@@ -7,7 +7,8 @@ import { PLACEMENTS, openStage } from "./stage.ts";
 failOnLeaks();
 
 describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
-  const open = (options?: Parameters<typeof openStage>[1]): ReturnType<typeof openStage> => openStage(placement, options);
+  const open = (options?: Parameters<typeof openStage>[1]): ReturnType<typeof openStage> =>
+    openStage(placement, options);
 
   describe("calls", () => {
     it("resolves a call with the handler's value", async () => {
@@ -69,9 +70,9 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
     it("sends nothing when the signal of a call has aborted before", async () => {
       const { counter, drive, supervisor } = await open();
       const sent = supervisor.metrics().counters.messagesSent;
-      await expect(
-        drive(counter.call.add({ by: 1 }, { signal: AbortSignal.abort() })),
-      ).rejects.toMatchObject({ code: "CANCELLED" });
+      await expect(drive(counter.call.add({ by: 1 }, { signal: AbortSignal.abort() }))).rejects.toMatchObject(
+        { code: "CANCELLED" },
+      );
       expect(supervisor.metrics().counters.messagesSent).toBe(sent);
       expect(await drive(counter.call.total())).toBe(0);
     });
@@ -114,7 +115,9 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
     });
 
     it("refuses one call more than may be in flight, and says how many that are", async () => {
-      const { counter, drive, supervisor } = await open({ mailbox: { messages: 65_536, ringBytes: 2 ** 22 } });
+      const { counter, drive, supervisor } = await open({
+        mailbox: { messages: 65_536, ringBytes: 2 ** 22 },
+      });
       const inFlight = Array.from({ length: LIMITS.actor.callsInFlight }, () => counter.call.wait());
       const ended = Promise.allSettled(inFlight);
       await expect(drive(counter.call.total())).rejects.toMatchObject({
@@ -218,7 +221,9 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
         order.push(reply.value);
         return reply.data;
       };
-      const replies = await drive(Promise.all([echo("a"), echo("b", data), echo("c"), echo("d", data), echo("e")]));
+      const replies = await drive(
+        Promise.all([echo("a"), echo("b", data), echo("c"), echo("d", data), echo("e")]),
+      );
       expect(order).toEqual(["a", "b", "c", "d", "e"]);
       expect(replies).toEqual([undefined, data, undefined, data, undefined]);
     });
@@ -286,7 +291,12 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
       const value = Symbol("no text") as unknown as string;
       await expect(counter.call.echo({ value })).rejects.toMatchObject({ code: "NOT_A_WIRE_VALUE" });
       expect(() => counter.cast.note({ text: value })).toThrow(
-        expect.objectContaining({ code: "NOT_A_WIRE_VALUE", details: expect.objectContaining({ found: expect.stringContaining("symbol") }) as unknown }),
+        expect.objectContaining({
+          code: "NOT_A_WIRE_VALUE",
+          details: expect.objectContaining({
+            found: expect.stringContaining("symbol") as unknown,
+          }) as unknown,
+        }),
       );
       expect(await drive(counter.call.notes())).toEqual([]);
     });
@@ -300,7 +310,9 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
 
     it("fails only the call whose handler returns what cannot cross", async () => {
       const { counter, drive } = await open();
-      await expect(drive(counter.call.fail({ how: "function" }))).rejects.toMatchObject({ code: "NOT_A_WIRE_VALUE" });
+      await expect(drive(counter.call.fail({ how: "function" }))).rejects.toMatchObject({
+        code: "NOT_A_WIRE_VALUE",
+      });
       expect(await drive(counter.call.epoch())).toBe(1);
     });
   });

@@ -48,7 +48,9 @@ it("answers any mix of messages, small and large, as if they were carried out on
     for (let step = 0; step < STEPS; step++) {
       const refused = supervisor.metrics().counters.messagesRefused;
       const kind = below(6);
-      const text = String.fromCharCode(97 + below(26)).repeat(random.next() < 0.1 ? below(12_000) : below(60));
+      const text = String.fromCharCode(97 + below(26)).repeat(
+        random.next() < 0.1 ? below(12_000) : below(60),
+      );
       if (kind === 0) {
         const by = below(10);
         const answer = counter.call.add({ by });

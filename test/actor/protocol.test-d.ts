@@ -77,7 +77,7 @@ shop.on.buy();
 // --- what can cross -------------------------------------------------------------------------------------------------------
 void call<{ at: Date; data: Uint8Array; tags: readonly string[] }, bigint>();
 // @ts-expect-error a function in the parameters
-void call<{ done: () => void }, void>();
+void call<{ done: () => void }>();
 // @ts-expect-error a function in the result
 void call<void, () => void>();
 // @ts-expect-error a class instance
@@ -130,7 +130,13 @@ actor(Bare, (_, { stock }) => ({ ping: () => void stock }));
 // --- spawn ----------------------------------------------------------------------------------------------------------------
 supervisor.spawn(Shop, { module, init: { stock: 1 } }) satisfies Promise<RefOf<typeof Shop>>;
 supervisor.spawn(Bare, { module }) satisfies Promise<Ref>;
-void supervisor.spawn(Shop, { module, init: { stock: 1 }, restart: "transient", calls: ["bank"], placement: "inline" });
+void supervisor.spawn(Shop, {
+  module,
+  init: { stock: 1 },
+  restart: "transient",
+  calls: ["bank"],
+  placement: "inline",
+});
 // @ts-expect-error the init is missing
 void supervisor.spawn(Shop, { module });
 // @ts-expect-error wrong type in the init

@@ -3,7 +3,12 @@ import { call, cast, event, init, protocol } from "../../src/actor/index.ts";
 import { checkHandshake, checkMailbox, handshakeOf } from "../../src/actor/index.ts";
 import { LIMITS } from "../../src/errors/index.ts";
 
-const A = protocol("a", { init: init<{ n: number }>(), ask: call<void, number>(), tell: cast(), news: event() });
+const A = protocol("a", {
+  init: init<{ n: number }>(),
+  ask: call<void, number>(),
+  tell: cast(),
+  news: event(),
+});
 
 describe("a protocol", () => {
   it("is a frozen list of names and kinds, in the order in which they were written", () => {

@@ -36,7 +36,9 @@ export async function openStage(
   onTestFinished(() => drive(supervisor.close()));
   const words = new Int32Array(new SharedArrayBuffer(8));
   const init = { limit, gate: new Uint8Array(words.buffer) };
-  const counter = await drive(supervisor.spawn(Counter, { module: counterModule, init, ...(mailbox && { mailbox }) }));
+  const counter = await drive(
+    supervisor.spawn(Counter, { module: counterModule, init, ...(mailbox && { mailbox }) }),
+  );
 
   const hold = async (): Promise<() => void> => {
     // In the simulation nobody reads as long as nobody drives.

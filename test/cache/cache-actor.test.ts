@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Cache } from "../../src/cache/index.ts";
-import { openSupervisor, workerModule, type SupervisorHandle } from "../../src/supervisor/index.ts";
+import { workerModule } from "../../src/actor/index.ts";
+import { openSupervisor, type SupervisorHandle } from "../../src/supervisor/index.ts";
 import { throughRestarts } from "../../src/system/through-restarts.ts";
 
 let directory: string;

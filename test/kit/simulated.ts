@@ -17,11 +17,12 @@ export interface Simulated extends AsyncDisposable {
   /**
    * Lets the system run until `promise` settles, and settles alike: one turn of the scheduler after the other, and
    * when nothing is ready, time goes on to the next timer.
+   *
+   * @param turnsMax Rejects after so many: two actors can keep each other busy for ever. Default 200,000.
    */
-  drive<T>(promise: Promise<T>): Promise<T>;
+  drive<T>(promise: Promise<T>, turnsMax?: number): Promise<T>;
 }
 
-/** A system in which two actors keep each other busy for ever has as many turns. */
 const TURNS_MAX = 200_000;
 /** What the scheduler does not see, such as a module that is being loaded, gets so many turns of the real loop. */
 const REAL_TURNS = 20;
@@ -34,34 +35,53 @@ export interface SimulatedSetup extends Omit<SupervisorSetup, "simulation" | "su
 }
 
 /** Call it inside a test: the seed is printed when the test fails. */
-export async function openSimulated({ modules = [], seed, ...setup }: SimulatedSetup = {}): Promise<Simulated> {
+export async function openSimulated({
+  modules = [],
+  seed,
+  ...setup
+}: SimulatedSetup = {}): Promise<Simulated> {
   await Promise.all(modules.map((module) => importBehaviour(module)));
   const clock = manualClock();
   const random = seededRandom(seed ?? testSeed());
   const scheduler = seededScheduler(random);
   const logged: string[] = [];
-  const log = createLog({ component: "simulated", clock, level: "debug", sink: (line) => void logged.push(line) });
+  const log = createLog({
+    component: "simulated",
+    clock,
+    level: "debug",
+    sink: (line) => void logged.push(line),
+  });
   const supervisor = openSupervisor({ ...setup, simulation: { clock, random, scheduler, log } });
 
-  const drive = async <T>(promise: Promise<T>): Promise<T> => {
+  const drive = async <T>(promise: Promise<T>, turnsMax = TURNS_MAX): Promise<T> => {
     let settled = false;
     const settle = (): void => {
       settled = true;
     };
     promise.then(settle, settle);
     let idleTurns = 0;
-    for (let turn = 0; turn < TURNS_MAX; turn++) {
+    for (let turn = 0; turn < turnsMax; turn++) {
       await microtasksDrained();
       if (settled) return promise;
       if (await scheduler.step()) idleTurns = 0;
       else if (idleTurns < REAL_TURNS) idleTurns++;
       else {
-        assert(clock.nextAtMs < Infinity, "nothing is ready and no timer is set, but the promise has not settled");
+        assert(
+          clock.nextAtMs < Infinity,
+          "nothing is ready and no timer is set, but the promise has not settled",
+        );
         idleTurns = 0;
         await clock.advance(Math.max(0, clock.nextAtMs - clock.now()));
       }
     }
-    throw new Error(`the promise has not settled after ${TURNS_MAX} turns`);
+    throw new Error(`the promise has not settled after ${turnsMax} turns`);
   };
-  return { supervisor, clock, scheduler, logged, drive, [Symbol.asyncDispose]: () => drive(supervisor.close()) };
+  return {
+    supervisor,
+    clock,
+    scheduler,
+    logged,
+    drive,
+    [Symbol.asyncDispose]: () => drive(supervisor.close()),
+  };
 }

@@ -2,19 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createActor, createMachine, setup, transition, type AnyStateMachine } from "xstate";
 
-import {
-  advance,
-  childMachine,
-  childTable,
-  compile,
-  runMachine,
-  runTable,
-  stepMachine,
-  stepTable,
-  taskMachine,
-  taskTable,
-  type LifecycleTable,
-} from "../../src/lifecycle/index.ts";
+import { advance, childTable, runTable, stepTable, taskTable } from "../../src/lifecycle/index.ts";
+import { childMachine, compile, runMachine, stepMachine, taskMachine } from "../../src/lifecycle/machines.ts";
+import type { LifecycleTable } from "../../src/lifecycle/table.ts";
 
 type AnyTable = LifecycleTable<string, string>;
 

@@ -1,6 +1,11 @@
 import { expect, it } from "vitest";
 import { assert, fault } from "../../src/errors/index.ts";
-import { SupervisorCore, type Effect, type RestartType, type Strategy } from "../../src/supervisor/supervisor.core.ts";
+import {
+  SupervisorCore,
+  type Effect,
+  type RestartType,
+  type Strategy,
+} from "../../src/supervisor/supervisor.core.ts";
 import { seededRandom, testSeed } from "../kit/seeded-random.ts";
 
 const RUNS = 400;
@@ -61,7 +66,8 @@ class Oracle {
     const expected = child.due || child.life === "stopping";
     child.life = "none";
     child.due = false;
-    const stays = child.restart === "temporary" || (child.restart === "transient" && how === "exit" && !wasStarting);
+    const stays =
+      child.restart === "temporary" || (child.restart === "transient" && how === "exit" && !wasStarting);
     const failsToStart = wasStarting && !child.beenUp;
     if (!expected && !this.ending && !failsToStart && !stays) this.#restart(child);
     if (!expected && (failsToStart || stays)) child.over = true;
@@ -97,7 +103,8 @@ class Oracle {
     }
     const from = this.children.indexOf(crashed);
     for (const [index, other] of this.children.entries()) {
-      const affected = this.#strategy === "one_for_all" || (this.#strategy === "rest_for_one" && index > from);
+      const affected =
+        this.#strategy === "one_for_all" || (this.#strategy === "rest_for_one" && index > from);
       if (!affected || other === crashed || (other.life !== "up" && other.life !== "starting")) continue;
       other.due = true;
       if (other.restart === "temporary") other.over = true;
@@ -132,16 +139,31 @@ class Oracle {
         expect(child.over, "it may be started").toBe(false);
         expect(this.ending).toBe(false);
         expect(effect.epoch).toBe(child.epoch + 1);
-        expect(this.children.some(({ due, life }) => due || life === "stopping"), "stops come first").toBe(false);
-        expect(this.children.some(({ life }) => life === "starting"), "one at a time").toBe(false);
-        expect(this.children.slice(0, index).every(({ life }) => life === "up"), "from the first on").toBe(true);
+        expect(
+          this.children.some(({ due, life }) => due || life === "stopping"),
+          "stops come first",
+        ).toBe(false);
+        expect(
+          this.children.some(({ life }) => life === "starting"),
+          "one at a time",
+        ).toBe(false);
+        expect(
+          this.children.slice(0, index).every(({ life }) => life === "up"),
+          "from the first on",
+        ).toBe(true);
         child.epoch = effect.epoch;
         child.life = "starting";
         break;
       case "halt":
         expect(child.due, "it was to be stopped").toBe(true);
-        expect(this.children.some(({ life }) => life === "stopping"), "one at a time").toBe(false);
-        expect(this.children.slice(index + 1).some(({ due }) => due), "from the last on").toBe(false);
+        expect(
+          this.children.some(({ life }) => life === "stopping"),
+          "one at a time",
+        ).toBe(false);
+        expect(
+          this.children.slice(index + 1).some(({ due }) => due),
+          "from the last on",
+        ).toBe(false);
         child.life = "stopping";
         break;
       case "announce":
@@ -176,21 +198,30 @@ it("keeps the rules of OTP through any sequence of events", () => {
       const choice = below(100);
       const child = pick(oracle.children);
       if (choice < 20 && !oracle.ending) {
-        oracle.add(`child ${named++}`, pick(["permanent", "permanent", "transient", "temporary"] as const) ?? "permanent");
-      } else if (choice < 65) settle(pick(oracle.children.filter(({ life }) => life === "starting" || life === "stopping")));
+        oracle.add(
+          `child ${named++}`,
+          pick(["permanent", "permanent", "transient", "temporary"] as const) ?? "permanent",
+        );
+      } else if (choice < 65)
+        settle(pick(oracle.children.filter(({ life }) => life === "starting" || life === "stopping")));
       else if (choice < 85) {
-        if (child && child.life !== "none") oracle.die(child, pick(["crash", "crash", "exit"] as const) ?? "crash");
+        if (child && child.life !== "none")
+          oracle.die(child, pick(["crash", "crash", "exit"] as const) ?? "crash");
       } else if (choice < 97) {
         if (child && !child.over) oracle.stopChild(child);
       } else if (choice === 99 && !oracle.ending) oracle.stop();
     }
     // Left alone, everything that is wanted comes up.
-    for (let child; (child = oracle.children.find(({ life }) => life === "starting" || life === "stopping")); ) settle(child);
+    for (let child; (child = oracle.children.find(({ life }) => life === "starting" || life === "stopping"));)
+      settle(child);
     if (!oracle.ending) {
-      expect(oracle.children.every(({ life, over }) => life === "up" && !over), "all are up").toBe(true);
+      expect(
+        oracle.children.every(({ life, over }) => life === "up" && !over),
+        "all are up",
+      ).toBe(true);
       expect([...oracle.spawnsOpen], "every spawn has ended").toEqual([]);
       oracle.stop();
-      for (let child; (child = oracle.children.find(({ life }) => life === "stopping")); ) settle(child);
+      for (let child; (child = oracle.children.find(({ life }) => life === "stopping"));) settle(child);
     }
     expect(oracle.finished, "it ends exactly once").toBe(1);
     expect(oracle.gaveUp, "it gives up when, and only when, the intensity is exceeded").toBe(0);

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { fault } from "../../src/errors/index.ts";
-import { SupervisorCore, type Effect, type RestartType, type Strategy } from "../../src/supervisor/supervisor.core.ts";
+import {
+  SupervisorCore,
+  type Effect,
+  type RestartType,
+  type Strategy,
+} from "../../src/supervisor/supervisor.core.ts";
 
 const crash = fault("UNAVAILABLE", { what: "a child", why: "a test says so" });
 const broken = fault("ACTOR_START_FAILED", { actor: "a child", why: "a test says so" });
@@ -19,8 +24,9 @@ const lines = (effects: readonly Effect[]): string[] =>
         return "finished";
       case "halt":
       case "announce":
-        return `${effect.do} ${effect.name}`;
+        break;
     }
+    return `${effect.do} ${effect.name}`;
   });
 
 /** A supervisor whose children `a`, `b`, `c` … are up, all permanent unless a letter has its type: `b:temporary`. */
@@ -199,12 +205,22 @@ describe("the restart intensity", () => {
     expect(effects[0]).toMatchObject({
       reason: { details: { child: "a", restarts: 2, periodMs: 1_000, why: crash.message }, cause: crash },
     });
-    expect(lines(core.halted("b"))).toEqual(["dismiss b ACTOR_STOPPED", "dismiss a ACTOR_STOPPED", "finished"]);
+    expect(lines(core.halted("b"))).toEqual([
+      "dismiss b ACTOR_STOPPED",
+      "dismiss a ACTOR_STOPPED",
+      "finished",
+    ]);
   });
 
   it("counts within its period only, over all children", () => {
     const core = running("one_for_one", "a b", 2);
-    for (const [name, nowMs] of [["a", 0], ["b", 500], ["a", 1_000], ["b", 1_500], ["a", 2_000]] as const) {
+    for (const [name, nowMs] of [
+      ["a", 0],
+      ["b", 500],
+      ["a", 1_000],
+      ["b", 1_500],
+      ["a", 2_000],
+    ] as const) {
       expect(lines(core.crashed(name, crash, nowMs))).toHaveLength(1);
       core.ready(name);
     }
@@ -212,7 +228,9 @@ describe("the restart intensity", () => {
   });
 
   it("of 0 gives up at the first crash", () => {
-    expect(lines(running("one_for_one", "a", 0).crashed("a", crash, 0))[0]).toBe("give_up RESTART_INTENSITY_EXCEEDED");
+    expect(lines(running("one_for_one", "a", 0).crashed("a", crash, 0))[0]).toBe(
+      "give_up RESTART_INTENSITY_EXCEEDED",
+    );
   });
 });
 
@@ -228,7 +246,9 @@ describe("stopping everything", () => {
   });
 
   it("ends at once when there is nothing to stop", () => {
-    expect(lines(new SupervisorCore("one_for_one", { restarts: 5, periodMs: 1_000 }).stop())).toEqual(["finished"]);
+    expect(lines(new SupervisorCore("one_for_one", { restarts: 5, periodMs: 1_000 }).stop())).toEqual([
+      "finished",
+    ]);
   });
 
   it("dismisses children that were never started, and restarts none that crashes meanwhile", () => {
@@ -238,6 +258,10 @@ describe("stopping everything", () => {
     expect(lines(core.stop())).toEqual(["halt c"]);
     expect(lines(core.crashed("a", crash, 0))).toEqual(["dismiss a ACTOR_STOPPED"]);
     expect(lines(core.halted("c"))).toEqual(["dismiss c ACTOR_STOPPED", "halt b"]);
-    expect(lines(core.halted("b"))).toEqual(["dismiss b ACTOR_STOPPED", "dismiss d ACTOR_STOPPED", "finished"]);
+    expect(lines(core.halted("b"))).toEqual([
+      "dismiss b ACTOR_STOPPED",
+      "dismiss d ACTOR_STOPPED",
+      "finished",
+    ]);
   });
 });

@@ -1,9 +1,10 @@
+import { LIMITS } from "../../errors/index.ts";
 import { z } from "../../schema/zod-schema.ts";
 import type { RunStatus, StepStatus } from "../../workflow/workflow.protocol.ts";
 
-export const workflowId = z.string().min(1).max(256).describe("Id of the workflow");
+export const workflowId = z.string().min(1).max(LIMITS.workflow.idChars).describe("Id of the workflow");
 
-/** What every answer has, and a failed one besides. */
+/** What every answer has; the others are of a failed one. */
 export const answer = {
   success: z.boolean(),
   error: z.string().optional(),
@@ -11,7 +12,8 @@ export const answer = {
   retryable: z.boolean().optional(),
 };
 
-export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+export const isoTime = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString();
 
 const durationOf = (startMs: number | null, endMs: number | null): number | null =>
   startMs === null || endMs === null ? null : (endMs - startMs) / 1_000;
@@ -41,6 +43,9 @@ export function stepAnswer(step: StepStatus): z.output<typeof stepShape> {
     error: step.error?.message ?? null,
   };
 }
+
+/** Why a run did not complete, in one sentence. */
+export const failureOf = ({ error }: RunStatus): string | null => error?.message ?? null;
 
 /** Seconds from the start of a run to its end; null before. */
 export const runSeconds = (run: RunStatus): number | null => durationOf(run.startedAtMs, run.endedAtMs);

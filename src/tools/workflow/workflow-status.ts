@@ -1,11 +1,12 @@
 import { z } from "../../schema/zod-schema.ts";
 import { defineTool } from "../tool.ts";
-import { answer, isoTime, runSeconds, stepAnswer, stepShape, workflowId } from "./shapes.ts";
+import { answer, failureOf, isoTime, runSeconds, stepAnswer, stepShape, workflowId } from "./shapes.ts";
 
 export const workflowStatus = defineTool({
   name: "workflow_status",
   title: "Status of a workflow",
-  description: "Tells how far a workflow is: its state, its progress in percent, and each step with its state and times.",
+  description:
+    "Tells how far a workflow is: its state, its progress in percent, and each step with its state and times.",
   input: z.strictObject({
     workflow_id: workflowId,
     include_steps: z.boolean().default(true).describe("List the steps"),
@@ -13,13 +14,14 @@ export const workflowStatus = defineTool({
   }),
   output: z.looseObject({
     ...answer,
-    workflow_id: z.string(),
+    workflow_id: z.string().optional(),
     status: z.string().optional(),
     progress: z.number().min(0).max(100).optional(),
     current_step: z.string().nullable().optional(),
     peer_id: z.string().nullable().optional(),
     start_time: z.string().nullable().optional(),
     end_time: z.string().nullable().optional(),
+    failure: z.string().nullable().optional(),
     steps: z.array(stepShape).optional(),
     metrics: z.looseObject({}).optional(),
   }),
@@ -31,11 +33,12 @@ export const workflowStatus = defineTool({
     return {
       workflow_id,
       status: run.state,
-      progress: run.progress * 100,
+      progress: Math.round(run.progress * 10_000) / 100,
       current_step: run.steps.find((step) => step.state === "running")?.stepId ?? null,
       peer_id: "local",
       start_time: isoTime(run.startedAtMs),
       end_time: isoTime(run.endedAtMs),
+      failure: failureOf(run),
       ...(include_steps && { steps: run.steps.map(stepAnswer) }),
       ...(include_metrics && {
         metrics: {

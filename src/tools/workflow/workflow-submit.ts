@@ -14,7 +14,7 @@ export const workflowSubmit = defineTool({
   input: toolWorkflowShape,
   output: z.looseObject({
     ...answer,
-    workflow_id: z.string(),
+    workflow_id: z.string().optional(),
     status: z.string().optional(),
     peer_assigned: z.string().nullable().optional(),
     estimated_start_time: z.string().nullable().optional(),
@@ -24,12 +24,14 @@ export const workflowSubmit = defineTool({
   echo: ["workflow_id"],
   async run(args, { system }) {
     const status = await system.submit(definitionFromTool(args));
+    const count = status.steps.length === 1 ? "1 step" : `${status.steps.length} steps`;
     return {
       workflow_id: status.workflowId,
-      status: "submitted",
+      // The run of an earlier call, which may be anywhere, is told apart from a new one by its state.
+      status: status.state,
       peer_assigned: "local",
       estimated_start_time: null,
-      message: `${status.steps.length} steps; ask workflow_status for their progress`,
+      message: `${count} on disk; ask workflow_status for their progress`,
     };
   },
 });

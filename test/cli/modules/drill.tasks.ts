@@ -1,4 +1,5 @@
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { defineTasks, handler } from "mcplusplus";
 import * as z from "zod";
@@ -36,6 +37,7 @@ export default defineTasks({
   waits: handler({
     input: z.object({ file: z.string(), started: z.string() }),
     async run({ file, started }, context) {
+      await mkdir(dirname(context.path(file)), { recursive: true });
       try {
         await writeFile(context.path(started), "started");
         await pause(3_600_000, undefined, { signal: context.signal });

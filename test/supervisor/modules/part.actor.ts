@@ -20,7 +20,9 @@ export default actor(Part, async (context, given) => {
   if (trouble === "setup hangs" || (trouble === "setup hangs again" && again)) await never;
   if (trouble === "setup blocks") for (;;);
   if (trouble === "setup exits") process.exit(0);
-  if (trouble === "setup waits for its end" || trouble === "setup opens late") {
+  const opensLate = trouble === "setup opens late" || (trouble === "setup opens late again" && again);
+  if (trouble === "setup waits for its end" || opensLate) {
+    record(journal, id, "begun");
     await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
     record(journal, id, "late");
     context.atExit(() => record(journal, id, "exit"));
@@ -28,6 +30,13 @@ export default actor(Part, async (context, given) => {
   }
   if (trouble === "setup asks") await context.ref(Part, "part-0").call.epoch();
   if (trouble === "asks a stranger") context.ref(Part, "stranger");
+  if (trouble === "cries at its end") {
+    const other = context.ref(Part, "part-0");
+    // So much that it would be published at once.
+    context.signal.addEventListener("abort", () => {
+      for (let cries = 0; cries < 500; cries++) other.cast.crash();
+    });
+  }
   if (trouble === "cleanup throws") context.defer(() => Promise.reject(new Error("no cleanup today")));
   if (trouble === "cleanup hangs") context.defer(() => never);
   if (trouble === "cleanup asks") {
@@ -41,7 +50,10 @@ export default actor(Part, async (context, given) => {
       throw new Error("no release today");
     });
   }
-  if (trouble === "crashes by itself") setImmediate(() => { throw new RangeError("this part is broken"); });
+  if (trouble === "crashes by itself")
+    setImmediate(() => {
+      throw new RangeError("this part is broken");
+    });
   record(journal, id, "up");
 
   const handlers = {
@@ -52,6 +64,7 @@ export default actor(Part, async (context, given) => {
     },
     exit: ({ code }: { code: number }) => process.exit(code),
     block: () => {
+      record(journal, id, "begun");
       for (;;);
     },
     print: ({ text }: { text: string }) => {

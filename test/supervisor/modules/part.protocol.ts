@@ -9,6 +9,8 @@ export type Trouble =
   | "setup hangs again"
   | "setup waits for its end"
   | "setup opens late"
+  | "setup opens late again"
+  | "cries at its end"
   | "setup blocks"
   | "setup exits"
   | "setup asks"
@@ -29,7 +31,7 @@ export const Part = protocol("part", {
   crash: cast(),
   exit: cast<{ code: number }>(),
   block: cast(),
-  print: call<{ text: string }, void>(),
+  print: call<{ text: string }>(),
   /** Asks the part of that name for its epoch. */
   ask: call<{ name: string }, number>(),
 });

@@ -1,0 +1,52 @@
+import {
+  INVALID_REQUEST,
+  PARSE_ERROR,
+  type JSONRPCMessage,
+  type RequestId,
+} from "@modelcontextprotocol/server";
+
+/** What a line from a client is: a message, nothing, or something that is answered with an error. */
+export type Incoming =
+  | { readonly kind: "message"; readonly message: JSONRPCMessage }
+  | { readonly kind: "nothing" }
+  | { readonly kind: "wrong"; readonly id?: RequestId; readonly code: number; readonly why: string };
+
+/**
+ * Reads one line of JSON-RPC. A client whose line cannot be read waits for its answer for ever unless it is told;
+ * only what is itself an answer is never answered, or two peers would send errors back and forth.
+ *
+ * @see https://www.jsonrpc.org/specification
+ */
+export function readIncoming(line: string): Incoming {
+  const text = line.replace(/^\uFEFF/, "").trim();
+  if (text === "") return { kind: "nothing" };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return wrong(PARSE_ERROR, "the line is no JSON");
+  }
+  if (Array.isArray(value)) return wrong(INVALID_REQUEST, "batches are not part of this protocol");
+  if (typeof value !== "object" || value === null) return wrong(INVALID_REQUEST, "the line is no object");
+  const { jsonrpc, id, method } = value as { jsonrpc?: unknown; id?: unknown; method?: unknown };
+  const isAnswer = "result" in value || "error" in value;
+  const own = isId(id) ? id : undefined;
+  if (isAnswer) return own !== undefined && jsonrpc === "2.0" ? message(value) : { kind: "nothing" };
+  if (jsonrpc !== "2.0") return wrong(INVALID_REQUEST, 'jsonrpc is not "2.0"', own);
+  if (typeof method !== "string") return wrong(INVALID_REQUEST, "there is no method", own);
+  if ("id" in value && own === undefined)
+    return wrong(INVALID_REQUEST, "the id is neither text nor a whole number");
+  return message(value);
+}
+
+const isId = (id: unknown): id is RequestId => typeof id === "string" || Number.isSafeInteger(id);
+
+/** Its parts were looked at; what its parameters hold is checked by whoever serves the method. */
+const message = (value: object): Incoming => ({ kind: "message", message: value as JSONRPCMessage });
+
+const wrong = (code: number, why: string, id?: RequestId): Incoming => ({
+  kind: "wrong",
+  code,
+  why,
+  ...(id === undefined ? {} : { id }),
+});

@@ -1,0 +1,17 @@
+import { Writable } from "node:stream";
+
+/**
+ * Takes standard output for the protocol: one stray line of a dependency would break the client, so whatever else is
+ * printed in this thread goes to standard error from now on.
+ */
+export function claimStandardOutput(): Writable {
+  const { stdout, stderr } = process;
+  const write = stdout.write.bind(stdout);
+  stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
+  const claimed = new Writable({
+    decodeStrings: false,
+    write: (chunk: string, _encoding, done) => void write(chunk, "utf8", (error) => done(error)),
+  });
+  stdout.on("error", (error) => claimed.destroy(error));
+  return claimed;
+}

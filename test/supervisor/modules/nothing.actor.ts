@@ -1,0 +1,2 @@
+/** A module that holds no behaviour. */
+export default { protocol: undefined };

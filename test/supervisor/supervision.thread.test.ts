@@ -1,0 +1,3 @@
+import { tryLaws } from "./supervision-laws.ts";
+
+tryLaws("thread");
