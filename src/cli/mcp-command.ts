@@ -18,11 +18,14 @@ function optionsOf(values: Values): SystemOptions {
   return {
     data,
     tasks: textsOf(values, "tasks"),
+    graceMs: GRACE_MS,
     roots: [...(roots.length > 0 ? roots : [process.cwd()]), data],
     ...(threads === undefined ? {} : { threads }),
   };
 }
 
+/** Handlers get less than elsewhere: a client that has gone does not expect its server to stay. */
+const GRACE_MS = 2_000;
 /** The longest that closing may take. */
 const LEAVE_MS = 15_000;
 

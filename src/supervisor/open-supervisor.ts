@@ -103,6 +103,7 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
         startTimeoutMs: options.startTimeoutMs ?? LIMITS.supervisor.startTimeoutMs,
         shutdownMs: options.shutdownMs ?? LIMITS.supervisor.shutdownMs,
         mailbox: options.mailbox ?? {},
+        youngHeapMb: options.youngHeapMb ?? null,
         metrics: block,
         slot: ++slots,
       });
@@ -179,6 +180,8 @@ function onThread(parts: Parts): Opened {
   };
   const worker = new Worker(workerModule("supervisor"), {
     name: "supervisor",
+    // It allocates at human rates.
+    resourceLimits: { maxYoungGenerationSizeMb: 3 },
     workerData,
     transferList: [control.port2],
     stdout: true,

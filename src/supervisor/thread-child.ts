@@ -24,7 +24,7 @@ export class ThreadChild implements Child {
   #reason: unknown;
 
   constructor(
-    { name, module, metrics, slot }: ChildSpec,
+    { name, module, metrics, slot, youngHeapMb }: ChildSpec,
     presence: SharedArrayBuffer,
     clock: Clock,
     onEnd: OnEnd,
@@ -49,6 +49,7 @@ export class ThreadChild implements Child {
       name,
       workerData,
       transferList: [port2],
+      resourceLimits: youngHeapMb === null ? {} : { maxYoungGenerationSizeMb: youngHeapMb },
       // Whatever an actor or its dependencies print belongs on standard error: standard output may be a protocol.
       stdout: true,
     });

@@ -22,6 +22,9 @@ export interface Actors {
   readonly router: RefOf<typeof Router>;
 }
 
+/** These three have little to do. */
+const QUIET_MB = 3;
+
 /** Starts the six; their threads load side by side, their setups run in order. */
 export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
   const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
@@ -45,9 +48,9 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
       init: { directory, durability },
       calls: ["queue", "cache"],
     }),
-    supervisor.spawn(PeerRegistry, at("peer-registry")),
-    supervisor.spawn(Bootstrap, at("bootstrap")),
-    supervisor.spawn(Router, at("router")),
+    supervisor.spawn(PeerRegistry, { ...at("peer-registry"), youngHeapMb: QUIET_MB }),
+    supervisor.spawn(Bootstrap, { ...at("bootstrap"), youngHeapMb: QUIET_MB }),
+    supervisor.spawn(Router, { ...at("router"), youngHeapMb: QUIET_MB }),
   ]);
   return { cache, queue, scheduler, peers, bootstrap, router };
 }
