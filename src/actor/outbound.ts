@@ -112,7 +112,10 @@ export class Outbound {
       this.#enqueue(message, body);
       return;
     }
-    if (!this.#define() || !this.#put(message, body)) throw this.#full("bytes", this.#ring.capacityBytes);
+    if (this.#define() && this.#put(message, body)) return;
+    // The shapes of the refused message may be in the ring already, and its sender has nothing to be flushed for.
+    this.flush();
+    throw this.#full("bytes", this.#ring.capacityBytes);
   }
 
   /** Sends now, or as soon as there is room. Its users bound how many of these can wait. */
@@ -164,7 +167,11 @@ export class Outbound {
   onRoom(resume: () => void): () => void {
     this.#roomWaiters.push(resume);
     // The reader may have released everything since the mailbox was found full, and then it will not ring.
-    if (this.hasRoom()) this.pump();
+    if (this.hasRoom()) {
+      this.pump();
+      // What it has moved was sent by somebody who is not here to see to it.
+      this.flush();
+    }
     return () => {
       this.#roomWaiters = this.#roomWaiters.filter((each) => each !== resume);
     };

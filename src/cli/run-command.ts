@@ -135,7 +135,7 @@ async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
       ...(threads === undefined ? {} : { threads }),
     });
     const drill = openDrill(system, chaos, (text) => view.note(text));
-    const outcome = await system.run(definition, {
+    const running = system.run(definition, {
       signal: interrupts.signal,
       onSubmitted: (status) => view.begin(status),
       onEvent(event) {
@@ -143,6 +143,8 @@ async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
         drill.tell(event);
       },
     });
+    // A system that gives up says why; the run alone would only know that it was stopped.
+    const outcome = await Promise.race([running, system.failed]);
     const restarted = await drill.settled();
     view.end();
     const pageFailure = page && (await writePage(page, outcome, out));

@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr/pack";
+import { Packr } from "./msgpack.ts";
 
 /**
  * Writes MessagePack with records: an object whose keys the reader already knows is one byte (0x40 plus the number of

@@ -1,4 +1,4 @@
-import { Packr, Unpackr } from "msgpackr/pack";
+import { Packr, Unpackr } from "./msgpack.ts";
 import { assert } from "../errors/index.ts";
 import { RecordWriter, Shape } from "./record-writer.ts";
 

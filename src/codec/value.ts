@@ -1,4 +1,4 @@
-import { addExtension, Packr } from "msgpackr/pack";
+import { addExtension, Packr } from "./msgpack.ts";
 import { assert } from "../errors/index.ts";
 
 /**

@@ -10,26 +10,27 @@ import type { Transitions } from "./table.ts";
  */
 export function compile(machine: AnyStateMachine): Transitions {
   const events = [...new Set<string>(machine.events)];
-  const rows = Object.keys(machine.states).map((state) => [state, Object.fromEntries(rowOf(machine, state, events))]);
+  const rows: Record<string, Record<string, string>> = {};
+  for (const state of Object.keys(machine.states)) rows[state] = rowOf(machine, state, events);
   const [initial] = machine.root.initial.target;
   assert(initial, `machine ${machine.id} has an initial state`);
-  return { name: machine.id, initial: initial.key, events, rows: Object.fromEntries(rows) };
+  return { name: machine.id, initial: initial.key, events, rows };
 }
 
 function rowOf(
   machine: AnyStateMachine,
   state: string,
   events: readonly string[],
-): ReadonlyMap<string, string> {
+): Record<string, string> {
   const kind = machine.states[state]?.type;
   assert(kind === "atomic" || kind === "final", `state ${state} of machine ${machine.id} is flat`);
-  const row = new Map<string, string>();
+  const row: Record<string, string> = {};
   const from = machine.resolveState({ value: state, context: {} });
   for (const type of events) {
     if (!from.can({ type })) continue;
     const [{ value: to }] = transition(machine, from, { type }) as [{ value: string }, unknown];
     assert(to !== state, `machine ${machine.id} has no transition from ${state} to itself`);
-    row.set(type, to);
+    row[type] = to;
   }
   return row;
 }

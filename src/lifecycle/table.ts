@@ -14,7 +14,7 @@ export interface LifecycleTable<State extends string, Event extends string> {
 }
 
 /** The names of a table's states. */
-export type StateOf<T> = T extends LifecycleTable<infer State, infer _> ? State : never;
+export type StateOf<T> = T extends { readonly initial: infer State extends string } ? State : never;
 
 /** For each state, where each event leads. What the machines are compiled to. */
 export interface Transitions {
@@ -41,7 +41,7 @@ export function tableOf<const T extends Transitions>(
     isTerminal: (state) => rows.get(state)?.size === 0,
   };
   // The literal's types are its own states and events; its values are plain strings.
-  return Object.freeze(table) as LifecycleTable<keyof T["rows"] & string, T["events"][number]>;
+  return Object.freeze(table);
 }
 
 /**

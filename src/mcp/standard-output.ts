@@ -7,11 +7,11 @@ import { Writable } from "node:stream";
 export function claimStandardOutput(): Writable {
   const { stdout, stderr } = process;
   const write = stdout.write.bind(stdout);
-  stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
+  stdout.write = stderr.write.bind(stderr);
   const claimed = new Writable({
     decodeStrings: false,
     write: (chunk: string, _encoding, done) => void write(chunk, "utf8", (error) => done(error)),
   });
-  stdout.on("error", (error) => claimed.destroy(error));
+  stdout.on("error", (error: Error) => claimed.destroy(error));
   return claimed;
 }

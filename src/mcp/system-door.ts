@@ -39,7 +39,7 @@ export function openDoor(open: () => Promise<System>, clock: Clock = systemClock
     }, forget);
     return begun;
   };
-  begin();
+  void begin();
 
   return {
     async opened(signal) {

@@ -94,12 +94,22 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function makeDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    createDirectory(path);
     return realpathSync(path);
   } catch (error) {
     const why = REASONS[(error as NodeJS.ErrnoException).code ?? ""] ?? sentenceOf(error);
     throw fault("FILE_UNWRITABLE", { path, why }, { cause: error });
   }
+}
+
+/**
+ * With those above it. Node's own way to do so never ends where a directory that exists takes no new entries and says
+ * that it is not there, as /proc does.
+ */
+function createDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) createDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Links can only hide in what exists: the deepest ancestor that does is made real, the rest is kept. */

@@ -42,16 +42,17 @@ describe("an actor on a thread", () => {
     }
   });
 
-  it("that crashes outside of any handler is restarted", async () => {
-    const { part, supervisor, whoDid } = await openHouse("host", {
-      intensity: { restarts: 2, periodMs: 60_000 },
+  it("that crashes outside of any handler is restarted, and the reason is known", async () => {
+    const { part, supervisor, eventually, whoDid } = await openHouse("host", {
+      intensity: { restarts: 1, periodMs: 3_600_000 },
     });
-    await part(0, { trouble: "crashes by itself" }).catch(() => undefined);
+    const ref = await part(0, { trouble: "crashes by itself" });
+    for (let epoch = 0; epoch < 2;) epoch = await eventually(ref, () => ref.call.epoch());
     await expect(supervisor.failed).rejects.toMatchObject({
       code: "RESTART_INTENSITY_EXCEEDED",
       details: { why: expect.stringContaining("this part is broken") as unknown },
     });
-    expect(whoDid("up")).toHaveLength(3);
+    expect(whoDid("up")).toEqual([0, 0]);
   });
 
   it("that blocks its loop stops neither others nor the end", async () => {
@@ -65,18 +66,6 @@ describe("an actor on a thread", () => {
     expect(await other.call.epoch()).toBe(1);
     await supervisor.close();
     expect(whoDid("exit")).toEqual([0]);
-  });
-
-  it("that blocks its loop reports no health, and keeps nobody else from it", async () => {
-    const { part, supervisor, happened } = await openHouse("host");
-    const other = await part(0);
-    const blocked = await part(1, { shutdownMs: 0 });
-    blocked.cast.block();
-    while (!happened().includes("begun 1")) await other.call.epoch();
-    expect(await supervisor.health()).toMatchObject([
-      { name: "part-0", state: "running", report: { epoch: 1 } },
-      { name: "part-1", state: "running", report: null },
-    ]);
   });
 
   it("that blocks its loop can be killed, and lives again", async () => {
@@ -120,8 +109,21 @@ describe("a supervisor on its own thread", () => {
     // What was cast leaves at the end of this turn; then this loop stands still until the next life is up.
     await Promise.resolve();
     const pause = new Int32Array(new SharedArrayBuffer(4));
+    // oxlint-disable-next-line no-restricted-properties -- to block the loop is the point
     for (let looks = 0; whoDid("up").length < 2 && looks < 10_000; looks++) Atomics.wait(pause, 0, 0, 1);
     expect(whoDid("up")).toEqual([0, 0]);
+  });
+
+  it("tells the program when it gives up", async () => {
+    const { part, supervisor } = await openHouse("thread", { intensity: { restarts: 0, periodMs: 1_000 } });
+    const ref = await part(0);
+    ref.cast.crash();
+    await expect(supervisor.failed).rejects.toMatchObject({
+      code: "RESTART_INTENSITY_EXCEEDED",
+      details: { child: "part-0", restarts: 0, why: expect.stringContaining("part-0 crashed") as unknown },
+    });
+    await expect(ref.ready()).rejects.toMatchObject({ code: "ACTOR_STOPPED" });
+    await expect(part(1)).rejects.toMatchObject({ code: "ACTOR_STOPPED" });
   });
 
   it("takes everything with it when it dies: calls end, and so do all threads", async () => {

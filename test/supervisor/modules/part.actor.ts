@@ -18,7 +18,10 @@ export default actor(Part, async (context, given) => {
   if (trouble === "setup throws again" && again) throw new RangeError("this part is broken");
   if (trouble === "setup throws a fault") throw fault("STORE_OWNED", { path: "/data" });
   if (trouble === "setup hangs" || (trouble === "setup hangs again" && again)) await never;
-  if (trouble === "setup blocks") for (;;);
+  if (trouble === "setup blocks") {
+    record(journal, id, "begun");
+    for (;;);
+  }
   if (trouble === "setup exits") process.exit(0);
   const opensLate = trouble === "setup opens late" || (trouble === "setup opens late again" && again);
   if (trouble === "setup waits for its end" || opensLate) {
@@ -50,14 +53,17 @@ export default actor(Part, async (context, given) => {
       throw new Error("no release today");
     });
   }
-  if (trouble === "crashes by itself")
-    setImmediate(() => {
-      throw new RangeError("this part is broken");
-    });
   record(journal, id, "up");
 
   const handlers = {
-    epoch: () => epoch,
+    epoch: () => {
+      if (trouble === "crashes by itself") {
+        setImmediate(() => {
+          throw new RangeError("this part is broken");
+        });
+      }
+      return epoch;
+    },
     touch: () => Object.assign(given, { id: given.id + 1 }).id - id,
     crash: () => {
       throw new RangeError(`${name} crashed`);

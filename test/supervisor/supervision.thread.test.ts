@@ -1,3 +1,0 @@
-import { tryLaws } from "./supervision-laws.ts";
-
-tryLaws("thread");

@@ -1,0 +1,2 @@
+/** A module of handlers whose import never ends. */
+await new Promise(() => setInterval(() => undefined, 2 ** 30));
