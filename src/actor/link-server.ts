@@ -18,6 +18,9 @@ export interface Callee extends Place {
   readonly crash: (defect: unknown) => void;
 }
 
+/** In place of a call's correlation, which is never 0. */
+const NOBODY = 0;
+
 interface Subscriber {
   readonly correlation: number;
   readonly limit: number;
@@ -103,7 +106,7 @@ export class LinkServer implements Source {
     try {
       result = handler(payload, context);
     } catch (error) {
-      this.#failed(wantsReply, correlation, error, context);
+      this.#failed(error, context, kind, wantsReply ? correlation : NOBODY);
       return;
     }
     if (!(result instanceof Promise)) {
@@ -119,19 +122,24 @@ export class LinkServer implements Source {
           this.#send(KIND.reply, correlation, value, member);
         context.end();
       },
-      (error: unknown) => this.#failed(wantsReply, correlation, error, context),
+      (error: unknown) => {
+        const waits = wantsReply && this.#settle(correlation, context);
+        this.#failed(error, context, kind, waits ? correlation : NOBODY);
+      },
     );
   }
 
-  #failed(wantsReply: boolean, correlation: number, error: unknown, context: HandlerContext): void {
-    const wanted = wantsReply && (!this.#inFlight.has(correlation) || this.#settle(correlation, context));
-    if (wanted) this.#send(KIND.fail, correlation, toWireError(error));
+  /** @param correlation of the call that waits for this error, or `NOBODY` */
+  #failed(error: unknown, context: HandlerContext, kind: Kind, correlation: number): void {
+    // The deadline of a call is its caller's to report: it has the same clock, and knows what it asked for.
+    const late = context.aborted && error === context.signal.reason;
+    if (correlation !== NOBODY && !late) this.#send(KIND.fail, correlation, toWireError(error));
     // The echo of a cancellation that the handler let through is no defect.
     const echo = context.aborted && !isFault(error) && error instanceof Error && error.name === "AbortError";
     context.end();
     if (isFault(error) || echo) {
       // No caller hears of a cast that failed, so it must at least be seen in the count.
-      if (!wantsReply && !isCancellation(error)) this.#callee.metrics.count(METRICS.castsFailed);
+      if (kind === KIND.cast && !isCancellation(error)) this.#callee.metrics.count(METRICS.castsFailed);
       return;
     }
     this.#outbound.flush();

@@ -80,6 +80,13 @@ class Sources {
 
 /** A chain of turns in microtasks is cut after this long, so that timers and I/O of the thread get theirs. */
 const CHAIN_MS_MAX = 1;
+/** A message that comes so soon after a look was given up had been waiting for this thread's core. */
+const LATE_MS = 0.06;
+/** So many of them in a row are no chance. */
+const LATECOMERS_MAX = 8;
+/** Longer than the tick of any usual kernel (1 to 4 ms, 10 at most), and seldom. */
+const SEPARATION_MS = 10;
+const BETWEEN_SEPARATIONS_MS = 200;
 /** The clock is read once in so many looks: reading it costs as much as four looks. */
 const LOOKS_PER_CLOCK = 16;
 
@@ -107,6 +114,11 @@ export class ThreadPoller implements Poller {
   #chainStartMs = 0;
   /** Since when there has been nothing to do; 0 = there has. */
   #idleSinceMs = 0;
+  /** When the last look that found nothing ended; 0 = the last look found something. */
+  #missedAtMs = 0;
+  /** Looks in a row that found nothing, though the message came as soon as this thread slept. */
+  #latecomers = 0;
+  #separatedAtMs = 0;
   /** What has been waited for since then. */
   #awaited = this.#requests;
 
@@ -195,6 +207,7 @@ export class ThreadPoller implements Poller {
     if (this.#idleSinceMs !== 0) {
       // For the window of what was waited for: now that it has come, it may be waited for no longer.
       this.#awaited.came((nowMs - this.#idleSinceMs) * 1_000);
+      this.#latecomers = this.#missedAtMs > 0 && nowMs - this.#missedAtMs < LATE_MS ? this.#latecomers + 1 : 0;
       this.#idleSinceMs = 0;
     }
     this.#next(nowMs);
@@ -215,8 +228,9 @@ export class ThreadPoller implements Poller {
   /** Nothing is there: look for more while it is worth it, then sleep. */
   #look(): void {
     const windowMs = this.#awaited.us / 1_000;
+    this.#missedAtMs = 0;
     if (windowMs > 0 && this.#presence.allowsSpinning(this.#cores)) {
-      const untilMs = performance.now() + windowMs;
+      const untilMs = this.#untilMs(windowMs);
       do {
         for (let look = 0; look < LOOKS_PER_CLOCK; look++) {
           if (this.#sources.anyReady()) {
@@ -228,10 +242,24 @@ export class ThreadPoller implements Poller {
           Atomics.pause();
         }
       } while (performance.now() < untilMs);
+      this.#missedAtMs = performance.now();
       this.#awaited.missed();
       this.#metrics.count(METRICS.spinsMissed);
     }
     this.#sleep();
+  }
+
+  /**
+   * Until when to look. Where the kernel has put both threads on one core, the other cannot run while this one looks,
+   * and both stay there as long as they take turns. Looking on for longer than the kernel's tick makes it see two
+   * threads that want to run, and move one.
+   */
+  #untilMs(windowMs: number): number {
+    const nowMs = performance.now();
+    if (this.#latecomers < LATECOMERS_MAX || nowMs - this.#separatedAtMs < BETWEEN_SEPARATIONS_MS) return nowMs + windowMs;
+    this.#latecomers = 0;
+    this.#separatedAtMs = nowMs;
+    return nowMs + SEPARATION_MS;
   }
 
   /** Begins a new chain of turns. */

@@ -86,8 +86,8 @@ function moduleUrl(module: string | URL): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EEXIST: "it is no directory",
-  ENOTDIR: "it lies below a file",
+  EEXIST: "a file is in the way",
+  ENOTDIR: "a file is in the way",
   EACCES: "permission is denied",
   EROFS: "its file system is read-only",
 };
@@ -107,9 +107,15 @@ function makeDirectory(path: string): string {
  * that it is not there, as /proc does.
  */
 function createDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const exists = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (exists()) return;
   if (dirname(path) !== path) createDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!exists()) throw error;
+  }
 }
 
 /** Links can only hide in what exists: the deepest ancestor that does is made real, the rest is kept. */

@@ -67,6 +67,18 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
       expect(await drive(counter.call.aborted())).toEqual(["CANCELLED"]);
     });
 
+    it("hears nothing more of a call that was cancelled, though its handler fails of that", async () => {
+      const { counter, drive, supervisor } = await open();
+      const controller = new AbortController();
+      const waiting = counter.call.wait(undefined, { signal: controller.signal }).catch(() => "gone");
+      await drive(counter.call.total());
+      controller.abort();
+      expect(await drive(waiting)).toBe("gone");
+      expect(await drive(counter.call.aborted())).toHaveLength(1);
+      await drive(counter.call.total());
+      expect(supervisor.metrics().counters.callsFailed).toBe(0);
+    });
+
     it("sends nothing when the signal of a call has aborted before", async () => {
       const { counter, drive, supervisor } = await open();
       const sent = supervisor.metrics().counters.messagesSent;

@@ -148,13 +148,4 @@ describe.each(["simulation", "host"] as const)("a supervisor (%s) restarts", (wh
     });
     expect(await drive(supervisor.health())).toEqual([]);
   });
-
-  it("nothing after an orderly close, which is no failure", async () => {
-    const { part, supervisor, drive } = await open();
-    await part(0);
-    let failed = false;
-    supervisor.failed.catch(() => (failed = true));
-    await drive(supervisor.close());
-    expect(failed).toBe(false);
-  });
 });

@@ -48,6 +48,15 @@ describe.each(["simulation", "thread"] as const)("a supervisor (%s) starts and s
     expect(whoDid("up")).toEqual([0]);
   });
 
+  it("everything in order, which is no failure", async () => {
+    const { part, supervisor, drive } = await open();
+    await part(0);
+    let failed = false;
+    supervisor.failed.catch(() => (failed = true));
+    await drive(supervisor.close());
+    expect(failed).toBe(false);
+  });
+
   it("with nothing to stop", async () => {
     const { supervisor, drive } = await open();
     await drive(supervisor.close());

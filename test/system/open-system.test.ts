@@ -141,9 +141,9 @@ describe("the options of a system", () => {
   it("name a data directory that cannot be made, and why", () => {
     const file = join(temporaryDirectory(), "file");
     writeFileSync(file, "");
-    expect(() => resolveOptions({ data: file })).toThrow(`${file} cannot be written: it is no directory`);
+    expect(() => resolveOptions({ data: file })).toThrow(`${file} cannot be written: a file is in the way`);
     expect(() => resolveOptions({ data: join(file, "below") })).toThrow(
-      "cannot be written: it lies below a file",
+      "cannot be written: a file is in the way",
     );
     expect(() => resolveOptions({ data: "/proc/nowhere" })).toThrow("/proc/nowhere cannot be written");
   });

@@ -64,7 +64,7 @@ export default actor(Part, async (context, given) => {
       }
       return epoch;
     },
-    touch: () => Object.assign(given, { id: given.id + 1 }).id - id,
+    touch: () => Object.assign(given, { id: given.id + 1 }).id,
     crash: () => {
       throw new RangeError(`${name} crashed`);
     },

@@ -26,7 +26,7 @@ export type Trouble =
 export const Part = protocol("part", {
   init: init<{ id: number; journal: Uint8Array; trouble?: Trouble }>(),
   epoch: call<void, number>(),
-  /** Counts its calls within one life, on the very object that it was given as init. */
+  /** Raises the id in the very object that it was given as init. */
   touch: call<void, number>(),
   crash: cast(),
   exit: cast<{ code: number }>(),
