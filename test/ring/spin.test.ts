@@ -23,8 +23,10 @@ describe("a spin window", () => {
     expect(window.us).toBeGreaterThan(0);
   });
 
-  it("is about twice the usual gap, and never longer than a switch of threads is worth", () => {
-    expect(windowAfter(10).us).toBeCloseTo(25, 0);
+  it("is what a switch of threads costs, or twice the usual gap where that is longer, within its bound", () => {
+    expect(windowAfter(1).us).toBe(50);
+    expect(windowAfter(10).us).toBe(50);
+    expect(windowAfter(40).us).toBeCloseTo(80, 0);
     expect(windowAfter(100).us).toBe(SPIN_US_MAX);
     for (const gapUs of [0, 1, 30, 60, SPIN_US_MAX]) {
       expect(windowAfter(gapUs).us).toBeLessThanOrEqual(SPIN_US_MAX);

@@ -236,6 +236,37 @@ describe("looking before sleeping", () => {
     expect(counters()).toMatchObject({ spinsMissed, spinsHit });
   });
 
+  it("is not tried for the answer to a call that comes after a long sleep", async () => {
+    const { poller, counters } = openPoller();
+    const source = added(poller);
+    await learnFastAnswers(poller, source);
+    const { spinsMissed, spinsHit } = counters();
+    await turns(2);
+    source.expecting = true;
+    nowMs += 2;
+    poller.touch(source);
+    await turns(2);
+    expect(counters()).toMatchObject({ spinsMissed, spinsHit });
+  });
+
+  it("goes on past the kernel's tick, once, when messages keep coming right after it was given up", async () => {
+    const { poller, counters } = openPoller();
+    const source = added(poller);
+    await learnFastAnswers(poller, source);
+    source.expecting = true;
+    nowMs += 1_000;
+    const lookedMs: number[] = [];
+    for (let time = 0; time < 40; time++) {
+      const startMs = nowMs;
+      const { spinsMissed } = counters();
+      await bring(poller, source);
+      await turns(2);
+      if (counters().spinsMissed > spinsMissed) lookedMs.push(nowMs - startMs);
+    }
+    expect(lookedMs.filter((ms) => ms > 9)).toHaveLength(1);
+    expect(lookedMs.length).toBeGreaterThan(8);
+  });
+
   it("in vain ends soon, in sleep, and is tried ever less", async () => {
     const { poller, word, counters } = openPoller();
     const source = added(poller);
