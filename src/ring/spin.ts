@@ -19,19 +19,29 @@ const GAIN = 0.25;
 /** Longer gaps count as this long, so that one pause does not shut the window for ever. */
 const GAP_US_MAX = 1_000;
 
+/** So many looks are judged together. */
+const LOOKS = 32;
+/** After looks that were in vain more often than not, so many messages are slept for. */
+const MESSAGES_SLEPT_FOR = 1_024;
+
 export class SpinWindow {
   #meanGapUs = GAP_US_MAX;
   #penalty = 1;
+  #looks = 0;
+  #inVain = 0;
+  /** Messages until looking is tried again: the cores have other work, of this process or of others. */
+  #closedFor = 0;
 
   /** How long to look now, in microseconds; 0 = go to sleep. */
   get us(): number {
-    if (this.#meanGapUs > SPIN_US_MAX) return 0;
+    if (this.#meanGapUs > SPIN_US_MAX || this.#closedFor > 0) return 0;
     const window = Math.min(SPIN_US_MAX, Math.max(SWITCH_US, 2 * this.#meanGapUs)) / this.#penalty;
     return window < SPIN_US_MIN ? 0 : window;
   }
 
   /** A message came so long after the last one, whether looked for or slept for. */
   came(gapUs: number): void {
+    if (this.#closedFor > 0) this.#closedFor--;
     this.#meanGapUs += GAIN * (Math.min(gapUs, GAP_US_MAX) - this.#meanGapUs);
     // A message slept for that a look would have caught: looking is worth a try again.
     if (gapUs < SPIN_US_MAX) this.#penalty = Math.max(1, this.#penalty / 2);
@@ -39,10 +49,20 @@ export class SpinWindow {
 
   hit(): void {
     this.#penalty = 1;
+    this.#judge();
   }
 
   missed(): void {
     this.#penalty = Math.min(64, this.#penalty * 2);
+    this.#inVain++;
+    this.#judge();
+  }
+
+  #judge(): void {
+    if (++this.#looks < LOOKS) return;
+    if (this.#inVain * 2 > LOOKS) this.#closedFor = MESSAGES_SLEPT_FOR;
+    this.#looks = 0;
+    this.#inVain = 0;
   }
 }
 

@@ -49,6 +49,22 @@ describe("a spin window", () => {
     expect(window.us).toBe(0);
   });
 
+  it("stays closed for a thousand messages when most looks were in vain, and is then tried again", () => {
+    const window = windowAfter(20);
+    repeat(15, () => {
+      window.missed();
+      window.hit();
+    });
+    expect(window.us).toBeGreaterThan(0);
+    repeat(2, () => window.missed());
+    repeat(1_023, () => {
+      window.came(20);
+      expect(window.us).toBe(0);
+    });
+    window.came(20);
+    expect(window.us).toBe(50);
+  });
+
   it("is whole again after one look that found something", () => {
     const window = windowAfter(20);
     const open = window.us;
@@ -59,7 +75,7 @@ describe("a spin window", () => {
 
   it("opens again when messages are slept for that a look would have caught", () => {
     const window = windowAfter(20);
-    repeat(100, () => window.missed());
+    repeat(10, () => window.missed());
     expect(window.us).toBe(0);
     repeat(8, () => window.came(20));
     expect(window.us).toBeGreaterThan(40);

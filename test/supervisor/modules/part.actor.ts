@@ -1,6 +1,6 @@
 import { actor } from "../../../src/actor/index.ts";
 import { fault } from "../../../src/errors/index.ts";
-import { record } from "./journal.ts";
+import { actorsOf, record } from "./journal.ts";
 import { Part } from "./part.protocol.ts";
 
 const never = new Promise<never>(() => undefined);
@@ -66,6 +66,11 @@ export default actor(Part, async (context, given) => {
     },
     touch: () => Object.assign(given, { id: given.id + 1 }).id,
     crash: () => {
+      throw new RangeError(`${name} crashed`);
+    },
+    crashOnCue: () => {
+      record(journal, id, "begun");
+      while (actorsOf(journal, "called").length === 0);
       throw new RangeError(`${name} crashed`);
     },
     exit: ({ code }: { code: number }) => process.exit(code),

@@ -29,6 +29,8 @@ export const Part = protocol("part", {
   /** Raises the id in the very object that it was given as init. */
   touch: call<void, number>(),
   crash: cast(),
+  /** Blocks until the journal says "called", and crashes then. */
+  crashOnCue: cast(),
   exit: cast<{ code: number }>(),
   block: cast(),
   print: call<{ text: string }>(),
