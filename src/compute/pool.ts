@@ -256,7 +256,9 @@ export class HandlerPool implements ComputePool {
     if (message.kind === "mcplusplus.log") {
       const { level, message: text, fields } = message;
       if (onLog !== undefined) onLog(taskId, level, text, fields);
-      else log[level](text, taskId === null ? fields : { ...fields, task: taskId });
+      // What a handler complains about is no error of the system's.
+      else
+        log[level === "error" ? "warn" : level](text, taskId === null ? fields : { ...fields, task: taskId });
     } else if (this.#runs.get(message.taskId)?.token === message.token) {
       onProgress(message.taskId, message.fraction, message.message);
     }

@@ -50,7 +50,7 @@ const CANCEL_MARGIN_MS = 15_000;
 const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 
 /** Between the withdrawal of a run and the end of the wait for a submission that is under way. */
-const SUBMIT_GRACE_MS = 1_000;
+const SUBMIT_GRACE_MS = 3_000;
 
 /**
  * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried

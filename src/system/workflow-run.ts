@@ -75,7 +75,10 @@ export async function* watchRun(
     try {
       const found = await ask();
       ask = status;
-      yield* eventsOf(found).filter(isNews);
+      for (const event of eventsOf(found).filter(isNews)) {
+        yield event;
+        if (signal.aborted) return;
+      }
       if (RUN_ENDED.has(found.state)) return;
       for await (const event of events) {
         if (event.workflowId !== workflowId || !isNews(event)) continue;

@@ -12,7 +12,7 @@ async function openKit(options: { tasks?: string[]; threads?: number; durable?: 
   const directory = temporaryDirectory();
   const { tasks = [STEPS], threads = 2, durable = true } = options;
   const data = durable ? join(directory, "data") : null;
-  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100, heapMb: 48 });
+  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100, heapMb: 32 });
   return {
     directory,
     system,
@@ -182,9 +182,10 @@ describe("a run that is withdrawn", () => {
   });
 
   it("in the instant of its submission is cancelled all the same", async () => {
-    await using kit = await openKit();
+    await using kit = await openKit({ durable: false, tasks: [] });
     const controller = new AbortController();
-    const run = kit.system.run({ workflowId: "w", steps: [kit.waiting("a")] }, { signal: controller.signal });
+    const steps = [{ stepId: "a", action: "sleep", inputs: { ms: 3_600_000 } }];
+    const run = kit.system.run({ workflowId: "w", steps }, { signal: controller.signal });
     controller.abort();
     expect((await run).status.state).toBe("cancelled");
   });
