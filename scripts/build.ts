@@ -18,7 +18,8 @@ execFileSync("tsc", ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit"
 
 // Each file lies one folder deep: `workerModule` and `version` find their way by that.
 const entries: Record<string, string> = { "src/index": "src/index.ts", "cli/main": "src/cli/main.ts" };
-for (const file of readdirSync(join(ROOT, "workers"))) entries[`workers/${basename(file, ".ts")}`] = `workers/${file}`;
+for (const file of readdirSync(join(ROOT, "workers")))
+  entries[`workers/${basename(file, ".ts")}`] = `workers/${file}`;
 
 const bundle = await rolldown({
   cwd: ROOT,
@@ -27,5 +28,10 @@ const bundle = await rolldown({
   // Whatever is not named by a path is a package or built in.
   external: /^[^./]/,
 });
-await bundle.write({ dir: DIST, format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" });
+await bundle.write({
+  dir: DIST,
+  format: "esm",
+  entryFileNames: "[name].js",
+  chunkFileNames: "chunks/[name]-[hash].js",
+});
 await bundle.close();

@@ -10,7 +10,12 @@ const HEAD = `import { tableOf } from "./table.ts";
 
 /** The machines as data, so that no thread has to load and walk them. */
 export async function lifecycleTables(): Promise<string> {
-  const machines = { taskTable: taskMachine, runTable: runMachine, stepTable: stepMachine, childTable: childMachine };
+  const machines = {
+    taskTable: taskMachine,
+    runTable: runMachine,
+    stepTable: stepMachine,
+    childTable: childMachine,
+  };
   const tables = Object.entries(machines).map(
     ([name, machine]) => `export const ${name} = tableOf(${JSON.stringify(compile(machine))});\n`,
   );

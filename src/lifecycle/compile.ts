@@ -17,11 +17,7 @@ export function compile(machine: AnyStateMachine): Transitions {
   return { name: machine.id, initial: initial.key, events, rows };
 }
 
-function rowOf(
-  machine: AnyStateMachine,
-  state: string,
-  events: readonly string[],
-): Record<string, string> {
+function rowOf(machine: AnyStateMachine, state: string, events: readonly string[]): Record<string, string> {
   const kind = machine.states[state]?.type;
   assert(kind === "atomic" || kind === "final", `state ${state} of machine ${machine.id} is flat`);
   const row: Record<string, string> = {};

@@ -31,7 +31,9 @@ export function tableOf<const T extends Transitions>(
   const events = Object.freeze([...transitions.events]);
   const states = Object.freeze(Object.keys(transitions.rows));
   // Maps, not objects: a look-up cannot find an inherited name.
-  const rows = new Map(states.map((state) => [state, new Map(Object.entries(transitions.rows[state] ?? {}))]));
+  const rows = new Map(
+    states.map((state) => [state, new Map(Object.entries(transitions.rows[state] ?? {}))]),
+  );
   const table: LifecycleTable<string, string> = {
     name,
     initial,

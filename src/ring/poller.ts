@@ -216,7 +216,8 @@ export class ThreadPoller implements Poller {
     if (this.#idleSinceMs !== 0) {
       // For the window of what was waited for: now that it has come, it may be waited for no longer.
       this.#awaited.came((nowMs - this.#idleSinceMs) * 1_000);
-      this.#latecomers = this.#missedAtMs > 0 && nowMs - this.#missedAtMs < LATE_MS ? this.#latecomers + 1 : 0;
+      this.#latecomers =
+        this.#missedAtMs > 0 && nowMs - this.#missedAtMs < LATE_MS ? this.#latecomers + 1 : 0;
       this.#idleSinceMs = 0;
     }
     this.#next(nowMs);
@@ -265,7 +266,8 @@ export class ThreadPoller implements Poller {
    */
   #untilMs(windowMs: number): number {
     const nowMs = performance.now();
-    if (this.#latecomers < LATECOMERS_MAX || nowMs - this.#separatedAtMs < BETWEEN_SEPARATIONS_MS) return nowMs + windowMs;
+    if (this.#latecomers < LATECOMERS_MAX || nowMs - this.#separatedAtMs < BETWEEN_SEPARATIONS_MS)
+      return nowMs + windowMs;
     this.#latecomers = 0;
     this.#separatedAtMs = nowMs;
     return nowMs + SEPARATION_MS;

@@ -12,7 +12,7 @@ async function openKit(options: { tasks?: string[]; threads?: number; durable?: 
   const directory = temporaryDirectory();
   const { tasks = [STEPS], threads = 2, durable = true } = options;
   const data = durable ? join(directory, "data") : null;
-  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100, heapMb: 32 });
+  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100 });
   return {
     directory,
     system,
@@ -127,7 +127,6 @@ describe("a run", () => {
     ["throws", "HANDLER_FAILED", 5_000],
     ["loops", "HANDLER_TIMEOUT", 200],
     ["exits", "HANDLER_EXITED", 5_000],
-    ["eats", "HANDLER_OUT_OF_MEMORY", 15_000],
   ])("fails with one reason when a handler %s, and its neighbours go on", async (action, code, timeoutMs) => {
     await using kit = await openKit({ durable: false, tasks: [DRILL], threads: 2 });
     const { status, outputs } = await kit.system.run({

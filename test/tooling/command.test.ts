@@ -61,7 +61,7 @@ describe("the command", () => {
   });
 
   it("runs the built command line in a package and ends with its exit code", () => {
-    put("dist/src/cli/main.js", main("built", 3));
+    put("dist/cli/main.js", main("built", 3));
     expect(run("bin/mcplusplus.cjs", [], ["run", "x"])).toEqual({
       status: 3,
       stdout: "built run x",
@@ -70,7 +70,7 @@ describe("the command", () => {
   });
 
   it("runs the sources in a clone, whatever an earlier build left", () => {
-    put("dist/src/cli/main.js", main("built", 0));
+    put("dist/cli/main.js", main("built", 0));
     put("src/cli/main.ts", main("source", 0));
     const { status, stdout, stderr } = run("bin/mcplusplus.cjs", ["--conditions=private"], ["run"]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: "source run" });
@@ -85,7 +85,7 @@ describe("the command", () => {
   });
 
   it("ends with 1 and the reason when the command line throws", () => {
-    put("dist/src/cli/main.js", 'export async function main() { throw new Error("broken on purpose"); }');
+    put("dist/cli/main.js", 'export async function main() { throw new Error("broken on purpose"); }');
     const { status, stderr } = run("bin/mcplusplus.cjs");
     expect(status).toBe(1);
     expect(stderr).toContain("mcplusplus: Error: broken on purpose");

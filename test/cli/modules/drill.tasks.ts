@@ -21,12 +21,6 @@ export default defineTasks({
       process.exit(0);
     },
   }),
-  eats: handler({
-    run() {
-      const eaten: unknown[] = [];
-      for (;;) eaten.push(Array.from({ length: 100_000 }, () => ({})));
-    },
-  }),
   prints: handler({
     run() {
       console.log("printed by a handler");

@@ -1,0 +1,198 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { DRILL, MODULES, oneStep, run, templateFile, temporaryDirectory } from "./kit/command.ts";
+
+const version = (JSON.parse(readFileSync("package.json", "utf8")) as { version: string }).version;
+
+describe("the command line", () => {
+  it("says what there is, and how each command is used", async () => {
+    for (const argv of [[], ["help"], ["--help"], ["-h"]]) {
+      const { code, out, err } = await run(...argv);
+      expect([code, err]).toEqual([0, ""]);
+      expect(out).toMatch(/^mcplusplus: .*\n\nUsage: /);
+      expect(out).toMatch(/run {2,}run a workflow/);
+    }
+    for (const argv of [
+      ["help", "run"],
+      ["run", "--help"],
+    ]) {
+      const { code, out } = await run(...argv);
+      expect(code).toBe(0);
+      expect(out).toContain("Usage: mcplusplus run <template.json> [options]");
+      for (const flag of [
+        "tasks",
+        "param",
+        "out",
+        "page",
+        "data",
+        "root",
+        "threads",
+        "json",
+        "chaos",
+        "help",
+      ]) {
+        expect(out).toContain(`  --${flag}`);
+      }
+    }
+    expect((await run("help", "mcp")).out).toContain("Example:");
+    expect(await run("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
+  });
+
+  it.each([
+    [["rnu"], `there is no command "rnu"; there are: run (did you mean that?), mcp, help`],
+    [["frobnicate"], `there is no command "frobnicate"; there are: run, mcp, help`],
+    [["help", "mpc"], `there is no command "mpc"; there are: mcp (did you mean that?), run, help`],
+    [
+      ["run", "x.json", "--thread", "2"],
+      `there is no option "--thread"; there are: --threads (did you mean that?),`,
+    ],
+    [["run", "x.json", "-x"], `there is no option "-x"; there are: --help, --tasks,`],
+    [["run", "x.json", "--__proto__"], `there is no option "--__proto__"; there are:`],
+    [["run"], "the template is missing; allowed is one file: mcplusplus run <template.json>"],
+    [["run", "a.json", "b.json"], "the template is 2 files; allowed is one file"],
+    [["run", "x.json", "--out"], "--out is without a value; allowed is --out <dir>"],
+    [["run", "x.json", "--out", "--json"], "--out is without a value; allowed is --out <dir>"],
+    [["run", "x.json", "--out", "a", "--out", "b"], "--out is given twice; allowed is one value"],
+    [["run", "x.json", "--json=yes"], `--json is given "yes"; allowed is --json alone`],
+    [["run", "x.json", "--chaos", "cook@40%"], `--chaos is "cook@40%"; allowed is <actor>@<percent>% with`],
+    [["run", "x.json", "--chaos", "queue@101%"], `--chaos is "queue@101%"; allowed is`],
+    [["run", "x.json", "--threads", "abc"], `--threads is "abc"; allowed is a whole number`],
+    [["mcp", "x.json"], `mcp is given "x.json"; allowed is no operand`],
+    [["mcp", "--threads", "-1"], `--threads is "-1"; allowed is a whole number`],
+  ])("refuses %j with exit code 2 and one sentence", async (argv, sentence) => {
+    const { code, out, err } = await run(...argv);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^mcplusplus: [^\n]+\n$/);
+    expect(err).toContain(sentence);
+    const json = argv[0] === "run" && argv.includes("--json");
+    expect(json ? JSON.parse(out) : out).toEqual(json ? expect.objectContaining({ success: false }) : "");
+  });
+});
+
+describe("a run that cannot begin", () => {
+  const refused = async (
+    sentence: string | RegExp,
+    code: number,
+    template: object | string,
+    ...flags: string[]
+  ) => {
+    const directory = temporaryDirectory();
+    const [data, out] = [join(directory, "data"), join(directory, "out")];
+    const path = templateFile(directory, template);
+    const place = flags.includes("--out") ? [] : ["--out", out];
+    const ended = await run("run", path, "--data", data, ...place, ...flags, "--json");
+    expect(ended.err).toMatch(/^mcplusplus: [^\n]+\n$/);
+    const said = ended.err.replaceAll(directory, "DIR").replaceAll(MODULES, "MODULES").slice(12, -1);
+    if (typeof sentence === "string") expect(said).toBe(sentence);
+    else expect(said).toMatch(sentence);
+    expect(ended.code).toBe(code);
+    expect(JSON.parse(ended.out)).toMatchObject({ success: false, error: ended.err.slice(12, -1) });
+    expect(ended.out).toMatch(/^[^\n]+\n$/);
+    expect(existsSync(out)).toBe(false);
+  };
+
+  it("names the place in a template that is no JSON", () =>
+    refused(
+      /^template DIR\/template\.json cannot be used: it is no JSON: .*\(line 2 column 3\)$/,
+      1,
+      `{\n  x}`,
+    ));
+
+  it("lists what is wrong with a template", () =>
+    refused(/steps\[0\]: unknown key "act" \(did you mean "action"\?\).*steps\[0\]\.action is missing/, 1, {
+      template_id: "t",
+      name: "t",
+      steps: [{ step_id: "a", act: "echo" }],
+    }));
+
+  it("names an action that there is not, and those that there are", () =>
+    refused(
+      /step "only": there is no action "ecco"; there are: counts, echo,/,
+      1,
+      oneStep("ecco"),
+      "--tasks",
+      DRILL,
+    ));
+
+  it("names a parameter that there is not", () =>
+    refused(/there is no parameter "x"; there are: none$/, 1, oneStep("echo"), "--param", "x=1"));
+
+  it.each([
+    ["without a value", ["--param", "nonsense"], `--param is "nonsense"; allowed is <name>=<value>`],
+    ["given twice", ["--param", "x=1", "--param", "x=2"], "--param x is given twice; allowed is one value"],
+    [
+      "that says another place for results",
+      ["--param", "out=x", "--out", "y"],
+      /^--out is given beside another --param out/,
+    ],
+    [
+      "for a number of threads out of range",
+      ["--threads", "0"],
+      "threads is 0; allowed is a whole number from 1 to 64",
+    ],
+  ])("refuses a flag %s", (_, flags, sentence) => refused(sentence, 2, oneStep("echo"), ...flags));
+
+  it.each([
+    ["is missing", "gone.tasks.ts", "there is no such file"],
+    ["is a directory", ".", "it is no file"],
+    ["throws when it is loaded", "throws.page.ts", "this page cannot be loaded"],
+    ["exports no handlers", "number.page.ts", "it exports nothing that defineTasks returned"],
+  ])("says of a task module that it %s", (_, module, why) =>
+    refused(
+      /^the task module MODULES.* cannot be used: /,
+      1,
+      oneStep("mine"),
+      "--tasks",
+      join(MODULES, module),
+    ).then(() => refused(new RegExp(`${why}$`), 1, oneStep("mine"), "--tasks", join(MODULES, module))),
+  );
+
+  it.each([
+    ["is missing", "gone.page.ts", "there is no such file"],
+    ["throws when it is loaded", "throws.page.ts", "this page cannot be loaded"],
+    ["exports no function", "number.page.ts", "its default export is no function"],
+  ])("says of a page module that it %s", (_, module, why) =>
+    refused(
+      new RegExp(`${module.replace(".", "\\.")}.* cannot be used: ${why}$`),
+      1,
+      oneStep("echo"),
+      "--page",
+      join(MODULES, module),
+    ),
+  );
+
+  it("names a template that is missing or a directory", async () => {
+    const directory = temporaryDirectory();
+    const missing = join(directory, "gone.json");
+    expect(await run("run", missing)).toMatchObject({
+      code: 1,
+      err: `mcplusplus: ${missing} cannot be read: there is no such file\n`,
+    });
+    expect((await run("run", directory)).err).toBe(
+      `mcplusplus: ${directory} cannot be read: it is a directory\n`,
+    );
+  });
+
+  it("names a place for results where nothing can be written, before anything has run", async () => {
+    const directory = temporaryDirectory();
+    const file = join(directory, "file");
+    writeFileSync(file, "");
+    const data = join(directory, "data");
+    const template = templateFile(directory, oneStep("echo"));
+    const into = (out: string) => run("run", template, "--data", data, "--out", out);
+    expect((await into(file)).err).toBe(`mcplusplus: ${file} cannot be written: it is no directory\n`);
+    expect((await into(join(file, "below"))).err).toBe(
+      `mcplusplus: ${join(file, "below")} cannot be written: ${file} is no directory\n`,
+    );
+    expect(existsSync(data)).toBe(false);
+  });
+
+  it("names a data directory that is a file", async () => {
+    const directory = temporaryDirectory();
+    const data = join(directory, "data");
+    writeFileSync(data, "");
+    const { code, err } = await run("run", templateFile(directory, oneStep("echo")), "--data", data);
+    expect([code, err]).toEqual([1, `mcplusplus: ${data} cannot be written: a file is in the way\n`]);
+  });
+});
