@@ -135,7 +135,10 @@ it("ends only when the threads that were made ahead have ended, too", async () =
   let ended = false;
   const stopping = supervisor.stop().then(() => (ended = true));
   lives[0]?.stopped.resolve();
-  expect(await spawns).toMatchObject(Array(2).fill({ reason: { code: "ACTOR_STOPPED" } }));
+  expect(await spawns).toMatchObject([
+    { reason: { code: "ACTOR_STOPPED" } },
+    { reason: { code: "ACTOR_STOPPED" } },
+  ]);
   await microtasksDrained();
   expect(ended).toBe(false);
   lives[1]?.stopped.resolve();

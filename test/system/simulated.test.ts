@@ -29,6 +29,7 @@ it("a system runs in one thread, by a seed's order of turns and without time, bu
   };
   const working = work().finally(() => (settled = true));
   // Each step lets a turn of the real loop pass, in which handler threads and modules get on.
+  // oxlint-disable-next-line no-unmodified-loop-condition -- `working` modifies it
   while (!settled) await scheduler.step();
   await working;
   expect(clock.pending).toBe(0);
