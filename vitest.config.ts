@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
+    // Threads of their own are what most tests start: more files at once than cores only slow each other down.
+    maxWorkers: 2,
     execArgv: ["--conditions=mcplusplus-source"],
     setupFiles: ["test/kit/compile-cache.ts"],
     testTimeout: 20_000,

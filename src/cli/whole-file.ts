@@ -1,10 +1,10 @@
 import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fault, sentenceOf } from "../errors/index.ts";
 
 /** Writes a file as a whole or not at all. @throws FILE_UNWRITABLE */
 export async function writeWhole(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
     await mkdir(dirname(path), { recursive: true });
     await using file = await open(temporary, "w");
@@ -12,7 +12,8 @@ export async function writeWhole(path: string, content: string): Promise<void> {
     await file.sync();
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What is told is why it could not be written, not what else could not be done about it.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw fault("FILE_UNWRITABLE", { path, why: sentenceOf(error) }, { cause: error });
   }
 }

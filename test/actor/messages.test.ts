@@ -329,3 +329,14 @@ describe.each(PLACEMENTS)("an actor that lives %s", (placement) => {
     });
   });
 });
+
+describe("deadlines", () => {
+  it("come in their own order, whatever the order in which they were set", async () => {
+    const { counter, drive } = await openStage("inline");
+    const ends: number[] = [];
+    const wait = (timeoutMs: number): Promise<unknown> =>
+      counter.call.wait(undefined, { timeoutMs }).catch(() => ends.push(timeoutMs));
+    await drive(Promise.all([wait(60), wait(20), wait(40), wait(20)]));
+    expect(ends).toEqual([20, 20, 40, 60]);
+  });
+});

@@ -1,6 +1,9 @@
 import { expect, it } from "vitest";
 import { failOnLeaks } from "../kit/leak-check.ts";
-import { openHouse } from "./house.ts";
+import { openSimulated } from "../kit/simulated.ts";
+import { openHouse, partModule } from "./house.ts";
+import { actorsOf, createJournal, entries } from "./modules/journal.ts";
+import { Part } from "./modules/part.protocol.ts";
 
 /*
  * An inline actor cannot be terminated: its promises run on. These are the laws of what they can still do, which is
@@ -53,4 +56,21 @@ it("runs the releases of a killed actor before its next life begins, and those o
   ref.cast.crash();
   expect(await eventually(ref, () => ref.call.epoch())).toBe(3);
   expect(happened()).toEqual(["up 0", "exit 0", "abort 0", "up 0", "exit 0", "abort 0", "up 0"]);
+});
+
+it("fires the timers of the living, and neither timers nor turns of the dead", async () => {
+  await using simulated = await openSimulated({ modules: [partModule] });
+  const { supervisor, drive, clock } = simulated;
+  const journal = createJournal();
+  const spawn = { name: "part-0", module: partModule, restart: "temporary" } as const;
+  const init = { id: 0, journal, trouble: "has timers" } as const;
+  await drive(supervisor.spawn(Part, { ...spawn, init }));
+  await clock.advance(10);
+  expect(entries(journal)).toEqual(["up 0", "late 0"]);
+  await drive(supervisor.kill("part-0"));
+  await drive(supervisor.spawn(Part, { ...spawn, init: { ...init, id: 1 } }));
+  await drive(supervisor.kill("part-0"));
+  await clock.advance(1_000);
+  while (await simulated.scheduler.step());
+  expect(actorsOf(journal, "late")).toEqual([0]);
 });

@@ -118,9 +118,8 @@ describe.each(["simulation", "host"] as const)("a supervisor (%s) restarts", (wh
     expect(whoDid("up")).toEqual([0]);
   });
 
-  // On threads, whose first start takes time as well, this would be a matter of the machine.
   it.runIf(where === "simulation")(
-    "a child whose restart is late until the intensity is exceeded",
+    "a child whose restart is late until the intensity is exceeded (simulated only: on threads it is a matter of the machine)",
     async () => {
       const { part, supervisor, drive } = await open({ intensity: { restarts: 1, periodMs: 3_600_000 } });
       const ref = await part(0, { trouble: "setup hangs again", startTimeoutMs: 200 });

@@ -33,6 +33,12 @@ export default actor(Part, async (context, given) => {
   }
   if (trouble === "setup asks") await context.ref(Part, "part-0").call.epoch();
   if (trouble === "asks a stranger") context.ref(Part, "stranger");
+  if (trouble === "has timers") {
+    context.clock.at(context.clock.now() + 10, () => record(journal, id, "late"));
+    context.signal.addEventListener("abort", () => {
+      context.scheduler.schedule(() => record(journal, id, "late"));
+    });
+  }
   if (trouble === "cries at its end") {
     const other = context.ref(Part, "part-0");
     // So much that it would be published at once.

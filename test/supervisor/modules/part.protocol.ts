@@ -11,6 +11,7 @@ export type Trouble =
   | "setup opens late"
   | "setup opens late again"
   | "cries at its end"
+  | "has timers"
   | "setup blocks"
   | "setup exits"
   | "setup asks"
