@@ -16,12 +16,14 @@ export interface LineTransportOptions {
   readonly clock?: Clock;
   /** A longer line is refused; default 10 MiB. */
   readonly lineBytesMax?: number;
-  /** How long answers to what came before the end of the input are waited for; default 1,000 ms. */
+  /** How long answers to what came before the end of the input are waited for; default 5,000 ms. */
   readonly endGraceMs?: number;
 }
 
 const LINE_BYTES_MAX = 10 * 2 ** 20;
-const END_GRACE_MS = 1_000;
+const END_GRACE_MS = 5_000;
+/** A request that is answered only when its client ends it. */
+const ENDLESS = "subscriptions/listen";
 /** Requests that wait for their answer; one more is told to come again later. */
 const IN_FLIGHT_MAX = 256;
 const BUSY = -32_000;
@@ -41,7 +43,8 @@ export class LineTransport implements Transport {
   readonly #endGraceMs: number;
   readonly #lineBytesMax: number;
   readonly #lines: LineReader;
-  readonly #inFlight = new Set<RequestId>();
+  /** By id, the method. */
+  readonly #inFlight = new Map<RequestId, string>();
   #ended = false;
   #closed = false;
   #endTimer: Timer | undefined;
@@ -117,7 +120,7 @@ export class LineTransport implements Transport {
       if (this.#inFlight.size >= IN_FLIGHT_MAX) {
         return this.#refuse(BUSY, `${IN_FLIGHT_MAX} requests are under way; send it again later`, message.id);
       }
-      this.#inFlight.add(message.id);
+      this.#inFlight.set(message.id, message.method);
     }
     this.#forgetCancelled(message);
     this.onmessage?.(message);
@@ -136,6 +139,6 @@ export class LineTransport implements Transport {
   }
 
   #closeWhenAnswered(): void {
-    if (this.#ended && this.#inFlight.size === 0) void this.close();
+    if (this.#ended && this.#inFlight.values().every((method) => method === ENDLESS)) void this.close();
   }
 }

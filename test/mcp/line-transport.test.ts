@@ -130,6 +130,13 @@ it("closes after the last answer to what came before the end of the input", asyn
   await expect(transport.send({ jsonrpc: "2.0", id: 2, result: {} })).rejects.toThrow("closed");
 });
 
+it("does not wait at the end of the input for a request that has no end", async () => {
+  const { write, input, closed } = await openKit();
+  await write(request(1, "subscriptions/listen"));
+  input.end();
+  await closed;
+});
+
 it("closes when the answers do not come in time", async () => {
   const { write, input, isClosed, clock } = await openKit();
   await write(request(1));
