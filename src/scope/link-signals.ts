@@ -20,7 +20,8 @@ export function linkSignals(
   };
   const listener = (event: Event): void => {
     unlink();
-    aborted(event.currentTarget as AbortSignal);
+    // Not `currentTarget`: Node clears that after the first listener of a signal.
+    aborted(event.target as AbortSignal);
   };
   for (const signal of signals) signal.addEventListener("abort", listener);
   return unlink;

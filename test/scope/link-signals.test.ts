@@ -37,4 +37,14 @@ describe("linked signals", () => {
     a.abort();
     expect(calls).toBe(0);
   });
+
+  it("tells which signal aborted, also when somebody else listens to it", () => {
+    const a = new AbortController();
+    const called: AbortSignal[] = [];
+    a.signal.addEventListener("abort", () => undefined);
+    linkSignals([a.signal], (signal) => called.push(signal));
+    linkSignals([a.signal], (signal) => called.push(signal));
+    a.abort();
+    expect(called).toEqual([a.signal, a.signal]);
+  });
 });
