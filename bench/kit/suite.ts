@@ -18,6 +18,10 @@ export interface Ratio {
   readonly atMost?: number;
 }
 
+/** Whom the suite measured itself against: what it was, or why it was not there. */
+export type RivalReport =
+  { readonly name: string; readonly is: string } | { readonly name: string; readonly absent: string };
+
 /** What every suite prints with `--json`. */
 export interface Report {
   readonly suite: string;
@@ -28,6 +32,7 @@ export interface Report {
   readonly durability: string;
   readonly results: readonly Result[];
   readonly ratios: readonly Ratio[];
+  readonly rivals?: readonly RivalReport[];
 }
 
 /** A suite measures, and hands over every sample beside the report. */
@@ -35,6 +40,7 @@ export interface Measured {
   readonly results: readonly Result[];
   readonly ratios: readonly Ratio[];
   readonly durability: string;
+  readonly rivals?: readonly RivalReport[];
   readonly samples: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -53,22 +59,25 @@ export function result(name: string, unit: string, samples: readonly number[]): 
   return { name, value: median(samples), unit, min, max, samples: samples.length };
 }
 
-export function report(suite: string, { results, ratios, durability }: Measured): Report {
+export function report(suite: string, measured: Measured): Report {
   const [cpu] = cpus();
   const machine = `${cpu?.model.trim() ?? "unknown"} x ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
-  return { suite, node: process.version, cpus: cpus().length, machine, durability, results, ratios };
+  const { results, ratios, durability, rivals } = measured;
+  const about = { suite, node: process.version, cpus: cpus().length, machine, durability };
+  return { ...about, ...(rivals && { rivals }), results, ratios };
 }
 
 export const meets = ({ value, atLeast = -Infinity, atMost = Infinity }: Ratio): boolean =>
   value >= atLeast && value <= atMost;
 
 /** For people. */
-export function table({ suite, node, machine, durability, results, ratios }: Report): string {
+export function table({ suite, node, machine, durability, results, ratios, rivals = [] }: Report): string {
   const width = Math.max(...results.map(({ name }) => name.length), ...ratios.map(({ name }) => name.length));
   const figure = (value: number): string =>
     value >= 1_000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
   return [
     `${suite}: node ${node}, ${machine}, durability ${durability}`,
+    ...rivals.map((rival) => `  ${"is" in rival ? rival.is : `${rival.name} is absent: ${rival.absent}`}`),
     ...results.map(
       ({ name, value, unit, min, max, samples }) =>
         `  ${name.padEnd(width)}  ${figure(value)} ${unit}  (${figure(min)} to ${figure(max)}, ${samples} samples)`,
