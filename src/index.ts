@@ -2,12 +2,32 @@ export { openSystem } from "./system/open-system.ts";
 export type {
   ActorName,
   Actors,
+  BackupOptions,
+  BackupSummary,
   CancelOptions,
+  ClearedState,
+  CopyProgress,
+  DeadLetter,
+  DeadLetterChoice,
+  DeadLetterDoor,
+  QuotaDoor,
   RunOptions,
   RunOutcome,
   System,
   SystemHealth,
   SystemOptions,
+  TaskCancelOptions,
+  TaskDoor,
+  TaskPage,
+  TaskRequest,
+  TaskResult,
+  TaskWaitOptions,
+  UnregisterOptions,
+  WorkContext,
+  WorkHandler,
+  WorkOptions,
+  WorkSummary,
+  WorkerDoor,
   WorkflowInput,
 } from "./system/index.ts";
 export type {
@@ -20,7 +40,27 @@ export type {
   StepState,
   StepStatus,
 } from "./workflow/workflow.protocol.ts";
-export type { ActionInfo, QueueStats } from "./queue/queue.protocol.ts";
+export type {
+  ActionInfo,
+  Admission,
+  AttemptRecord,
+  Backoff,
+  Blocker,
+  Explanation,
+  QueuePosition,
+  QueueStats,
+  Quota,
+  QuotaStatus,
+  TaskFilter,
+  TaskLogLine,
+  TaskOrder,
+  TaskReceipt,
+  TaskState,
+  TaskStatus,
+  WorkerSpec,
+  WorkerState,
+  WorkerStatus,
+} from "./queue/queue.protocol.ts";
 
 export { defineTasks, handler } from "./compute/define-tasks.ts";
 export type { Handler, HandlerDefinition, TaskContext, Tasks } from "./compute/index.ts";

@@ -1,5 +1,6 @@
 import { LIMITS, fault } from "../errors/index.ts";
 import { RING_LAYOUT, createRing } from "../ring/index.ts";
+import { checkInteger } from "../schema/index.ts";
 import type { Protocol } from "./protocol.ts";
 
 /**
@@ -28,17 +29,10 @@ export interface Mailbox {
   readonly ringBytes?: number;
 }
 
-/** One caller cannot have more messages on their way than this, whatever is asked for. */
-const MAILBOX_MESSAGES_MAX = 65_536;
-
 /** @throws INVALID_ARGUMENT */
 export function checkMailbox({ messages, ringBytes }: Mailbox): void {
-  if (
-    messages !== undefined &&
-    !(Number.isInteger(messages) && messages >= 1 && messages <= MAILBOX_MESSAGES_MAX)
-  ) {
-    const allowed = `a whole number from 1 to ${MAILBOX_MESSAGES_MAX}`;
-    throw fault("INVALID_ARGUMENT", { argument: "mailbox.messages", got: String(messages), allowed });
+  if (messages !== undefined) {
+    checkInteger("mailbox.messages", messages, 1, LIMITS.actor.mailboxMessagesMax);
   }
   const { sizeBytesMin, sizeBytesMax } = LIMITS.ring;
   const sound =

@@ -14,7 +14,7 @@ export const ROWS_PER_READ = 1_000;
  * and the keys are all in memory. The value comes last, so that reading the other columns never touches the pages it
  * overflows to.
  */
-const MIGRATIONS = [
+export const CACHE_MIGRATIONS: readonly string[] = [
   `CREATE TABLE entries (
      id INTEGER PRIMARY KEY,
      key TEXT NOT NULL,
@@ -46,7 +46,7 @@ export class CacheFile {
   constructor(directory: string | null, { clock, scheduler, metrics, log }: CachePlace) {
     this.#store = openStore({
       path: directory === null ? FILE_NAME : join(directory, FILE_NAME),
-      migrations: MIGRATIONS,
+      migrations: CACHE_MIGRATIONS,
       durability: directory === null ? "memory" : "committed",
       clock,
       scheduler,
@@ -119,6 +119,11 @@ export class CacheFile {
   /** Removes every row: without a condition SQLite drops whole pages instead of rows. */
   clear(undo: () => void): Promise<void> {
     return this.#store.write((db) => void db.prepare("DELETE FROM entries").run(), undo);
+  }
+
+  /** @see Store.backup */
+  backup(path: string): Promise<{ sizeBytes: number }> {
+    return this.#store.backup(path);
   }
 
   close(): Promise<void> {

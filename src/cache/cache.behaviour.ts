@@ -15,5 +15,6 @@ export const cacheBehaviour = actor(Cache, async (context, init) => {
     remove: async ({ key }) => ({ removed: await cache.remove(key) }),
     clear: async () => ({ removed: await cache.clear() }),
     stats: () => cache.stats(),
+    backup: ({ path }) => cache.backup(path),
   };
 });

@@ -53,4 +53,6 @@ export const Cache = protocol("cache", {
   remove: call<{ key: string }, { removed: boolean }>(),
   clear: call<void, { removed: number }>(),
   stats: call<void, CacheStats>(),
+  /** A consistent copy of the cache's file at an absolute path that does not exist yet; puts go on meanwhile. */
+  backup: call<{ path: string }, { sizeBytes: number }>(),
 });

@@ -1,2 +1,3 @@
 export { Cache } from "./cache.protocol.ts";
+export { CACHE_MIGRATIONS } from "./cache-file.ts";
 export { cacheBehaviour } from "./cache.behaviour.ts";

@@ -1,5 +1,7 @@
+import { isAbsolute } from "node:path";
 import type { ActorContext, InitOf } from "../actor/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { invalidArgument } from "../schema/index.ts";
 import type { Timer } from "../scope/index.ts";
 import { METRICS } from "../telemetry/index.ts";
 import { CacheCore, checkKey, type CacheChange, type CacheEntry } from "./cache.core.ts";
@@ -110,6 +112,13 @@ export class StoredCache {
       era.file.clear(() => this.#undo(era, change)),
     );
     return change.dropped.filter(({ why }) => why === "removed").length;
+  }
+
+  /** @throws INVALID_ARGUMENT, ALREADY_EXISTS, STORE_FULL, STORE_FAILED */
+  async backup(path: string): Promise<{ sizeBytes: number }> {
+    if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
+    await this.#replacing;
+    return this.#era.file.backup(path);
   }
 
   stats(): CacheStats {

@@ -1,7 +1,8 @@
 import { COMMON_FLAGS, type Command } from "./arguments.ts";
+import type { CommandGroup } from "./tool-command.ts";
 
-export function overview(commands: readonly Command[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
+export function overview(commands: readonly Command[], groups: readonly CommandGroup[] = []): string {
+  const width = Math.max(...[...commands, ...groups].map(({ name }) => name.length));
   return [
     "mcplusplus: a durable task queue, a workflow engine and a result cache on your own machine.",
     "",
@@ -9,9 +10,29 @@ export function overview(commands: readonly Command[]): string {
     "",
     "Commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    ...groups.map((group) => `  ${group.name.padEnd(width)}  ${group.summary}: ${verbsOf(group).join(", ")}`),
     `  ${"help".padEnd(width)}  show this, or with the name of a command its options and examples`,
     "",
     "mcplusplus help run shows how to run a workflow; mcplusplus --version shows the version.",
+  ].join("\n");
+}
+
+const verbsOf = ({ name, commands }: CommandGroup): string[] =>
+  commands.map((each) => each.name.slice(name.length + 1));
+
+export function groupHelp({ name, summary, commands }: CommandGroup): string {
+  const rows = commands.map((each) => ({
+    left: `${each.name} ${each.operands}`.trimEnd(),
+    help: each.summary,
+  }));
+  const width = Math.max(...rows.map(({ left }) => left.length));
+  return [
+    `mcplusplus ${name}: ${summary}`,
+    "",
+    "Commands:",
+    ...rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`),
+    "",
+    `mcplusplus help ${name} <command> shows the options and examples of one.`,
   ].join("\n");
 }
 

@@ -1,13 +1,32 @@
 import { fault, isCancellation, isFault } from "../errors/index.ts";
 import { nearestName } from "../schema/index.ts";
 import { parseCommandLine, type Command } from "./arguments.ts";
+import { backupCommand } from "./backup-command.ts";
+import { deadLettersGroup } from "./deadletters-command.ts";
+import { exportCommand } from "./export-command.ts";
 import { exitCodeOf, failureOf, sentenceFor } from "./failure.ts";
-import { helpOf, overview } from "./help.ts";
+import { groupHelp, helpOf, overview } from "./help.ts";
+import { importCommand } from "./import-command.ts";
+import { loadCommand } from "./load-command.ts";
 import { mcpCommand } from "./mcp-command.ts";
+import { queueGroup } from "./queue-command.ts";
+import { restoreCommand } from "./restore-command.ts";
 import { runCommand } from "./run-command.ts";
+import { taskGroup } from "./task-command.ts";
+import type { CommandGroup } from "./tool-command.ts";
 import { version } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [runCommand, mcpCommand];
+const COMMANDS: readonly Command[] = [
+  runCommand,
+  loadCommand,
+  mcpCommand,
+  backupCommand,
+  restoreCommand,
+  exportCommand,
+  importCommand,
+];
+/** Their commands have two words. */
+const GROUPS: readonly CommandGroup[] = [taskGroup, queueGroup, deadLettersGroup];
 
 /**
  * The command line. Whatever goes wrong becomes one sentence on standard error, and with `--json` also the one line on
@@ -22,16 +41,18 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (!process.stdout.listeners("error").includes(ignoreBrokenPipe)) {
     process.stdout.on("error", ignoreBrokenPipe);
   }
+  let command: Command | undefined;
   try {
     if (name === "--version" || name === "version") return say(version());
-    if (name === "help" || name === "--help" || name === "-h")
-      return say(rest[0] ? helpOf(find(rest[0])) : overview(COMMANDS));
-    const command = find(name);
-    const { operands, values } = parseCommandLine(command, rest);
+    if (HELP.has(name)) return say(helpFor(rest));
+    const group = GROUPS.find((each) => each.name === name);
+    if (group && HELP.has(rest[0] ?? "")) return say(groupHelp(group));
+    command = group ? findVerb(group, rest[0]) : find(name);
+    const { operands, values } = parseCommandLine(command, group ? rest.slice(1) : rest);
     if (values["help"] === true) return say(helpOf(command));
     return await command.run(operands, values);
   } catch (error) {
-    if (name === runCommand.name && rest.includes("--json")) say(JSON.stringify(failureOf(error)));
+    if (command && "json" in command.flags && rest.includes("--json")) say(JSON.stringify(failureOf(error)));
     if (!isCancellation(error)) process.stderr.write(`mcplusplus: ${sentenceFor(error)}\n`);
     if (!isFault(error) && !isCancellation(error) && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
@@ -44,13 +65,41 @@ function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
 }
 
+const HELP: ReadonlySet<string> = new Set(["help", "--help", "-h"]);
+
+/** @param words what stands after `help` */
+function helpFor([name, verb]: readonly string[]): string {
+  if (name === undefined) return overview(COMMANDS, GROUPS);
+  const group = GROUPS.find((each) => each.name === name);
+  if (!group) return helpOf(find(name));
+  return verb === undefined ? groupHelp(group) : helpOf(findVerb(group, verb));
+}
+
 function find(name: string): Command {
   const command = COMMANDS.find((each) => each.name === name);
   if (command) return command;
-  const known = [...COMMANDS.map((each) => each.name), "help"];
+  throw unknown("command", name, [...[...COMMANDS, ...GROUPS].map((each) => each.name), "help"]);
+}
+
+function findVerb({ name, commands }: CommandGroup, verb: string | undefined): Command {
+  const verbs = commands.map((each) => each.name.slice(name.length + 1));
+  if (verb === undefined || verb.startsWith("-")) {
+    const got = verb === undefined ? "alone" : `followed by ${verb}`;
+    throw fault("INVALID_ARGUMENT", {
+      argument: name,
+      got,
+      allowed: `${name} and one of ${verbs.join(", ")}`,
+    });
+  }
+  const command = commands.find((each) => each.name === `${name} ${verb}`);
+  if (command) return command;
+  throw unknown(`command "${name}" with`, verb, verbs);
+}
+
+function unknown(kind: string, name: string, known: readonly string[]): Error {
   const nearest = nearestName(name, known);
-  throw fault("UNKNOWN_NAME", {
-    kind: "command",
+  return fault("UNKNOWN_NAME", {
+    kind,
     name,
     known: nearest ? [`${nearest} (did you mean that?)`, ...known.filter((each) => each !== nearest)] : known,
   });

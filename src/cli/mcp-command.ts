@@ -43,16 +43,26 @@ export const mcpCommand: Command = {
       help: "directory that handlers may use, besides --data (default: the working one)",
     },
     threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
+    toolsets: {
+      type: "string",
+      value: "<names>",
+      help: "tools offered, of workflow, taskqueue, deadletters, admin (default workflow,taskqueue)",
+    },
   },
-  examples: ["mcplusplus mcp --tasks ./my.tasks.ts --root ~/flights"],
+  examples: [
+    "mcplusplus mcp --tasks ./my.tasks.ts --root ~/flights",
+    "mcplusplus mcp --toolsets workflow,taskqueue,deadletters,admin",
+  ],
   async run(operands, values) {
     if (operands.length > 0) {
       const got = operands.map((each) => `"${each}"`).join(" ");
       throw fault("INVALID_ARGUMENT", { argument: "mcp", got: `given ${got}`, allowed: "no operand" });
     }
     const { openStdioServer } = await import("../mcp/index.ts");
+    const { toolsOf } = await import("../tools/index.ts");
+    const tools = toolsOf(textOf(values, "toolsets")?.split(","));
     const options = optionsOf(values);
-    const server = openStdioServer(() => openSystem(options), version());
+    const server = openStdioServer(() => openSystem(options), version(), tools);
     const interrupts = openInterrupts(() => undefined);
     const interrupted = new Promise<void>((resolve) =>
       interrupts.signal.addEventListener("abort", () => resolve()),

@@ -39,6 +39,7 @@ export const runCommand: Command = {
       help: "directory that handlers may use, besides the working one, --out, --data and paths in --param",
     },
     threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
+    "heap-mb": { type: "string", value: "<n>", help: "memory of one handler, in megabytes (default 1024)" },
     json: { type: "boolean", help: "one JSON summary on standard output, and nothing else" },
     chaos: {
       type: "string",
@@ -90,6 +91,7 @@ interface Plan {
   readonly page: Page | undefined;
   readonly chaos: Chaos | undefined;
   readonly threads: number | undefined;
+  readonly heapMb: number | undefined;
   readonly data: string;
   readonly tasks: readonly string[];
   readonly roots: readonly string[];
@@ -101,6 +103,7 @@ async function prepare(path: string, values: Values): Promise<Plan> {
   const chaosText = textOf(values, "chaos");
   const chaos = chaosText === undefined ? undefined : parseChaos(chaosText);
   const threads = wholeOf(values, "threads");
+  const heapMb = wholeOf(values, "heap-mb");
   const template = parseTemplate(await read(path), path);
   const parameters = runParameters(textsOf(values, "param"), textOf(values, "out"), template);
   const data = textOf(values, "data") ?? DATA_DEFAULT;
@@ -115,6 +118,7 @@ async function prepare(path: string, values: Values): Promise<Plan> {
     page,
     chaos,
     threads,
+    heapMb,
     data,
     tasks: textsOf(values, "tasks"),
     roots,
@@ -123,7 +127,7 @@ async function prepare(path: string, values: Values): Promise<Plan> {
 }
 
 async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
-  const { template, parameters, out, page, chaos, threads, data, tasks, roots, startMs } = plan;
+  const { template, parameters, out, page, chaos, threads, heapMb, data, tasks, roots, startMs } = plan;
   const workflowId = `${template.templateId}-${Date.now().toString(36)}`;
   const definition = instantiate(template, parameters.values, workflowId);
   const interrupts = openInterrupts((text) => view.note(text));
@@ -133,6 +137,7 @@ async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
       tasks,
       roots,
       ...(threads === undefined ? {} : { threads }),
+      ...(heapMb === undefined ? {} : { heapMb }),
     });
     const drill = openDrill(system, chaos, (text) => view.note(text));
     const running = system.run(definition, {

@@ -10,6 +10,8 @@ export type StopCause = "cancelled" | "timedOut" | "closing" | "loading" | "star
 export type AssignmentEnd =
   | { readonly kind: "replied"; readonly reply: ThreadReply }
   | { readonly kind: "stopped"; readonly cause: StopCause; readonly terminated: boolean }
+  /** Cut off through no proven fault of its own. */
+  | { readonly kind: "interrupted"; readonly why: string }
   | {
       readonly kind: "crashed";
       readonly crash: Crash;

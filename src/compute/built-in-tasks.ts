@@ -6,10 +6,12 @@ import type { TaskContext } from "./task-context.ts";
 /** The actions that are there without any module. */
 export const BUILT_IN_TASKS = defineTasks({
   echo: handler({
+    isolation: "shared",
     description: "Returns its input.",
     run: (input) => input,
   }),
   sleep: handler({
+    isolation: "shared",
     description: "Waits for { ms } milliseconds and returns { slept_ms }. It can be cancelled.",
     async run(input, context) {
       const { ms } = fields("sleep", input, { ms: required(isDelay, "a number of milliseconds from 0") });
@@ -18,6 +20,7 @@ export const BUILT_IN_TASKS = defineTasks({
     },
   }),
   fail: handler({
+    isolation: "shared",
     description:
       "Fails with { message }. With { times }, so many attempts fail and the next one returns { attempt }.",
     run(input, { attempt }) {

@@ -1,4 +1,4 @@
-/** How a thread ended under an attempt, read from what the thread pool rejects with. */
+/** How a thread ended under an attempt, read from what `Threads.run` rejects with. */
 export type Crash =
   | { readonly kind: "memory" }
   | { readonly kind: "exit"; readonly exitCode: number }
@@ -7,9 +7,12 @@ export type Crash =
 /** Piscina tells an exit by its sentence alone; everything else is the error that ended the thread. */
 const EXITED = /^worker exited with code: (-?\d+)$/;
 
+/** By our own look at the thread, or by V8's limit on it. */
+const OUT_OF_MEMORY: readonly unknown[] = ["HANDLER_OUT_OF_MEMORY", "ERR_WORKER_OUT_OF_MEMORY"];
+
 export function crashOf(error: unknown): Crash {
   if (!(error instanceof Error)) return { kind: "thrown", error };
-  if ("code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") return { kind: "memory" };
+  if ("code" in error && OUT_OF_MEMORY.includes(error.code)) return { kind: "memory" };
   const exitCode = EXITED.exec(error.message)?.[1];
   return exitCode === undefined ? { kind: "thrown", error } : { kind: "exit", exitCode: Number(exitCode) };
 }

@@ -1,6 +1,7 @@
 import { fault } from "../errors/index.ts";
 import type { StandardInput, StandardOutput, StandardSchema } from "../schema/index.ts";
 import type { TaskContext } from "./task-context.ts";
+import type { Isolation } from "./thread-message.ts";
 
 /**
  * What a module of handlers is written with. Nothing here loads a thread pool, a database or a schema library: such
@@ -10,6 +11,8 @@ import type { TaskContext } from "./task-context.ts";
 /** `Symbol.for` survives two copies of this package in one process. */
 const HANDLER = Symbol.for("mcplusplus.handler");
 const TASKS = Symbol.for("mcplusplus.tasks");
+
+const ISOLATIONS: readonly Isolation[] = ["thread", "shared"];
 
 const NAME = /^[a-z][a-z0-9_.-]{0,63}$/i;
 
@@ -24,6 +27,8 @@ export interface HandlerDefinition<Input extends StandardSchema, Output extends 
   readonly output?: Output;
   /** How long one attempt may run, in milliseconds, when the task does not say; default: the queue's. */
   readonly timeoutMs?: number;
+  /** What its attempts share a thread with; default: `thread`, nothing. */
+  readonly isolation?: Isolation;
   run(
     input: StandardOutput<Input>,
     context: TaskContext,
@@ -36,6 +41,7 @@ export interface Handler {
   readonly input: StandardSchema | null;
   readonly output: StandardSchema | null;
   readonly timeoutMs: number | null;
+  readonly isolation: Isolation;
   readonly run: (input: unknown, context: TaskContext) => unknown;
 }
 
@@ -50,12 +56,18 @@ export interface Tasks {
  * A handler may run more than once for the same task (at least once is the promise), so its effects should bear
  * that. It runs with the rights of the process.
  *
- * @throws INVALID_ARGUMENT for a time-out that is not above 0
+ * @throws INVALID_ARGUMENT for a time-out that is not above 0, and for an isolation that there is not
  */
 export function handler<Input extends StandardSchema = Untyped, Output extends StandardSchema = Untyped>(
   definition: HandlerDefinition<Input, Output>,
 ): Handler {
-  const { description = "", input = null, output = null, timeoutMs = null } = definition;
+  const {
+    description = "",
+    input = null,
+    output = null,
+    timeoutMs = null,
+    isolation = "thread",
+  } = definition;
   if (timeoutMs !== null && !(timeoutMs > 0)) {
     throw fault("INVALID_ARGUMENT", {
       argument: "timeoutMs",
@@ -63,9 +75,18 @@ export function handler<Input extends StandardSchema = Untyped, Output extends S
       allowed: "a number of milliseconds above 0",
     });
   }
+  // Modules without types pass anything.
+  const given: unknown = isolation;
+  if (!ISOLATIONS.includes(isolation)) {
+    throw fault("INVALID_ARGUMENT", {
+      argument: "isolation",
+      got: String(given),
+      allowed: ISOLATIONS.join(" or "),
+    });
+  }
   // The schemas turn unknown values into the types that `run` was written for, and are applied before it is called.
   const run = definition.run.bind(definition) as Handler["run"];
-  return branded(HANDLER, { description, input, output, timeoutMs, run });
+  return branded(HANDLER, { description, input, output, timeoutMs, isolation, run });
 }
 
 /**

@@ -1,16 +1,35 @@
-import { LIMITS, assert, fault, fromWireError, toWireError, type Fault } from "../errors/index.ts";
+import { LIMITS, assert, fault, fromWireError, type Fault } from "../errors/index.ts";
 import type { Clock } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import { Assignment, type AssignmentEnd, type AssignmentServices } from "./assignment.ts";
-import { handlersOf, interrupted, outcomeOf, type PoolTerms, type RunOutcome } from "./run-outcome.ts";
+import type { AssignmentEnd } from "./assignment.ts";
+import { LoneRuns } from "./lone-runs.ts";
+import {
+  handlersOf,
+  interrupted,
+  outcomeOf,
+  textOfCrash,
+  type PoolTerms,
+  type RunOutcome,
+} from "./run-outcome.ts";
+import { SharedRuns, SLOTS_PER_SESSION } from "./shared-runs.ts";
 import { Slots } from "./slots.ts";
-import type { HandlerInfo, Progress, TaskLogFields, TaskLogLevel, ThreadMessage } from "./thread-message.ts";
+import type {
+  HandlerInfo,
+  Isolation,
+  Progress,
+  TaskLogFields,
+  TaskLogLevel,
+  ThreadMessage,
+} from "./thread-message.ts";
 import { openThreads, TASK_RUNNER, type Threads, type ThreadsOptions } from "./threads.ts";
 
 export interface PoolOptions {
   /** File URLs of the modules that export what `defineTasks` returned. */
   readonly modules: readonly string[];
-  /** Handlers that run at once, each on a thread of its own; from 1. */
+  /**
+   * From 1: handlers that run at once with a thread alone, and threads that may be shared beside those. So at most
+   * twice as many threads live at once, each with its own memory.
+   */
   readonly threads: number;
   /** Memory of one thread, in MB. */
   readonly heapMb: number;
@@ -46,6 +65,8 @@ export interface RunRequest {
   readonly timeoutMs: number;
   /** From 1. */
   readonly attempt: number;
+  /** Its handler's isolation; `elsewhere` = not known, and then it has a thread alone. */
+  readonly place: Isolation | "elsewhere";
 }
 
 export interface ComputePool {
@@ -55,7 +76,10 @@ export interface ComputePool {
    * @throws MODULE_INVALID, also when the import exits, never ends or uses up the memory; UNAVAILABLE once closed
    */
   describe(): Promise<readonly HandlerInfo[]>;
-  /** Runs one attempt. Never rejects. More than `capacity` wait their turn. */
+  /**
+   * Runs one attempt. Never rejects. More than `capacity` wait their turn. One that shares a thread is interrupted when
+   * a neighbour ends it.
+   */
   run(request: RunRequest): Promise<RunOutcome>;
   /**
    * Withdraws a run: one that waits ends at once, one that runs is told to stop and loses its thread after the grace.
@@ -64,8 +88,8 @@ export interface ComputePool {
    * @returns false when there is no such run, or it has ended and only its outcome is on the way
    */
   cancel(taskId: string, options: { readonly graceMs: number }): boolean;
-  /** Runs that can go on at once. */
-  readonly capacity: number;
+  /** Runs that can go on at once: with a thread alone, and on shared threads. */
+  readonly capacity: { readonly threads: number; readonly shared: number };
   /** Runs that have not ended, waiting ones included. */
   readonly running: number;
   /** Stops all runs, which end `interrupted`, and then all threads. Resolves when none is left; may be called twice. */
@@ -74,63 +98,59 @@ export interface ComputePool {
 
 /** Tokens of leases begin at 1. */
 const DESCRIBE_TOKEN = 0;
-const CLOSED: RunOutcome = interrupted("the pool was closed");
+
+/** Suspects that are remembered; the oldest is forgotten first, and then shares a thread once more. */
+const SUSPECTS_MAX = 4_096;
 
 /** A handler pool. Nothing is loaded and no thread started before the first run or description. */
 export function openPool(options: PoolOptions): ComputePool {
   return new HandlerPool(options, openThreads);
 }
 
-interface Waiter {
-  /** Resolves when the slot is free again. */
-  start(slot: number): Promise<void>;
-  /** The pool was closed before its turn came. */
-  refuse(): void;
-}
-
-interface Run extends Waiter {
+interface Run {
   readonly token: number;
-  /** Null while it waits for a slot. */
-  assignment: Assignment | null;
-  settle(outcome: RunOutcome): void;
+  readonly outcome: Promise<RunOutcome>;
+  /** False when it has ended. */
+  readonly stop: (graceMs: number) => boolean;
 }
 
 /** The pool over any threads. */
 export class HandlerPool implements ComputePool {
-  readonly capacity: number;
+  readonly capacity: ComputePool["capacity"];
   readonly #options: PoolOptions;
   readonly #terms: PoolTerms;
-  readonly #services: AssignmentServices;
-  readonly #free: number[];
-  readonly #waiting: Waiter[] = [];
+  readonly #threads: Threads;
+  readonly #lone: LoneRuns;
+  readonly #shared: SharedRuns;
   readonly #runs = new Map<string, Run>();
-  readonly #assignments = new Set<Assignment>();
+  /** Tasks that may have ended a thread that they shared: the next time they have one alone, and then it is certain. */
+  readonly #suspects = new Set<string>();
   #describing: Promise<readonly HandlerInfo[]> | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: PoolOptions, open: (options: ThreadsOptions) => Threads) {
-    const {
-      modules,
-      threads,
-      heapMb,
-      blobsDirectory,
-      roots,
-      clock,
-      log,
-      loadMs = LIMITS.compute.loadMs,
-    } = options;
-    this.capacity = threads;
+    const { modules, threads, heapMb, graceMs, blobsDirectory, roots, clock, log } = options;
+    const { startMs, sharedPerThread } = LIMITS.compute;
+    const { loadMs = LIMITS.compute.loadMs } = options;
+    this.capacity = { threads, shared: threads * sharedPerThread };
     this.#options = options;
-    this.#terms = { modules, heapMb, startMs: LIMITS.compute.startMs, loadMs };
-    this.#free = Array.from({ length: threads }, (_, slot) => slot);
-    const slots = Slots.allocate(threads);
+    this.#terms = { modules, heapMb, startMs, loadMs };
+    const slots = Slots.allocate(threads + threads * SLOTS_PER_SESSION);
     const setup = { slots: slots.buffer, modules, roots, blobsDirectory };
     const onMessage = (message: ThreadMessage): void => this.#hear(message);
-    this.#services = {
-      slots,
-      clock,
-      threads: open({ entry: TASK_RUNNER, threads, heapMb, setup, onMessage, log }),
-    };
+    this.#threads = open({ entry: TASK_RUNNER, threads: 2 * threads, heapMb, setup, onMessage, log });
+    const services = { slots, clock, threads: this.#threads };
+    const limits = { startMs, loadMs, graceMs };
+    this.#lone = new LoneRuns({ ...limits, services, threads });
+    this.#shared = new SharedRuns({
+      ...limits,
+      services,
+      threads,
+      firstSlot: threads,
+      textOf: (crash) => textOfCrash(crash, this.#terms),
+      onSuspect: (taskId) => this.#suspect(taskId),
+      onMessage,
+    });
   }
 
   get running(): number {
@@ -148,38 +168,38 @@ export class HandlerPool implements ComputePool {
   }
 
   run(request: RunRequest): Promise<RunOutcome> {
-    const { taskId } = request;
+    const { taskId, token, action, attempt, timeoutMs, input } = request;
     assert(!this.#runs.has(taskId), `task "${taskId}" runs already`);
-    if (this.#closing !== null) return Promise.resolve(CLOSED);
+    if (this.#closing !== null) return Promise.resolve(interrupted("the pool was closed"));
+    const line = request.place === "shared" && !this.#suspects.has(taskId) ? this.#shared : this.#lone;
     const { waitingRuns } = LIMITS.compute;
     // Interrupted, and so tried again: a caller that comes this far does not look at `running`.
-    if (this.#waiting.length >= waitingRuns) {
+    if (line.waiting >= waitingRuns) {
       return Promise.resolve(interrupted(`${waitingRuns} runs wait for a thread already`));
     }
-    const { promise, resolve } = Promise.withResolvers<RunOutcome>();
-    const run: Run = {
-      assignment: null,
-      token: request.token,
-      start: (slot) => this.#start(request, run, slot),
-      refuse: () => run.settle(CLOSED),
-      settle: (outcome) => {
-        this.#runs.delete(taskId);
-        resolve(outcome);
-      },
-    };
-    this.#runs.set(taskId, run);
-    this.#waiting.push(run);
-    this.#fill();
-    return promise;
+    const { promise: outcome, resolve } = Promise.withResolvers<RunOutcome>();
+    const attemptRequest = {
+      kind: "run",
+      token,
+      taskId,
+      action,
+      attempt,
+      timeoutMs,
+      input: line === this.#lone ? detached(input) : input,
+    } as const;
+    const stop = line.run(attemptRequest, (end, module) => {
+      if (line === this.#lone) this.#suspects.delete(taskId);
+      const last = lastProgressOf(end);
+      if (last !== null) this.#options.onProgress(taskId, last.fraction, last.message);
+      this.#runs.delete(taskId);
+      resolve(outcomeOf(end, request, this.#terms, module));
+    });
+    this.#runs.set(taskId, { token, outcome, stop });
+    return outcome;
   }
 
   cancel(taskId: string, { graceMs }: { readonly graceMs: number }): boolean {
-    const run = this.#runs.get(taskId);
-    if (run === undefined) return false;
-    if (run.assignment !== null) return run.assignment.stop("cancelled", graceMs);
-    this.#waiting.splice(this.#waiting.indexOf(run), 1);
-    run.settle({ kind: "cancelled", error: toWireError(fault("CANCELLED", { what: `task "${taskId}"` })) });
-    return true;
+    return this.#runs.get(taskId)?.stop(graceMs) ?? false;
   }
 
   close({ graceMs }: { readonly graceMs: number }): Promise<void> {
@@ -188,66 +208,27 @@ export class HandlerPool implements ComputePool {
   }
 
   async #close(graceMs: number): Promise<void> {
-    for (const waiter of this.#waiting.splice(0)) waiter.refuse();
-    for (const assignment of this.#assignments) assignment.stop("closing", graceMs);
-    await Promise.all([...this.#assignments].map(({ ended }) => ended));
-    await this.#services.threads.close();
-  }
-
-  #fill(): void {
-    while (this.#free.length > 0) {
-      const waiter = this.#waiting.shift();
-      if (waiter === undefined) return;
-      const slot = this.#free.pop() ?? 0;
-      void waiter.start(slot).then(() => {
-        this.#services.slots.release(slot);
-        this.#free.push(slot);
-        this.#fill();
-      });
-    }
-  }
-
-  #start(request: RunRequest, run: Run, slot: number): Promise<void> {
-    const { taskId, token, action, attempt, timeoutMs, input } = request;
-    run.assignment = new Assignment(
-      { kind: "run", slot, token, taskId, action, attempt, timeoutMs, input: detached(input) },
-      this.#services,
-      { ...this.#terms, timeoutMs, graceMs: this.#options.graceMs },
-    );
-    return this.#follow(run.assignment, (end) => {
-      const last = lastProgressOf(end);
-      if (last !== null) this.#options.onProgress(taskId, last.fraction, last.message);
-      run.settle(outcomeOf(end, request, this.#terms, this.#services.slots.module(slot)));
-    });
+    this.#shared.stopAll(graceMs);
+    await this.#lone.stopAll(graceMs);
+    await Promise.all(this.#runs.values().map(({ outcome }) => outcome));
+    await this.#threads.close();
+    await this.#shared.closed();
   }
 
   #describe(): Promise<readonly HandlerInfo[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly HandlerInfo[]>();
-    this.#waiting.push({
-      start: (slot) => {
-        const assignment = new Assignment({ kind: "describe", slot, token: DESCRIBE_TOKEN }, this.#services, {
-          ...this.#terms,
-          timeoutMs: Number.POSITIVE_INFINITY,
-          graceMs: this.#options.graceMs,
-        });
-        return this.#follow(assignment, (end) => {
-          const described = handlersOf(end, this.#terms, this.#services.slots.module(slot));
-          if ("handlers" in described) resolve(described.handlers);
-          else reject(fromWireError(described.error));
-        });
-      },
-      refuse: () => reject(closedFault()),
+    this.#lone.run({ kind: "describe", token: DESCRIBE_TOKEN }, (end, module) => {
+      const described = handlersOf(end, this.#terms, module);
+      if ("handlers" in described) resolve(described.handlers);
+      else reject(fromWireError(described.error));
     });
-    this.#fill();
     return promise;
   }
 
-  /** Follows one assignment until its slot is free; `onEnd` hears of its end as soon as that is certain. */
-  async #follow(assignment: Assignment, onEnd: (end: AssignmentEnd) => void): Promise<void> {
-    this.#assignments.add(assignment);
-    onEnd(await assignment.ended);
-    await assignment.released;
-    this.#assignments.delete(assignment);
+  #suspect(taskId: string): void {
+    this.#suspects.add(taskId);
+    const [oldest] = this.#suspects;
+    if (this.#suspects.size > SUSPECTS_MAX && oldest !== undefined) this.#suspects.delete(oldest);
   }
 
   #hear(message: ThreadMessage): void {

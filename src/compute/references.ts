@@ -64,6 +64,10 @@ export function replaceReferences(
   return copy ?? value;
 }
 
+export function holdsReference(value: unknown): boolean {
+  return referencesIn(value).size > 0;
+}
+
 function referencesIn(value: unknown): Set<string> {
   const found = new Set<string>();
   replaceReferences(value, (reference) => {

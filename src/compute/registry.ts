@@ -16,6 +16,8 @@ interface Entry {
 
 /** The handlers that one thread knows: the built-in ones, and those of the user's modules once they are needed. */
 export interface Registry {
+  /** The handler, when it can be had without waiting; undefined says nothing else. */
+  known(action: string): Handler | undefined;
   /**
    * @param onImport told the index of each module right before it is imported: an import can end the thread
    * @throws UNKNOWN_ACTION; MODULE_INVALID unless the action is built in
@@ -29,11 +31,13 @@ export interface Registry {
 export function createRegistry(modules: readonly string[]): Registry {
   const builtIn = new Map(entriesOf(BUILT_IN_TASKS, BUILT_IN, null));
   let loading: Promise<ReadonlyMap<string, Entry>> | null = null;
+  let loaded: ReadonlyMap<string, Entry> = builtIn;
   const load = (onImport: (index: number) => void): Promise<ReadonlyMap<string, Entry>> => {
-    loading ??= loadAll(modules, builtIn, onImport);
+    loading ??= loadAll(modules, builtIn, onImport).then((entries) => (loaded = entries));
     return loading;
   };
   return {
+    known: (action) => loaded.get(action)?.handler,
     async find(action, onImport) {
       const entry = builtIn.get(action) ?? (await load(onImport)).get(action);
       if (entry !== undefined) return entry.handler;
@@ -91,7 +95,7 @@ async function entriesOfModule(module: string): Promise<[string, Entry][]> {
 
 function entriesOf(tasks: Tasks, module: string, moduleSha256: string | null): [string, Entry][] {
   return Object.entries(tasks.handlers).map(([name, handler]) => {
-    const { description, timeoutMs } = handler;
-    return [name, { handler, info: { name, description, module, timeoutMs, moduleSha256 } }];
+    const { description, timeoutMs, isolation } = handler;
+    return [name, { handler, info: { name, description, module, timeoutMs, isolation, moduleSha256 } }];
   });
 }

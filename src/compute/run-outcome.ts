@@ -40,6 +40,7 @@ export function outcomeOf(
   pool: PoolTerms,
   loadingModule: number,
 ): RunOutcome {
+  if (end.kind === "interrupted") return interrupted(end.why);
   if (end.kind === "stopped") return outcomeOfStop(end, run, pool, loadingModule);
   if (end.kind === "crashed") return outcomeOfCrash(end, run, pool, loadingModule);
   const { reply } = end;
@@ -104,7 +105,7 @@ function outcomeOfCrash(
   return failed(fault("HANDLER_FAILED", { action, text }, causeOf(crash.error)));
 }
 
-function textOfCrash(crash: Crash, pool: PoolTerms): string {
+export function textOfCrash(crash: Crash, pool: Pick<PoolTerms, "heapMb">): string {
   if (crash.kind === "memory") return `more than ${pool.heapMb} MB of memory were used`;
   return crash.kind === "exit" ? `exit code ${crash.exitCode}` : textOfThrown(crash.error);
 }

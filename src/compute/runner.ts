@@ -2,13 +2,22 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Reference, packValue, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { findNonWire, validate, type StandardSchema } from "../schema/index.ts";
-import { createRegistry } from "./registry.ts";
-import { replaceReferences, resolveReferences } from "./references.ts";
-import { openContext, type ContextServices, type TaskContext } from "./task-context.ts";
+import { createRegistry, type Registry } from "./registry.ts";
+import { holdsReference, replaceReferences, resolveReferences } from "./references.ts";
+import { SharedState, type Culprit } from "./shared-state.ts";
+import { SharedThread, type SharedPort } from "./shared-thread.ts";
+import { openContext, type ContextServices } from "./task-context.ts";
 import { TaskLog } from "./task-log.ts";
 import { causeOf, textOfThrown } from "./thrown.ts";
 import type { Handler } from "./define-tasks.ts";
-import type { AttemptRequest, DescribeRequest, Progress, ThreadReply } from "./thread-message.ts";
+import type {
+  AttemptRequest,
+  DescribeRequest,
+  Progress,
+  ShareRequest,
+  ThreadMessage,
+  ThreadReply,
+} from "./thread-message.ts";
 
 export interface RunnerServices extends ContextServices {
   readonly threadId: number;
@@ -19,9 +28,11 @@ export interface RunnerServices extends ContextServices {
 /** What one thread does with what the pool gives it. Never rejects; what it replies can be sent as it is. */
 export interface Runner {
   run(request: AttemptRequest | DescribeRequest): Promise<ThreadReply>;
+  /** Serves attempts that share the thread until the pool closes the port. */
+  share(request: ShareRequest, port: SharedPort): Promise<ThreadReply>;
   /** The log of whichever attempt the calling code belongs to, also when that one has ended. */
   log(): TaskLog;
-  /** To be called when the thread is about to end: notes whether an attempt that is over brought that about. */
+  /** To be called when the thread is about to end: notes which attempt, if one, brought that about. */
   noteEnd(): void;
 }
 
@@ -29,35 +40,125 @@ export interface Runner {
 interface Origin {
   readonly slot: number | null;
   readonly log: TaskLog;
+  over: boolean;
+}
+
+/** A thread while it is shared. */
+interface Sharing {
+  readonly state: SharedState;
+  readonly thread: SharedThread;
+  readonly port: SharedPort;
 }
 
 export function createRunner(services: RunnerServices): Runner {
-  const { slots, clock, modules, threadId, post } = services;
-  const registry = createRegistry(modules);
-  const origins = new AsyncLocalStorage<Origin>();
-  const modulesOrigin: Origin = { slot: null, log: new TaskLog(null, post) };
-  let current: Origin | null = null;
+  return new HandlerRunner(services);
+}
 
-  const describe = async ({ slot, token }: DescribeRequest): Promise<ThreadReply> => {
+class HandlerRunner implements Runner {
+  readonly #services: RunnerServices;
+  readonly #registry: Registry;
+  readonly #origins = new AsyncLocalStorage<Origin>();
+  readonly #modules: Origin;
+  /** The attempt that has the thread alone. */
+  #current: Origin | null = null;
+  #sharing: Sharing | null = null;
+
+  constructor(services: RunnerServices) {
+    // Through the port of a shared thread, what an attempt says arrives before what came of it.
+    const post = (message: ThreadMessage): void =>
+      this.#sharing === null ? services.post(message) : this.#sharing.port.postMessage(message);
+    this.#services = { ...services, post };
+    this.#registry = createRegistry(services.modules);
+    this.#modules = { slot: null, log: new TaskLog(null, post), over: false };
+  }
+
+  async run(request: AttemptRequest | DescribeRequest): Promise<ThreadReply> {
+    const { slots } = this.#services;
+    const { slot, token } = request;
+    if (!this.#enter(request)) return STOPPED;
+    const reply = await (request.kind === "describe" ? this.#describe(request) : this.#attemptAlone(request));
+    if (reply.kind === "stopped") slots.leave(slot, token);
+    return reply;
+  }
+
+  async share(request: ShareRequest, port: SharedPort): Promise<ThreadReply> {
+    const { slots, clock } = this.#services;
+    const { slot, token } = request;
+    if (!this.#enter(request)) return STOPPED;
+    const state = new SharedState(request.state);
+    const attempt = (one: AttemptRequest): Promise<ThreadReply> | null =>
+      this.#enter(one) ? this.#attemptOf(one, this.#originOf(one)) : null;
+    const thread = new SharedThread({ slots, clock, state, port, attempt });
+    this.#sharing = { state, thread, port };
+    slots.begin(slot, token, clock.now());
+    await thread.closed;
+    this.#sharing = null;
+    slots.end(slot, token);
+    return { kind: "closed" };
+  }
+
+  log(): TaskLog {
+    return (this.#origins.getStore() ?? this.#current ?? this.#modules).log;
+  }
+
+  noteEnd(): void {
+    const origin = this.#origins.getStore();
+    if (this.#sharing !== null) {
+      this.#sharing.state.blame(culpritOf(origin));
+      this.#sharing.thread.report();
+      return;
+    }
+    const slot = this.#current?.slot ?? null;
+    if (slot !== null && origin !== undefined && origin !== this.#current) {
+      this.#services.slots.blameLeftover(slot);
+    }
+  }
+
+  #enter({ slot, token }: { readonly slot: number; readonly token: number }): boolean {
+    const { slots, threadId, clock } = this.#services;
+    return slots.enter(slot, token, threadId, clock.now());
+  }
+
+  async #describe({ slot, token }: DescribeRequest): Promise<ThreadReply> {
+    const { slots } = this.#services;
     try {
-      const handlers = await origins.run(modulesOrigin, () =>
-        registry.describe((index) => slots.loadModule(slot, index)),
+      const handlers = await this.#origins.run(this.#modules, () =>
+        this.#registry.describe((index) => slots.loadModule(slot, index)),
       );
       return slots.end(slot, token) ? { kind: "described", handlers } : STOPPED;
     } catch (error) {
       return slots.end(slot, token) ? failed(toWireError(error), null) : STOPPED;
     }
-  };
+  }
 
-  const attempt = async (request: AttemptRequest, log: TaskLog): Promise<ThreadReply> => {
+  async #attemptAlone(request: AttemptRequest): Promise<ThreadReply> {
+    this.#current = this.#originOf(request);
+    const reply = await this.#attemptOf(request, this.#current);
+    this.#current = null;
+    return reply;
+  }
+
+  #originOf({ slot, taskId }: AttemptRequest): Origin {
+    return { slot, log: new TaskLog(taskId, this.#services.post), over: false };
+  }
+
+  async #attemptOf(request: AttemptRequest, origin: Origin): Promise<ThreadReply> {
+    const reply = await this.#origins.run(origin, () => this.#attempt(request, origin));
+    origin.over = true;
+    return reply;
+  }
+
+  async #attempt(request: AttemptRequest, { log }: Origin): Promise<ThreadReply> {
+    const { slots, clock } = this.#services;
     const { slot, token, action } = request;
-    const { context, end } = openContext(request, log, services);
+    const { context, end } = openContext(request, log, this.#services);
     try {
-      const handler = await origins.run(modulesOrigin, () =>
-        registry.find(action, (index) => slots.loadModule(slot, index)),
-      );
+      const handler = this.#registry.known(action) ?? (await this.#load(request));
       if (!slots.begin(slot, token, clock.now())) return STOPPED;
-      const output = await outputOf(handler, request, context, services);
+      const given = inputOf(handler, request, this.#services);
+      const input = given instanceof Promise ? ((await given) as unknown) : given;
+      const returned = await this.#inTurn(slot, () => handler.run(input, context));
+      const output = await outputOf(handler, returned, request, this.#services);
       return slots.end(slot, token) ? { kind: "completed", output, progress: end() } : STOPPED;
     } catch (error) {
       if (!slots.end(slot, token)) return STOPPED;
@@ -66,46 +167,61 @@ export function createRunner(services: RunnerServices): Runner {
       end();
       log.end();
     }
-  };
+  }
 
-  const attemptOnItsOwn = async (request: AttemptRequest): Promise<ThreadReply> => {
-    const log = new TaskLog(request.taskId, post);
-    current = { slot: request.slot, log };
-    const reply = await origins.run(current, () => attempt(request, log));
-    current = null;
-    return reply;
-  };
+  #load({ action, slot }: AttemptRequest): Promise<Handler> {
+    const { slots } = this.#services;
+    return this.#origins.run(this.#modules, () =>
+      this.#registry.find(action, (index) => slots.loadModule(slot, index)),
+    );
+  }
 
-  return {
-    async run(request) {
-      const { slot, token } = request;
-      if (!slots.enter(slot, token, threadId, clock.now())) return STOPPED;
-      const reply = await (request.kind === "describe" ? describe(request) : attemptOnItsOwn(request));
-      if (reply.kind === "stopped") slots.leave(slot, token);
-      return reply;
-    },
-    log: () => (origins.getStore() ?? current ?? modulesOrigin).log,
-    noteEnd() {
-      const culprit = origins.getStore();
-      const slot = current?.slot ?? null;
-      if (slot !== null && culprit !== undefined && culprit !== current) slots.blameLeftover(slot);
-    },
-  };
+  /** Calls an attempt's own code, so that the pool sees whose it is as long as it does not return. */
+  #inTurn<T>(slot: number, call: () => T): T {
+    if (this.#sharing === null) return call();
+    const { state } = this.#sharing;
+    const before = state.enter(slot, this.#services.clock.now());
+    try {
+      return call();
+    } finally {
+      state.leave(before);
+    }
+  }
+}
+
+function culpritOf(origin: Origin | undefined): Culprit {
+  if (origin === undefined) return "unknown";
+  if (origin.slot === null) return "modules";
+  return origin.over ? "leftover" : origin.slot;
 }
 
 const STOPPED: ThreadReply = { kind: "stopped" };
 
+/** A promise only where something has to be waited for: most handlers are called in the turn they are taken up in. */
+function inputOf(handler: Handler, request: AttemptRequest, services: RunnerServices): unknown {
+  const given = unpackValue(request.input);
+  const isReady = handler.input === null && !holdsReference(given);
+  return isReady ? given : preparedInputOf(handler, given, request, services);
+}
+
+async function preparedInputOf(
+  { input: schema }: Handler,
+  given: unknown,
+  { taskId, action }: AttemptRequest,
+  { blobs }: RunnerServices,
+): Promise<unknown> {
+  const whole = holdsReference(given) ? await resolveReferences(given, blobs, taskId) : given;
+  return schema === null ? whole : checked(schema, whole, "INPUT_INVALID", action);
+}
+
 async function outputOf(
-  handler: Handler,
-  { taskId, action, input: bytes }: AttemptRequest,
-  context: TaskContext,
+  { output: schema }: Handler,
+  returned: unknown,
+  { action }: AttemptRequest,
   { blobs }: RunnerServices,
 ): Promise<Uint8Array> {
-  const given = await resolveReferences(unpackValue(bytes), blobs, taskId);
-  const input = await checked(handler.input, given, "INPUT_INVALID", action);
-  const returned = await handler.run(input, context);
-  const output = await checked(handler.output, returned ?? null, "OUTPUT_INVALID", action);
-
+  const given = returned ?? null;
+  const output = schema === null ? given : await checked(schema, given, "OUTPUT_INVALID", action);
   const unsendable = findNonWire(replaceReferences(output, () => null));
   if (unsendable !== undefined) {
     throw fault("OUTPUT_INVALID", { what: action, problems: [`it holds ${unsendable}`] });
@@ -118,12 +234,11 @@ async function outputOf(
 }
 
 async function checked(
-  schema: StandardSchema | null,
+  schema: StandardSchema,
   value: unknown,
   code: "INPUT_INVALID" | "OUTPUT_INVALID",
   what: string,
 ): Promise<unknown> {
-  if (schema === null) return value;
   const result = await validate(schema, value, code === "INPUT_INVALID" ? "input" : "output");
   if (result.problems === undefined) return result.value;
   throw fault(code, { what, problems: result.problems });

@@ -4,11 +4,11 @@
  * here.
  *
  * ```
- *  byte 0            8               16         20         24                            64
- *  ┌─────────────────┬───────────────┬──────────┬──────────┬─────────────────┬─────── … ─┐
- *  │ token and phase │ phase since   │ thread   │ module   │ ended by        │  padding  │
- *  │ 56 bits, 8 bits │ clock ms      │ threadId │ index    │ leftover or not │           │
- *  └─────────────────┴───────────────┴──────────┴──────────┴─────────────────┴─────── … ─┘
+ *  byte 0            8               16         20         24                32            40    64
+ *  ┌─────────────────┬───────────────┬──────────┬──────────┬─────────────────┬─────────────┬─── … ─┐
+ *  │ token and phase │ phase since   │ thread   │ module   │ ended by        │ first turn  │ pad-  │
+ *  │ 56 bits, 8 bits │ clock ms      │ threadId │ index    │ leftover or not │ ms          │ ding  │
+ *  └─────────────────┴───────────────┴──────────┴──────────┴─────────────────┴─────────────┴─── … ─┘
  * ```
  *
  * The first word carries the fencing token of the attempt beside its phase and changes by compare-and-swap only: of
@@ -23,6 +23,7 @@ const SINCE = 1;
 const THREAD = 4;
 const MODULE = 5;
 const LEFTOVER = 6;
+const TURN = 4;
 
 const PHASES = ["free", "assigned", "loading", "running", "ended", "cancelled", "timedOut", "left"] as const;
 /**
@@ -95,6 +96,15 @@ export class Slots {
     return Atomics.load(this.#ints, slot * INTS + MODULE);
   }
 
+  /** How long it kept a shared thread from all else when it was taken up, in milliseconds. */
+  turnMs(slot: number): number {
+    return this.#times[slot * WORDS + TURN] ?? 0;
+  }
+
+  noteTurn(slot: number, turnMs: number): void {
+    this.#times[slot * WORDS + TURN] = turnMs;
+  }
+
   /** Did something that an earlier attempt left running on the thread bring it down? */
   endedByLeftover(slot: number): boolean {
     return Atomics.load(this.#ints, slot * INTS + LEFTOVER) === 1;
@@ -123,6 +133,11 @@ export class Slots {
   /** The phase in which the attempt was told to stop; null when it had ended or was stopped before. */
   stop(slot: number, token: number, to: StopPhase): Phase | null {
     return TO_STOP.find((from) => this.#swap(slot, token, from, to)) ?? null;
+  }
+
+  /** Takes back what no thread has taken up; false when one has. */
+  withdraw(slot: number, token: number): boolean {
+    return this.#swap(slot, token, "assigned", "cancelled");
   }
 
   /** A stopped attempt is over: its thread is not to be terminated for it any more. */

@@ -1,9 +1,15 @@
-import { parentPort, threadId, workerData } from "node:worker_threads";
+import { parentPort, threadId, workerData, type MessagePort } from "node:worker_threads";
 import { assert } from "../errors/index.ts";
 import { systemClock } from "../scope/index.ts";
 import { openHandlerThread } from "./handler-thread.ts";
 import type { Printer } from "./printed-text.ts";
-import type { AttemptRequest, DescribeRequest, ThreadReply, ThreadSetup } from "./thread-message.ts";
+import type {
+  AttemptRequest,
+  DescribeRequest,
+  ShareRequest,
+  ThreadReply,
+  ThreadSetup,
+} from "./thread-message.ts";
 
 /** What the thread pool loads on each of its threads; `run` is called once per attempt. */
 
@@ -19,4 +25,8 @@ const runner = openHandlerThread(workerData as ThreadSetup, {
   onEnd: (note) => process.on("exit", note),
 });
 
-export const run = (request: AttemptRequest | DescribeRequest): Promise<ThreadReply> => runner.run(request);
+/** A port comes with it when the thread is to be shared. */
+export type RunnerTask = AttemptRequest | DescribeRequest | (ShareRequest & { readonly port: MessagePort });
+
+export const run = (task: RunnerTask): Promise<ThreadReply> =>
+  task.kind === "share" ? runner.share(task, task.port) : runner.run(task);

@@ -20,11 +20,27 @@ export interface AttemptRequest {
   readonly input: Uint8Array;
 }
 
+/** Has a thread serve many attempts, which come and go through the port, until it is told to close. */
+export interface ShareRequest {
+  readonly kind: "share";
+  /** Of the thread itself, not of an attempt. */
+  readonly slot: number;
+  readonly token: number;
+  /** What `SharedState` is made from. */
+  readonly state: SharedArrayBuffer;
+}
+
 export interface DescribeRequest {
   readonly kind: "describe";
   readonly slot: number;
   readonly token: number;
 }
+
+/**
+ * `thread`: an attempt has its thread alone, with a limit on its memory, and whatever it does to the thread hits nobody
+ * else. `shared`: up to 128 attempts run on one thread, which suits short work and work that waits.
+ */
+export type Isolation = "thread" | "shared";
 
 /** A handler by its name, as `describe` reports it. */
 export interface HandlerInfo {
@@ -34,6 +50,7 @@ export interface HandlerInfo {
   readonly module: string;
   /** Its own time-out for one attempt; null = the queue's. */
   readonly timeoutMs: number | null;
+  readonly isolation: Isolation;
   /** Of the module's own file, in hex, so that a run can tell that its handlers changed; null for the built-in ones. */
   readonly moduleSha256: string | null;
 }
@@ -43,6 +60,7 @@ export type ThreadReply =
   | { readonly kind: "completed"; readonly output: Uint8Array; readonly progress: Progress | null }
   | { readonly kind: "failed"; readonly error: WireError; readonly progress: Progress | null }
   | { readonly kind: "described"; readonly handlers: readonly HandlerInfo[] }
+  | { readonly kind: "closed" }
   | { readonly kind: "stopped" };
 
 export type TaskLogLevel = "info" | "error";

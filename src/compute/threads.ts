@@ -1,12 +1,18 @@
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from "node:worker_threads";
 import { workerModule } from "../actor/index.ts";
 import type { Piscina } from "piscina";
-import { sentenceOf } from "../errors/index.ts";
+import { fault, sentenceOf } from "../errors/index.ts";
 import { openCompileCache, type CompileCache } from "./compile-cache.ts";
 import type { Log } from "../telemetry/index.ts";
+import { memoryBounds, watchMemory } from "./memory-watch.ts";
+import type { FromShared, ToShared } from "./shared-thread.ts";
+import { Slots, type Phase } from "./slots.ts";
+import type { RunnerTask } from "./task-runner.ts";
 import {
   isThreadMessage,
   type AttemptRequest,
   type DescribeRequest,
+  type ShareRequest,
   type ThreadMessage,
   type ThreadReply,
   type ThreadSetup,
@@ -14,8 +20,13 @@ import {
 
 /** The threads under the pool, as far as the pool knows them. */
 export interface Threads {
-  /** Rejects when the thread ends under it, with what `crashOf` reads. Call it for no more attempts than threads. */
+  /**
+   * Rejects when the thread ends under it, also because it used up its memory, with what `crashOf` reads. Call it for
+   * no more attempts than threads.
+   */
   run(request: AttemptRequest | DescribeRequest): Promise<ThreadReply>;
+  /** Has a thread serve many attempts at once. It need not run yet: what is posted waits for it. */
+  share(request: ShareRequest, hear: (message: FromShared) => void): SharedLink;
   /** Ends one thread; whatever runs on it rejects. Another takes its place when it is needed. */
   terminate(threadId: number): void;
   /** Is the thread being terminated, or was it within this turn? A last attempt may still have been given to it. */
@@ -26,9 +37,19 @@ export interface Threads {
   close(): Promise<void>;
 }
 
+export interface SharedLink {
+  post(message: ToShared): void;
+  /**
+   * Resolves when the thread has closed, as it was told to. Rejects when it ended before, with what `crashOf` reads;
+   * all that it had sent has been heard then.
+   */
+  readonly ended: Promise<void>;
+}
+
 export interface ThreadsOptions {
   /** The module that each thread loads. */
   readonly entry: URL;
+  /** At most so many run. */
   readonly threads: number;
   readonly heapMb: number;
   readonly setup: ThreadSetup;
@@ -38,6 +59,9 @@ export interface ThreadsOptions {
 
 /** For what a handler allocates and soon drops. Less makes loads that parse and sort a quarter slower. */
 const YOUNG_HEAP_MB = 16;
+
+/** While an attempt is in one of these, what its thread holds is its own. */
+const HELD: ReadonlySet<Phase | "gone"> = new Set(["loading", "running", "cancelled", "timedOut"]);
 
 /** An idle thread ends after so long; a new one takes about 50 ms. */
 const IDLE_MS = 10_000;
@@ -56,25 +80,13 @@ export function openThreads(options: ThreadsOptions): Threads {
   let compiled: CompileCache | null = null;
   let unsettled = 0;
   const terminated = new Set<number>();
+  const slots = new Slots(options.setup.slots);
+  const { endAtMb } = memoryBounds(options.heapMb);
 
   const open = async (): Promise<Piscina> => {
     const piscina = await import("piscina");
     compiled ??= await openCompileCache([options.entry.href, ...options.setup.modules]);
-    const pool = new piscina.Piscina({
-      filename: options.entry.href,
-      name: "run",
-      minThreads: 0,
-      maxThreads: options.threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: IDLE_MS,
-      atomics: "disabled",
-      recordTiming: false,
-      // Without a bound on the young heap, ordinary growth can jump past the little that Node grants a thread to end
-      // in, and V8 then aborts the whole process. One huge growing array or Map still can.
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
-      workerData: options.setup,
-      ...(compiled.env === undefined ? {} : { env: compiled.env }),
-    });
+    const pool = new piscina.Piscina(settingsOf(options, compiled));
     pool.on("message", (message: unknown) => {
       if (isThreadMessage(message)) options.onMessage(message);
     });
@@ -94,22 +106,44 @@ export function openThreads(options: ThreadsOptions): Threads {
     void lost.destroy();
   };
 
+  const end = (thread: Worker): void => {
+    const { threadId } = thread;
+    terminated.add(threadId);
+    // What the end of the thread rejects is dealt with before the next turn.
+    void thread.terminate().then(() => setImmediate(() => terminated.delete(threadId)));
+  };
+  const threadById = (threadId: number): Worker | null =>
+    opened?.threads.find((each) => each.threadId === threadId) ?? null;
+
+  /** The thread whose memory is the attempt's, or that of all who share it. */
+  const holder = ({ slot, token }: RunnerTask): Worker | null =>
+    HELD.has(slots.phase(slot, token)) ? threadById(slots.thread(slot)) : null;
+
+  const run = async (task: RunnerTask, moved: MessagePort[] = []): Promise<ThreadReply> => {
+    unsettled += 1;
+    const unwatch = watchMemory(() => holder(task), endAtMb, end);
+    try {
+      opening ??= open();
+      return (await (await opening).run(task, { transferList: moved })) as ThreadReply;
+    } catch (error) {
+      const endedId = unwatch();
+      if (endedId === null) throw error;
+      // This attempt is to blame: its thread is not being ended because of the one before.
+      terminated.delete(endedId);
+      const action = task.kind === "run" ? task.action : task.kind;
+      throw fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: options.heapMb });
+    } finally {
+      unwatch();
+      unsettled -= 1;
+    }
+  };
+
   return {
-    async run(request) {
-      unsettled += 1;
-      try {
-        opening ??= open();
-        return (await (await opening).run(request)) as ThreadReply;
-      } finally {
-        unsettled -= 1;
-      }
-    },
+    run: (request) => run(request),
+    share: (request, hear) => linkTo((port) => run({ ...request, port }, [port]), hear),
     terminate(threadId) {
-      const thread = opened?.threads.find((each) => each.threadId === threadId);
-      if (thread === undefined) return;
-      terminated.add(threadId);
-      // What the end of the thread rejects is dealt with before the next turn.
-      void thread.terminate().then(() => setImmediate(() => terminated.delete(threadId)));
+      const thread = threadById(threadId);
+      if (thread !== null) end(thread);
     },
     isTerminated: (threadId) => terminated.has(threadId),
     recover,
@@ -118,4 +152,43 @@ export function openThreads(options: ThreadsOptions): Threads {
       await compiled?.remove();
     },
   };
+}
+
+function linkTo(
+  serve: (far: MessagePort) => Promise<ThreadReply>,
+  hear: (message: FromShared) => void,
+): SharedLink {
+  const { port1: near, port2: far } = new MessageChannel();
+  near.on("message", hear);
+  const served = async (): Promise<void> => {
+    try {
+      await serve(far);
+    } finally {
+      // The end of a thread can overtake what it sent.
+      for (let left = receiveMessageOnPort(near); left !== undefined; left = receiveMessageOnPort(near)) {
+        hear(left.message as FromShared);
+      }
+      near.close();
+    }
+  };
+  return { post: (message) => near.postMessage(message), ended: served() };
+}
+
+function settingsOf({ entry, threads, heapMb, setup }: ThreadsOptions, { env }: CompileCache) {
+  return {
+    filename: entry.href,
+    name: "run",
+    minThreads: 0,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: IDLE_MS,
+    atomics: "disabled",
+    recordTiming: false,
+    resourceLimits: {
+      maxOldGenerationSizeMb: memoryBounds(heapMb).v8LimitMb,
+      maxYoungGenerationSizeMb: YOUNG_HEAP_MB,
+    },
+    workerData: setup,
+    ...(env === undefined ? {} : { env }),
+  } as const;
 }

@@ -37,6 +37,11 @@ export const FAULTS = {
     means: "The time given for an operation ran out before it ended.",
     sentence: (d) => `${d.what} did not end within ${seconds(d.timeoutMs)}`,
   }),
+  CONFIRMATION_REQUIRED: row<{ what: string; how: string }>({
+    retryable: false,
+    means: "What was asked for cannot be taken back, and nobody has confirmed it. Nothing was done.",
+    sentence: (d) => `${d.what} cannot be taken back: confirm it with ${d.how}`,
+  }),
   UNAVAILABLE: row<{ what: string; why: string }>({
     retryable: true,
     means: "Something that is needed is switched off or not reachable now.",
@@ -114,10 +119,11 @@ export const FAULTS = {
   }),
 
   // --- files and stores --------------------------------------------------------------------------------------------
-  STORE_OWNED: row<{ path: string; owner?: string }>({
+  STORE_OWNED: row<{ path: string; owner?: string; wayOut?: string }>({
     retryable: true,
     means: "Another process or thread owns the store; a store has exactly one owner.",
-    sentence: (d) => `${d.path} is in use by ${d.owner ?? "another process"}`,
+    sentence: (d) =>
+      `${d.path} is in use by ${d.owner ?? "another process"}${d.wayOut ? `: ${d.wayOut}` : ""}`,
   }),
   STORE_NEWER: row<{ path: string; version: number; supported: number }>({
     retryable: false,
@@ -139,6 +145,23 @@ export const FAULTS = {
     retryable: true,
     means: "The store refused a batch for another reason (read-only file, I/O error); the batch was undone.",
     sentence: (d) => `${d.path} could not be written: ${d.why}; nothing of this batch was kept`,
+  }),
+  DIRECTORY_NOT_EMPTY: row<{ path: string; wayOut: string }>({
+    retryable: false,
+    means:
+      "A directory that is to be made as a whole is there already and holds something; it was left alone.",
+    sentence: (d) => `${d.path} is not empty: ${d.wayOut}`,
+  }),
+  BACKUP_INVALID: row<{ path: string; why: string }>({
+    retryable: false,
+    means: "A backup is damaged or incomplete, or the directory is none. Nothing was restored.",
+    sentence: (d) => `${d.path} cannot be restored: ${d.why}`,
+  }),
+  EXPORT_INVALID: row<{ path: string; line: number; why: string }>({
+    retryable: false,
+    means:
+      "A line of an export file is wrong, or cannot be taken by this data directory. Nothing was imported.",
+    sentence: (d) => `line ${d.line} of ${d.path} cannot be imported: ${d.why}; nothing was imported`,
   }),
   BLOB_MISSING: row<{ sha256: string }>({
     retryable: false,
@@ -177,6 +200,39 @@ export const FAULTS = {
     means:
       "The fencing token of a completion is old: the task was given to another worker or ended meanwhile.",
     sentence: (d) => `the lease on task "${d.taskId}" was lost; this completion changes nothing`,
+  }),
+  TASK_ENDED: row<{ taskId: string; state: string; wanted: string }>({
+    retryable: false,
+    means: "The task has ended, or is about to, and what was asked for needs one that has not.",
+    sentence: (d) => `task "${d.taskId}" is ${d.state}: it cannot be ${d.wanted}`,
+  }),
+  UNKNOWN_DEPENDENCY: row<{ taskId: string; dependency: string }>({
+    retryable: false,
+    means:
+      "A task depends on one that is not known, or stands later in the same submit. Nothing was accepted.",
+    sentence: (d) =>
+      `task "${d.taskId}" depends on "${d.dependency}", which is not known: submit it first, or earlier in the same submit`,
+  }),
+  DEPENDENCY_FAILED: row<{ taskId: string; dependency: string; state: string }>({
+    retryable: false,
+    means: "A task that must complete first has failed or was cancelled, so this one cannot run.",
+    sentence: (d) => `task "${d.taskId}" cannot run: "${d.dependency}", on which it depends, is ${d.state}`,
+  }),
+  IDEMPOTENCY_CONFLICT: row<{ key: string; taskId: string }>({
+    retryable: false,
+    means: "An idempotency key was used before, with other work.",
+    sentence: (d) => `the idempotency key "${d.key}" belongs to task "${d.taskId}", whose work is another`,
+  }),
+  DEADLINE_UNREACHABLE: row<{ taskId: string; reason: string }>({
+    retryable: true,
+    means: "A task that was to be admitted only if it can end by its deadline cannot, at the present load.",
+    sentence: (d) => `task "${d.taskId}" cannot end by its deadline: ${d.reason}`,
+  }),
+  QUOTA_EXCEEDED: row<{ scope: string; name: string; limit: number }>({
+    retryable: true,
+    means: "As many tasks of this action or tag are queued as its quota allows. Nothing was accepted.",
+    sentence: (d) =>
+      `the quota of the ${d.scope} "${d.name}" allows ${d.limit} queued tasks, and all are taken`,
   }),
   UNKNOWN_ACTION: row<{ action: string; known: readonly string[] }>({
     retryable: false,

@@ -2,14 +2,15 @@ import { McpServer, type CallToolResult, type StandardSchemaWithJSON } from "@mo
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { LIMITS } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
-import { TOOLS, callTool, inputSchemaOf, type Tool } from "../tools/index.ts";
+import { callTool, inputSchemaOf, toolsOf, type Tool } from "../tools/index.ts";
 import { LineTransport } from "./line-transport.ts";
 import { openDoor, type SystemDoor } from "./system-door.ts";
 import { claimStandardOutput } from "./standard-output.ts";
 
 const INSTRUCTIONS =
-  "Runs workflows on this machine: workflow_submit starts one, workflow_status tells how far it is, workflow_result " +
-  "gives what came out. Everything submitted is on disk and survives a restart.";
+  "Runs workflows and single tasks on this machine: workflow_submit or task_submit starts one, workflow_status or " +
+  "task_status tells how far it is, workflow_result or task_result gives what came out. Everything submitted is on disk " +
+  "and survives a restart.";
 
 export interface StdioServer {
   /** Resolves when the client has closed its side, and what it still waited for has been answered. */
@@ -24,8 +25,13 @@ export interface StdioServer {
  * again.
  *
  * @param open may be called again after it has failed, or after the system has
+ * @param tools those that are offered
  */
-export function openStdioServer(open: () => Promise<System>, version: string): StdioServer {
+export function openStdioServer(
+  open: () => Promise<System>,
+  version: string,
+  tools: readonly Tool[] = toolsOf(),
+): StdioServer {
   const closed = Promise.withResolvers<void>();
   const output = claimStandardOutput();
   const transport = new LineTransport({ input: process.stdin, output });
@@ -40,7 +46,7 @@ export function openStdioServer(open: () => Promise<System>, version: string): S
           maxToolInputElements: LIMITS.mcp.inputElements,
         },
       );
-      for (const tool of TOOLS) register(server, tool, door);
+      for (const tool of tools) register(server, tool, door);
       return server;
     },
     { transport: announcing(transport, closed.resolve) },

@@ -54,6 +54,22 @@ export class IndexedHeap<T extends HeapItem> {
     return first;
   }
 
+  /**
+   * How many items are before this one, which need not be inside, counted up to `most`. Looks at those and their
+   * neighbours only, so that a place near the front is told at once however long the line is.
+   */
+  countBefore(item: T, most: number): number {
+    let count = 0;
+    const open = [0];
+    for (let slot = open.pop(); slot !== undefined && count < most; slot = open.pop()) {
+      const other = this.#items[slot];
+      if (other === undefined || !this.#before(other, item)) continue;
+      count += 1;
+      open.push(2 * slot + 1, 2 * slot + 2);
+    }
+    return count;
+  }
+
   /** All items, in no useful order. */
   values(): IterableIterator<T> {
     return this.#items.values();

@@ -26,6 +26,10 @@ export class Handlers {
   #pool: ComputePool | null = null;
   #closing: Promise<void> | null = null;
   #described: Promise<ReadonlyMap<string, HandlerInfo>> | null = null;
+  /** Called when `placeOf` may tell more than before. */
+  onKnown: () => void = () => undefined;
+  /** What the latest description said. */
+  #known: ReadonlyMap<string, HandlerInfo> = new Map();
   /** The latest description failed. A module may be repaired, so whoever asks for it has it made anew. */
   #broken = false;
   /** Attempts that wait for the description. One that leaves the set was cancelled before it reached the pool. */
@@ -40,19 +44,29 @@ export class Handlers {
     return [...(await this.#describe(this.#broken)).values()];
   }
 
-  /** True when it is certain without asking the modules. */
-  isBuiltIn(action: string): boolean {
-    return BUILT_IN_ACTIONS.includes(action);
+  /** Where an action runs, when that is certain without asking the modules; undefined = it is not. */
+  placeOf(action: string): "thread" | "shared" | undefined {
+    if (BUILT_IN_ACTIONS.includes(action)) return "shared";
+    return this.#known.get(action)?.isolation;
   }
 
-  /** @throws UNKNOWN_ACTION, MODULE_INVALID, UNAVAILABLE */
-  async check(actions: readonly string[]): Promise<void> {
-    const { modules } = this.#options;
-    const known = new Set(
-      modules.length === 0 ? BUILT_IN_ACTIONS : (await this.#describe(this.#broken)).keys(),
-    );
-    const action = actions.find((each) => !known.has(each));
-    if (action !== undefined) throw fault("UNKNOWN_ACTION", { action, known: [...known].toSorted() });
+  /**
+   * Resolves when `placeOf` tells of all that there are.
+   *
+   * @param isElsewhere is there a worker outside that has it?
+   * @throws UNKNOWN_ACTION, MODULE_INVALID, UNAVAILABLE
+   */
+  async check(actions: readonly string[], isElsewhere: (action: string) => boolean): Promise<void> {
+    const foreign = actions.filter((action) => !isElsewhere(action));
+    if (this.#options.modules.length > 0) {
+      if (foreign.length > 0) await this.#describe(this.#broken);
+      // The modules may have it as well, and then it is not to wait for a worker that may never come back.
+      else void this.#describe().catch(() => undefined);
+    }
+    const action = foreign.find((each) => this.placeOf(each) === undefined);
+    if (action === undefined) return;
+    const known = [...new Set([...BUILT_IN_ACTIONS, ...this.#known.keys()])].toSorted();
+    throw fault("UNKNOWN_ACTION", { action, known });
   }
 
   /** Runs one attempt. Whatever goes wrong with it is how it ended. */
@@ -76,7 +90,7 @@ export class Handlers {
   /** The handler's own time-out, else the queue's. */
   async #timeoutOf({ taskId, action }: AttemptRequest): Promise<number | "cancelled"> {
     const { defaultTimeoutMs } = LIMITS.queue;
-    if (this.isBuiltIn(action)) return defaultTimeoutMs;
+    if (BUILT_IN_ACTIONS.includes(action)) return defaultTimeoutMs;
     this.#preparing.add(taskId);
     // The attempt itself finds out what is wrong with the modules, and fails with that.
     const described = await this.#describe().catch(() => null);
@@ -90,7 +104,11 @@ export class Handlers {
     if (this.#described !== null && !again) return this.#described;
     this.#broken = false;
     this.#described = pool.describe().then(
-      (handlers) => new Map(handlers.map((info) => [info.name, info])),
+      (handlers) => {
+        this.#known = new Map(handlers.map((info) => [info.name, info]));
+        this.onKnown();
+        return this.#known;
+      },
       (error: unknown) => {
         this.#broken = true;
         throw error;

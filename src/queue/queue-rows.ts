@@ -1,92 +1,76 @@
 import { packValue, unpackValue } from "../codec/index.ts";
-import { assert, type WireError } from "../errors/index.ts";
-import { NOWHERE } from "../order/index.ts";
-import type { SqlValue, Statements, Store } from "../store/index.ts";
-import type { RowChange } from "./queue.core.ts";
-import type { TaskState } from "./queue.protocol.ts";
-import type { Task } from "./task.ts";
+import { assert, fault, isFault, sentenceOf, type WireError } from "../errors/index.ts";
+import { canonicalJson } from "../schema/index.ts";
+import type { Queries, SqlValue, Statements, Store } from "../store/index.ts";
+import { addAttempt, addLog, attemptsOf, logOf, type LogPage } from "./log-rows.ts";
+import type { Marks, Pause } from "./queue.core.ts";
+import type { AttemptRecord, Quota, TaskLogLine, WorkerSpec } from "./queue.protocol.ts";
+import type { Content, RowChange } from "./row-change.ts";
+import { TaskReader, dependsOnOf, headOf, lifeOf } from "./task-rows.ts";
+import type { Task, Terms } from "./task.ts";
 
-/**
- * A task's id has no unique index: the core holds all ids and is the file's only writer, and a random index costs
- * five sixths of the write speed at a million rows. Groups are found in memory for the same reason.
- *
- * `mark` keeps the highest sequence and token ever given, for when the rows that bore them have been deleted.
- */
-export const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE task (
-    sequence INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    action TEXT NOT NULL,
-    task_group TEXT,
-    held INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    priority REAL NOT NULL,
-    timeout_ms INTEGER,
-    attempts INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    interruptions INTEGER NOT NULL,
-    token INTEGER NOT NULL,
-    submitted_at_ms REAL NOT NULL,
-    started_at_ms REAL,
-    ended_at_ms REAL,
-    fingerprint TEXT NOT NULL,
-    input BLOB NOT NULL,
-    output BLOB,
-    error BLOB
-  ) STRICT;
-  CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  `,
-];
+export { MIGRATIONS } from "./queue-schema.ts";
 
 const INSERT = `
-  INSERT INTO task (sequence, id, action, task_group, held, state, priority, timeout_ms, attempts, attempt,
-    interruptions, token, submitted_at_ms, started_at_ms, ended_at_ms, fingerprint, input)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-const MOVE = `
-  UPDATE task SET state = ?, attempt = ?, interruptions = ?, token = ?, started_at_ms = ?
-  WHERE sequence = ?`;
-const MOVE_WITH_RESULT = `
-  UPDATE task SET state = ?, attempt = ?, interruptions = ?, token = ?, started_at_ms = ?, ended_at_ms = ?,
-    output = ?, error = ?
-  WHERE sequence = ?`;
-const RELEASE = "UPDATE task SET held = 0 WHERE sequence = ?";
-const REMOVE = "DELETE FROM task WHERE sequence = ?";
+  INSERT INTO task (sequence, head, life, fingerprint, metadata, input, output, error)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+const MOVE = "UPDATE task SET life = ? WHERE sequence = ?";
+const MOVE_WITH_RESULT = "UPDATE task SET life = ?, output = ?, error = ? WHERE sequence = ?";
+// As long as it was, so that SQLite overwrites the one character in place, however large the outputs are.
+const RELEASE = "UPDATE task SET head = substr(head, 1, length(head) - 1) || '0' WHERE sequence = ?";
+const REMOVE = ["task", "attempt", "log"].map(
+  (table) => `DELETE FROM ${table} WHERE sequence IN (SELECT value FROM json_each(?))`,
+);
 const MARK =
   "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-const INPUT = "SELECT input FROM task WHERE sequence = ?";
-const RESULT = "SELECT output, error FROM task WHERE sequence = ?";
 const MARKS = "SELECT name, value FROM mark";
-// A task that is being cancelled has its cancellation as its error already; of the others neither is needed here.
-const LOAD = `
-  SELECT sequence, id, action, task_group, held, state, priority, timeout_ms, attempts, attempt, interruptions, token,
-    submitted_at_ms, started_at_ms, ended_at_ms, fingerprint, iif(state = 'cancelling', error, NULL) AS cancellation
-  FROM task ORDER BY sequence`;
+const SET = "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)";
+const UNSET = "DELETE FROM setting WHERE name = ?";
+const SETTING = "SELECT value FROM setting WHERE name = ?";
+const ADD_TERMS = "INSERT INTO terms (body) VALUES (?)";
+const DROP_TERMS = "DELETE FROM terms WHERE id IN (SELECT value FROM json_each(?))";
+const TERMS = "SELECT id, body FROM terms";
+const SAVE_WORKER = "INSERT OR REPLACE INTO worker (id, spec, registered_at_ms) VALUES (?, ?, ?)";
+const REMOVE_WORKER = "DELETE FROM worker WHERE id = ?";
+const WORKERS = "SELECT spec, registered_at_ms FROM worker ORDER BY registered_at_ms, id";
+const SAVE_QUOTA = "INSERT OR REPLACE INTO quota (scope, name, quota) VALUES (?, ?, ?)";
+const REMOVE_QUOTA = "DELETE FROM quota WHERE scope = ? AND name = ?";
+const QUOTAS = "SELECT quota FROM quota ORDER BY scope, name";
+const INPUT = "SELECT input FROM task WHERE sequence = ?";
+const FINGERPRINT = "SELECT fingerprint FROM task WHERE sequence = ?";
+const METADATA = "SELECT metadata FROM task WHERE sequence = ?";
+const HEAD = "SELECT head FROM task WHERE sequence = ?";
+const RESULT = "SELECT output, error FROM task WHERE sequence = ?";
+const NEXT = "SELECT min(sequence) AS sequence FROM task WHERE sequence > ?";
+// SQLite goes through a range of row ids in their order, so both texts are in it too; `TaskReader` relies on that,
+// and `load` checks it.
+const BLOCK = `
+  SELECT group_concat(head) FILTER (WHERE life IS NULL) AS fresh,
+    group_concat(head || ',' || life) FILTER (WHERE life IS NOT NULL) AS changed
+  FROM task WHERE sequence BETWEEN ? AND ?`;
+/** Sequences that are read at a time: joined to one text, which both SQLite and V8 bound. */
+const BLOCK_SEQUENCES = 2_048;
 
-interface TaskRow {
-  sequence: number;
-  id: string;
-  action: string;
-  task_group: string | null;
-  held: number;
-  state: TaskState;
-  priority: number;
-  timeout_ms: number | null;
-  attempts: number;
-  attempt: number;
-  interruptions: number;
-  token: number;
-  submitted_at_ms: number;
-  started_at_ms: number | null;
-  ended_at_ms: number | null;
-  fingerprint: string;
-  cancellation: Uint8Array | null;
+const PAUSE = "pause";
+/** What version 1 kept: base64url of the hash instead of its 32 bytes. */
+const FINGERPRINT_1_CHARS = 43;
+
+export interface SavedWorker {
+  readonly worker: WorkerSpec;
+  readonly registeredAtMs: number;
 }
 
-/** The highest sequence and token that were ever given. */
-export interface Marks {
-  readonly sequence: number;
-  readonly token: number;
+export interface Loaded {
+  /** In submission order, untied. */
+  readonly tasks: Task[];
+  /** By sequence: what those tasks were submitted to wait for that were to wait at all, ended ones too. */
+  readonly dependsOn: ReadonlyMap<number, readonly string[]>;
+  /** Those that some task has. */
+  readonly terms: Terms[];
+  readonly marks: Marks;
+  readonly workers: SavedWorker[];
+  readonly quotas: Quota[];
+  readonly pause: Pause | null;
 }
 
 export interface Result {
@@ -103,64 +87,150 @@ export class QueueRows {
     this.#store = store;
   }
 
-  /** All tasks in submission order, without input and output. */
-  load(): { tasks: Task[]; marks: Marks } {
+  /**
+   * All that the core keeps in memory. Terms that no task has any more are dropped with the next commit.
+   *
+   * @throws STORE_CORRUPT when a row is not what was written
+   */
+  load(): Loaded {
     return this.#store.read((db) => {
-      const tasks = Array.from(db.prepare<TaskRow>(LOAD).iterate(), taskOf);
-      const kept = db.prepare<{ name: string; value: number }>(MARKS).all();
-      const above = (name: keyof Marks, given: (task: Task) => number): number =>
-        tasks.reduce(
-          (most, task) => Math.max(most, given(task)),
-          kept.find((row) => row.name === name)?.value ?? 0,
-        );
-      return {
-        tasks,
-        marks: {
-          sequence: above("sequence", (task) => task.sequence),
-          token: above("token", (task) => task.life.token),
-        },
-      };
+      try {
+        return this.#load(db);
+      } catch (error) {
+        // What SQLite itself says of the file is put right by the store; all else is about what the rows hold.
+        if (isFault(error) || (error instanceof Error && "errcode" in error)) throw error;
+        throw fault("STORE_CORRUPT", { path: this.#store.path, why: sentenceOf(error) }, { cause: error });
+      }
     });
   }
 
-  /** Resolves when the changes are durable; else `undo` has run when it rejects. @throws STORE_FULL, STORE_FAILED */
+  #load(db: Queries): Loaded {
+    const terms = new Map(
+      db
+        .prepare<{ id: number; body: string }>(TERMS)
+        .all()
+        .map((row) => [row.id, termsFrom(row.id, row.body)]),
+    );
+    const reader = new TaskReader(terms);
+    readTasks(db, reader);
+    const { tasks, dependsOn, usedTerms, highestToken } = reader;
+    this.#dropTerms([...terms.values()].filter((each) => !usedTerms.has(each)));
+    const kept = new Map(
+      db
+        .prepare<{ name: string; value: number }>(MARKS)
+        .all()
+        .map(({ name, value }) => [name, value]),
+    );
+    const pause = db.prepare<{ value: Uint8Array }>(SETTING).get(PAUSE);
+    return {
+      tasks,
+      dependsOn,
+      terms: [...usedTerms],
+      marks: {
+        sequence: Math.max(kept.get("sequence") ?? 0, tasks.at(-1)?.sequence ?? 0),
+        token: Math.max(kept.get("token") ?? 0, highestToken),
+      },
+      workers: db
+        .prepare<{ spec: Uint8Array; registered_at_ms: number }>(WORKERS)
+        .all()
+        .map((row) => ({
+          worker: unpackValue(row.spec) as WorkerSpec,
+          registeredAtMs: row.registered_at_ms,
+        })),
+      quotas: db
+        .prepare<{ quota: Uint8Array }>(QUOTAS)
+        .all()
+        .map((row) => unpackValue(row.quota) as Quota),
+      pause: pause === undefined ? null : (unpackValue(pause.value) as Pause),
+    };
+  }
+
+  #dropTerms(unused: readonly Terms[]): void {
+    if (unused.length === 0) return;
+    const ids = JSON.stringify(unused.map(({ id }) => id));
+    // They only take room: if this fails they are dropped at the next start.
+    this.#store.write((db) => void db.prepare(DROP_TERMS).run(ids)).catch(() => {});
+  }
+
+  /**
+   * Resolves when the changes are durable; else `undo` has run when it rejects. Changes of one task are written in
+   * their order, each as its task was then.
+   *
+   * @throws STORE_FULL, STORE_FAILED
+   */
   write(changes: readonly RowChange[], undo: () => void): Promise<void> {
-    return this.#store.write((db) => {
-      for (const change of changes) {
-        if (change.before === null) insert(db, change);
-        else update(db, change);
-      }
-    }, undo);
+    // By the time it is written a task may have been released, in a unit that may fail alone.
+    const heldOnes = changes.some(isNewAndHeld) ? new Set(changes.filter(isNewAndHeld)) : NONE;
+    const numbered: Terms[] = [];
+    return this.#store.write(
+      (db) => {
+        for (const change of changes) {
+          const { task, before, attempt, log } = change;
+          if (before === null) {
+            if (task.terms.id === 0) numbered.push(addTerms(db, task.terms));
+            insert(db, change, heldOnes.has(change));
+          } else update(db, change);
+          if (attempt !== undefined && before !== null) addAttempt(db, task.sequence, before, attempt);
+          if (log !== undefined && log.length > 0) addLog(db, task.sequence, log);
+        }
+      },
+      () => {
+        // Their rows are gone with the transaction; whoever needs them next inserts them anew.
+        for (const terms of numbered) terms.id = 0;
+        undo();
+      },
+    );
   }
 
   release(tasks: readonly Task[], undo: () => void): Promise<void> {
     return this.#store.write((db) => {
-      for (const { sequence } of tasks) change(db, RELEASE, sequence);
+      for (const { sequence } of tasks) changeOne(db, RELEASE, sequence);
     }, undo);
   }
 
+  /** With their attempts and logs. The marks are those of the core, which outlive the rows that bore them. */
   remove(tasks: readonly Task[], marks: Marks): Promise<void> {
+    const sequences = JSON.stringify(tasks.map(({ sequence }) => sequence));
     return this.#store.write((db) => {
-      for (const { sequence } of tasks) change(db, REMOVE, sequence);
+      for (const sql of REMOVE) db.prepare(sql).run(sequences);
       db.prepare(MARK).run("sequence", marks.sequence);
       db.prepare(MARK).run("token", marks.token);
     });
   }
 
-  /** Of a task whose submit has been committed. */
-  input({ sequence, taskId }: Task): Uint8Array {
-    const row = this.#store.read((db) => db.prepare<{ input: Uint8Array }>(INPUT).get(sequence));
-    assert(row, `task ${taskId} has a row`);
-    return row.input;
+  // --- contents of a task whose submit has been committed -----------------------------------------------------------
+
+  input(task: Task): Uint8Array {
+    return this.#row<{ input: Uint8Array }>(INPUT, task).input;
+  }
+
+  fingerprint(task: Task): Uint8Array {
+    const { fingerprint } = this.#row<{ fingerprint: Uint8Array }>(FINGERPRINT, task);
+    if (fingerprint.byteLength !== FINGERPRINT_1_CHARS) return fingerprint;
+    return new Uint8Array(Buffer.from(Buffer.from(fingerprint).toString("latin1"), "base64url"));
+  }
+
+  metadata(task: Task): Content["metadata"] {
+    const { metadata } = this.#row<{ metadata: Uint8Array | null }>(METADATA, task);
+    return metadata && (unpackValue(metadata) as Content["metadata"]);
+  }
+
+  /** All that it was submitted with: what a retry takes over. */
+  content(task: Task): Content {
+    return {
+      input: this.input(task),
+      fingerprint: this.fingerprint(task),
+      metadata: this.metadata(task),
+      dependsOn: dependsOnOf(this.#row<{ head: string }>(HEAD, task).head),
+    };
   }
 
   /** Of a task whose end has been committed, with what it weighs in a message. */
-  result({ sequence, taskId }: Task): Result {
-    const row = this.#store.read((db) =>
-      db.prepare<{ output: Uint8Array | null; error: Uint8Array | null }>(RESULT).get(sequence),
+  result(task: Task): Result {
+    const { output, error } = this.#row<{ output: Uint8Array | null; error: Uint8Array | null }>(
+      RESULT,
+      task,
     );
-    assert(row, `task ${taskId} has a row`);
-    const { output, error } = row;
     return {
       output,
       error: error && (unpackValue(error) as WireError),
@@ -168,77 +238,147 @@ export class QueueRows {
     };
   }
 
-  get figures(): { commits: number; rows: number } {
-    const { commits, rows } = this.#store.stats();
-    return { commits, rows };
+  /** Those that did not complete it, oldest first. */
+  attempts({ sequence }: Task): AttemptRecord[] {
+    return this.#store.read((db) => attemptsOf(db, sequence));
+  }
+
+  /** Oldest first; `offset` counts from the oldest that is kept. */
+  logs({ sequence }: Task, offset: number, limit: number): LogPage {
+    return this.#store.read((db) => logOf(db, sequence, offset, limit));
+  }
+
+  addLog({ sequence }: Task, lines: readonly TaskLogLine[]): Promise<void> {
+    return this.#store.write((db) => addLog(db, sequence, lines));
+  }
+
+  // --- workers, quotas, the pause -----------------------------------------------------------------------------------
+
+  /** One that is there already is replaced. */
+  saveWorker(worker: WorkerSpec, registeredAtMs: number, undo?: () => void): Promise<void> {
+    return this.#run(undo, SAVE_WORKER, worker.workerId, packValue(worker), registeredAtMs);
+  }
+
+  removeWorker(workerId: string, undo?: () => void): Promise<void> {
+    return this.#run(undo, REMOVE_WORKER, workerId);
+  }
+
+  /** One of the same scope and name is replaced. */
+  saveQuota(quota: Quota, undo?: () => void): Promise<void> {
+    return this.#run(undo, SAVE_QUOTA, quota.scope, quota.name, packValue(quota));
+  }
+
+  removeQuota({ scope, name }: Pick<Quota, "scope" | "name">, undo?: () => void): Promise<void> {
+    return this.#run(undo, REMOVE_QUOTA, scope, name);
+  }
+
+  /** Null: the queue runs. */
+  setPause(pause: Pause | null, undo?: () => void): Promise<void> {
+    return pause === null
+      ? this.#run(undo, UNSET, PAUSE)
+      : this.#run(undo, SET, PAUSE, packValue({ sinceMs: pause.sinceMs, reason: pause.reason }));
+  }
+
+  // --- the file -----------------------------------------------------------------------------------------------------
+
+  get figures(): { commits: number; units: number; rows: number; meanBatch: number | null } {
+    const { commits, units, rows, meanBatch } = this.#store.stats();
+    return { commits, units, rows, meanBatch };
+  }
+
+  /** @see Store.backup */
+  backup(path: string): Promise<{ sizeBytes: number }> {
+    return this.#store.backup(path);
   }
 
   close(): Promise<void> {
     return this.#store.close();
   }
+
+  #row<R>(sql: string, { sequence, taskId }: Task): R {
+    const row = this.#store.read((db) => db.prepare<R>(sql).get(sequence));
+    assert(row, `task ${taskId} has a row`);
+    return row;
+  }
+
+  #run(undo: (() => void) | undefined, sql: string, ...values: SqlValue[]): Promise<void> {
+    return this.#store.write((db) => void db.prepare(sql).run(...values), undo);
+  }
 }
 
-function insert(db: Statements, { task, after, input }: RowChange): void {
-  assert(input, `new task ${task.taskId} has an input`);
-  change(
+const NONE: ReadonlySet<RowChange> = new Set();
+
+const isNewAndHeld = ({ task, before }: RowChange): boolean => before === null && task.held;
+
+function readTasks(db: Queries, reader: TaskReader): void {
+  const next = db.prepare<{ sequence: number | null }>(NEXT);
+  const block = db.prepare<{ fresh: string | null; changed: string | null }>(BLOCK);
+  let done = 0;
+  for (;;) {
+    // Rows that were removed leave gaps, which are skipped however wide they are.
+    const first = next.get(done)?.sequence ?? null;
+    if (first === null) return;
+    const from = reader.tasks.length;
+    done = first + BLOCK_SEQUENCES - 1;
+    const row = block.get(first, done);
+    if (row) reader.add(row.fresh, row.changed);
+    assertAscending(reader.tasks, from);
+  }
+}
+
+function assertAscending(tasks: readonly Task[], from: number): void {
+  let previous = tasks[from - 1]?.sequence ?? 0;
+  for (let index = from; index < tasks.length; index++) {
+    const sequence = tasks[index]?.sequence ?? 0;
+    if (!(sequence > previous)) throw new Error(`row ${String(sequence)} comes after row ${previous}`);
+    previous = sequence;
+  }
+}
+
+function insert(db: Statements, { task, after, content, output, error }: RowChange, held: boolean): void {
+  assert(content, `new task ${task.taskId} has its content`);
+  const { input, fingerprint, metadata, dependsOn } = content;
+  changeOne(
     db,
     INSERT,
     task.sequence,
-    task.taskId,
-    task.action,
-    task.group,
-    task.held ? 1 : 0,
-    after.state,
-    task.priority,
-    task.timeoutMs,
-    task.attempts,
-    after.attempt,
-    after.interruptions,
-    after.token,
-    task.submittedAtMs,
-    after.startedAtMs,
-    after.endedAtMs,
-    task.fingerprint,
+    headOf(task, after, dependsOn, held),
+    lifeOf(task, after, true),
+    fingerprint,
+    metadata && packValue(metadata),
     input,
+    output ?? null,
+    error === undefined ? null : packValue(error),
   );
 }
 
 function update(db: Statements, { task, after, output, error }: RowChange): void {
-  const life = [after.state, after.attempt, after.interruptions, after.token, after.startedAtMs];
-  if (output === undefined && error === undefined) return change(db, MOVE, ...life, task.sequence);
-  const result = [output ?? null, error === undefined ? null : packValue(error)];
-  change(db, MOVE_WITH_RESULT, ...life, after.endedAtMs, ...result, task.sequence);
+  const life = lifeOf(task, after, false);
+  if (output === undefined && error === undefined) return changeOne(db, MOVE, life, task.sequence);
+  changeOne(
+    db,
+    MOVE_WITH_RESULT,
+    life,
+    output ?? null,
+    error === undefined ? null : packValue(error),
+    task.sequence,
+  );
 }
 
-function change(db: Statements, sql: string, ...values: SqlValue[]): void {
+function changeOne(db: Statements, sql: string, ...values: SqlValue[]): void {
   const { changes } = db.prepare(sql).run(...values);
   assert(changes === 1, `one row is changed, not ${changes}`);
 }
 
-function taskOf(row: TaskRow): Task {
-  const cancellation = row.cancellation === null ? null : (unpackValue(row.cancellation) as WireError);
-  const reason = cancellation?.details["reason"];
-  return {
-    slot: NOWHERE,
-    sequence: row.sequence,
-    taskId: row.id,
-    action: row.action,
-    group: row.task_group,
-    priority: row.priority,
-    timeoutMs: row.timeout_ms,
-    attempts: row.attempts,
-    submittedAtMs: row.submitted_at_ms,
-    fingerprint: row.fingerprint,
-    held: row.held === 1,
-    progress: 0,
-    life: {
-      state: row.state,
-      attempt: row.attempt,
-      interruptions: row.interruptions,
-      token: row.token,
-      startedAtMs: row.started_at_ms,
-      endedAtMs: row.ended_at_ms,
-      cancelReason: typeof reason === "string" ? reason : null,
-    },
-  };
+function addTerms(db: Statements, terms: Terms): Terms {
+  const { id: _, ...body } = terms;
+  terms.id = Number(db.prepare(ADD_TERMS).run(canonicalJson(body)).lastInsertRowid);
+  return terms;
+}
+
+function termsFrom(id: number, body: string): Terms {
+  const { action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires, place } = JSON.parse(
+    body,
+  ) as Terms;
+  return { id, action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires, place };
 }

@@ -1,19 +1,27 @@
-import { join } from "node:path";
-import { actor, type Behaviour } from "../actor/index.ts";
+import { isAbsolute, join } from "node:path";
+import { actor, type Behaviour, type HandlersOf } from "../actor/index.ts";
 import { openPool } from "../compute/index.ts";
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
+import { checkPage, invalidArgument } from "../schema/index.ts";
 import { openStore } from "../store/index.ts";
+import { DeadLetters } from "./dead-letters.ts";
 import { Handlers } from "./handlers.ts";
-import { QueueEngine, type QueueContext, type QueueInit } from "./queue-engine.ts";
+import { OutsideWorkers } from "./outside-workers.ts";
+import type { QueueContext, QueueInit } from "./queue-context.ts";
+import { QueueEngine } from "./queue-engine.ts";
+import { statsOf } from "./queue-figures.ts";
 import { MIGRATIONS, QueueRows } from "./queue-rows.ts";
-import { QueueCore } from "./queue.core.ts";
+import { QueueCore, type CoreOptions } from "./queue.core.ts";
 import { Queue } from "./queue.protocol.ts";
-import { statusOf } from "./task.ts";
+import { checkOrder, checkQuota, checkSpecs } from "./task-spec.ts";
+import { statusOf } from "./task-status.ts";
 
 /** What the queue stands on; a simulation hands in its own. */
 export interface QueueServices {
   readonly openStore: typeof openStore;
   readonly openPool: typeof openPool;
+  /** For a checker that follows the core, or a core that is broken on purpose. */
+  readonly makeCore?: (options: CoreOptions) => QueueCore;
 }
 
 /**
@@ -24,7 +32,10 @@ export const queueBehaviour = queueBehaviourOver({ openStore, openPool });
 
 export function queueBehaviourOver(services: QueueServices): Behaviour<typeof Queue.members> {
   return actor(Queue, (context, init) => {
-    const { engine, core, rows, handlers } = assemble(context, init, services);
+    const { engine, handlers } = assemble(context, init, services);
+    const { core, rows } = engine;
+    const outside = new OutsideWorkers(engine, context.clock);
+    const openedAtMs = engine.nowMs();
     context.defer(async () => {
       // Half of the grace to end by themselves, the other half to end when told.
       await engine.close();
@@ -36,40 +47,192 @@ export function queueBehaviourOver(services: QueueServices): Behaviour<typeof Qu
       return {
         queued: core.counts.queued,
         running: core.busy.size,
-        oldestQueuedMs: oldestAtMs === null ? null : Math.max(0, context.clock.wallNow() - oldestAtMs),
+        paused: core.pause !== null,
+        oldestQueuedMs: oldestAtMs === null ? null : Math.max(0, engine.nowMs() - oldestAtMs),
       };
     });
     engine.open();
-
     return {
-      submit: async ({ tasks }) => ({ tasks: await engine.submit(tasks) }),
-      async status({ taskId }) {
-        await engine.flushed();
-        return statusOf(core.task(taskId));
-      },
-      outcome: ({ taskId }) => engine.outcome(taskId),
-      group: ({ group, offset, limit }) => engine.group(group, offset, limit),
-      cancel: ({ taskIds, reason, force }) => engine.cancel(taskIds, reason, force),
-      release: async ({ group }) => ({ released: await engine.release(group) }),
-      actions: async () => handlers.list(),
-      async stats() {
-        await engine.flushed();
-        const { queued, completed, failed, cancelled } = core.counts;
-        const running = core.busy.size;
-        const { durability, threads } = init;
-        return { durability, queued, running, completed, failed, cancelled, ...rows.figures, threads };
-      },
+      ...taskCalls(engine),
+      ...operatorCalls(engine, handlers),
+      ...workerCalls(engine, outside),
+      stats: () => engine.confirmed(() => statsOf(engine, init, context.metrics, openedAtMs)),
     };
   });
+}
+
+type Calls = HandlersOf<typeof Queue.members>;
+
+/** What those who submit tasks ask for. */
+function taskCalls(
+  engine: QueueEngine,
+): Pick<
+  Calls,
+  | "submit"
+  | "admission"
+  | "status"
+  | "position"
+  | "outcome"
+  | "wait"
+  | "list"
+  | "group"
+  | "cancel"
+  | "reprioritize"
+  | "retry"
+  | "attempts"
+  | "logs"
+  | "release"
+  | "explain"
+> {
+  const { core, rows } = engine;
+  return {
+    submit: async ({ tasks }) => ({ tasks: await engine.submit(tasks) }),
+    admission: ({ task }) => {
+      checkSpecs([task]);
+      const { deadlineMs } = task;
+      if (deadlineMs === undefined)
+        throw invalidArgument("deadlineMs", "undefined", "a time: that is the question");
+      return core.admission({ ...task, deadlineMs }, engine.placeOf(task.action), engine.nowMs());
+    },
+    status: ({ taskId }) => engine.confirmed(() => statusOf(core.task(taskId))),
+    position: ({ taskId }) => engine.confirmed(() => core.position(core.task(taskId), engine.nowMs())),
+    outcome: ({ taskId }) => engine.results.of(taskId),
+    wait: ({ taskId }, { signal }) => engine.results.wait(taskId, signal),
+    async list({ filter, offset, limit }) {
+      checkPage({ offset, limit });
+      return engine.confirmed(() => {
+        const tasks = [];
+        let total = 0;
+        for (const task of core.select(filter)) {
+          if (total >= offset && tasks.length < limit) tasks.push(statusOf(task));
+          total += 1;
+        }
+        return { tasks, total };
+      });
+    },
+    group: ({ group, offset, limit }) => engine.results.group(group, offset, limit),
+    cancel: ({ taskIds, reason, force }) => engine.cancel(taskIds, reason, force),
+    reprioritize: ({ taskId, to }) => engine.reprioritize(taskId, to),
+    retry: ({ taskId, attempts, timeoutMs }) =>
+      engine.retry(taskId, {
+        ...(attempts === undefined ? {} : { attempts }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      }),
+    async attempts({ taskId }) {
+      return { attempts: rows.attempts(await engine.confirmed(() => core.task(taskId))) };
+    },
+    async logs({ taskId, offset, limit }) {
+      checkPage({ offset, limit });
+      const task = await engine.confirmed(() => core.task(taskId));
+      const kept = rows.logs(task, offset, limit);
+      // What a running attempt has logged is not on disk yet.
+      const fresh = engine.logs.of(taskId);
+      const start = Math.max(0, offset - kept.total);
+      const lines = [...kept.lines, ...fresh.slice(start, start + limit - kept.lines.length)];
+      return { lines, total: kept.total + fresh.length, dropped: kept.dropped };
+    },
+    release: async ({ group }) => ({ released: await engine.release(group) }),
+    explain: ({ taskId }) => engine.confirmed(() => core.explain(core.task(taskId), engine.nowMs())),
+  };
+}
+
+/** What those who run the queue ask for. */
+function operatorCalls(
+  engine: QueueEngine,
+  handlers: Handlers,
+): Pick<
+  Calls,
+  | "pause"
+  | "resume"
+  | "clear"
+  | "redrive"
+  | "purge"
+  | "setQuota"
+  | "removeQuota"
+  | "quotas"
+  | "actions"
+  | "backup"
+> {
+  const { core, rows } = engine;
+  const letters = new DeadLetters(engine);
+  return {
+    async pause({ reason }) {
+      const { sinceMs } = await engine.pause(reason);
+      return { sinceMs, queued: core.counts.queued, running: core.busy.size };
+    },
+    async resume() {
+      await engine.resume();
+      return { queued: core.counts.queued };
+    },
+    clear: ({ states }) => letters.clear(states),
+    redrive: ({ taskIds, filter, limit }) => letters.redrive(taskIds, filter, limit),
+    purge: async ({ taskIds, filter }) => ({ purged: await letters.purge(taskIds, filter) }),
+    async setQuota({ quota }) {
+      checkQuota(quota);
+      const isNew = !core.quotas
+        .all()
+        .some(({ quota: { scope, name } }) => scope === quota.scope && name === quota.name);
+      if (isNew && core.quotas.all().length >= LIMITS.queue.quotas) {
+        throw invalidArgument(
+          "quota",
+          `one more than ${LIMITS.queue.quotas}`,
+          `at most ${LIMITS.queue.quotas}`,
+        );
+      }
+      await engine.track(rows.saveQuota(quota));
+      core.changeQuotas((book) => book.set(quota, engine.nowMs()));
+      engine.pump();
+    },
+    async removeQuota({ scope, name }) {
+      await engine.track(rows.removeQuota({ scope, name }));
+      let removed = false;
+      core.changeQuotas((book) => (removed = book.remove({ scope, name })));
+      engine.pump();
+      return removed;
+    },
+    quotas: () => ({ quotas: core.quotas.all().map(({ status }) => status) }),
+    actions: async () => handlers.list(),
+    backup: ({ path }) => {
+      if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
+      return rows.backup(path);
+    },
+  };
+}
+
+/** What workers outside the queue's own pool ask for. */
+function workerCalls(
+  engine: QueueEngine,
+  outside: OutsideWorkers,
+): Pick<
+  Calls,
+  "registerWorker" | "unregisterWorker" | "workers" | "worker" | "claim" | "renew" | "finish" | "report"
+> {
+  const { core } = engine;
+  return {
+    registerWorker: ({ worker }) => outside.register(worker),
+    unregisterWorker: ({ workerId, graceful, timeoutMs }) =>
+      outside.unregister(workerId, graceful, timeoutMs),
+    workers: () => ({ workers: core.workers.all().map((worker) => worker.status(engine.nowMs())) }),
+    worker: ({ workerId }) => core.workers.get(workerId).status(engine.nowMs()),
+    claim: async ({ workerId, max, leaseMs, waitMs }, { signal }) => ({
+      leases: await outside.claim({ workerId, max, leaseMs }, waitMs, signal),
+    }),
+    renew: ({ workerId, leases, leaseMs }) => outside.renew(workerId, leases, leaseMs),
+    finish: async ({ end, ...lease }) => ({ state: await outside.finish(lease, end) }),
+    report: ({ progress, message, ...lease }) => outside.report(lease, progress, message),
+  };
 }
 
 function assemble(
   context: QueueContext,
   init: QueueInit,
   services: QueueServices,
-): { engine: QueueEngine; core: QueueCore; rows: QueueRows; handlers: Handlers } {
-  const { clock, scheduler, metrics, log } = context;
-  const { durability, modules, threads, heapMb, graceMs, roots } = init;
+): { engine: QueueEngine; handlers: Handlers } {
+  const { clock, scheduler, metrics, log, random } = context;
+  const { durability, modules, threads, sharedPerThread, heapMb, graceMs, roots, order, keptTasks, keptMs } =
+    init;
+  checkOrder(order);
+  for (const quota of init.quotas) checkQuota(quota);
   const directory = durability === "memory" ? null : init.directory;
   if (directory === null && durability !== "memory") {
     throw fault("INVALID_ARGUMENT", {
@@ -82,6 +245,7 @@ function assemble(
   const store = services.openStore({
     path,
     migrations: MIGRATIONS,
+    readWhole: ["task"],
     durability,
     clock,
     scheduler,
@@ -91,9 +255,21 @@ function assemble(
   context.atExit(() => store.abandon());
 
   const rows = new QueueRows(store);
-  const { tasks, marks } = rows.load();
-  const core = new QueueCore(marks);
-  for (const task of tasks) core.load(task);
+  const { tasks, dependsOn, marks, workers, quotas, pause } = rows.load();
+  const { makeCore = (options) => new QueueCore(options) } = services;
+  const core = makeCore({
+    order,
+    room: { threads, shared: threads * sharedPerThread },
+    chance: () => random.next(),
+    limits: { keptTasks, keptMs },
+    marks,
+    pause,
+    // What was set while it ran counts more than what it is opened with.
+    quotas: [...init.quotas, ...quotas],
+    workers: workers.map(({ worker }) => worker),
+    nowMs: clock.wallNow(),
+  });
+  core.load(tasks, dependsOn);
 
   const handlers = new Handlers({
     modules,
@@ -108,10 +284,11 @@ function assemble(
         clock,
         log,
         onProgress: (taskId, fraction, message) => engine.progressed(taskId, fraction, message),
+        onLog: (taskId, level, message, fields) => engine.logged(taskId, { level, message, fields }),
       }),
   });
   // A dead thread takes its handler threads with it; those of a killed inline queue have to be ended.
   context.atExit(() => void handlers.close(0));
   const engine = new QueueEngine(core, rows, handlers, context, init);
-  return { engine, core, rows, handlers };
+  return { engine, handlers };
 }

@@ -1,196 +1,398 @@
-import { LIMITS, assert, fault, toWireError, type WireError } from "../errors/index.ts";
+import { LIMITS, assert, fault } from "../errors/index.ts";
 import { advance, taskTable } from "../lifecycle/index.ts";
-import { IndexedHeap, NOWHERE } from "../order/index.ts";
-import type { TaskSpec, TaskState } from "./queue.protocol.ts";
-import { fingerprintOf } from "./task-spec.ts";
-import { endedBefore, hasEnded, runsBefore, type Task, type TaskLife } from "./task.ts";
+import { explainTask } from "./explanation.ts";
+import { Pace, admissionOf } from "./pace.ts";
+import { QuotaBook } from "./quota-book.ts";
+import type {
+  Admission,
+  Explanation,
+  Quota,
+  QueuePosition,
+  TaskFilter,
+  TaskLogLine,
+  TaskOrder,
+  TaskSpec,
+  TaskState,
+  WorkerSpec,
+} from "./queue.protocol.ts";
+import type { Content, RowChange } from "./row-change.ts";
+import { Seats } from "./seats.ts";
+import { Submission } from "./submission.ts";
+import { TaskBook } from "./task-book.ts";
+import { TaskEnds, type AttemptEnd } from "./task-ends.ts";
+import { matches } from "./task-filter.ts";
+import { keysBy } from "./task-order.ts";
+import { hasEnded, type Place, type Task, type Terms } from "./task.ts";
+import { TermsPool } from "./terms-pool.ts";
+import { Workers, type LocalRoom, type Worker } from "./workers.ts";
 
-/** One row to write, and enough to take the change back. */
-export interface RowChange {
-  readonly task: Task;
-  /** Null: the task is new. */
-  readonly before: TaskLife | null;
-  readonly after: TaskLife;
-  /** Present when the task is new. */
-  readonly input?: Uint8Array;
-  readonly output?: Uint8Array;
-  readonly error?: WireError;
+export type { AttemptEnd };
+
+export interface Pause {
+  readonly sinceMs: number;
+  readonly reason: string;
 }
 
-/** What became of one attempt. */
-export type AttemptEnd =
-  | { readonly kind: "completed"; readonly output: Uint8Array }
-  | { readonly kind: "failed"; readonly error: WireError }
-  /** The handler heeded its cancellation, or its thread was terminated for it. */
-  | { readonly kind: "cancelled" }
-  /** Its thread or process died through no fault of its own. */
-  | { readonly kind: "interrupted"; readonly error?: WireError }
-  /** The queue stops on purpose, which says nothing about the task: neither charged nor counted. */
-  | { readonly kind: "returned" };
-
 /** What the core enforces itself; the rest of the queue's limits is checked at the door. */
-export type CoreLimits = Pick<typeof LIMITS.queue, "interruptions" | "keptTasks" | "keptMs">;
+export type CoreLimits = Pick<
+  typeof LIMITS.queue,
+  "interruptions" | "keptTasks" | "keptMs" | "waiters" | "positionTasks"
+>;
+
+export interface CoreOptions {
+  readonly order: TaskOrder;
+  readonly room: LocalRoom;
+  /** From 0 up to, not including, 1: what jitter is made of. */
+  readonly chance: () => number;
+  readonly limits?: Partial<CoreLimits>;
+  /** The highest sequence and token that were ever given: new ones are above them. */
+  readonly marks: Marks;
+  readonly pause: Pause | null;
+  readonly quotas: readonly Quota[];
+  readonly workers: readonly WorkerSpec[];
+  readonly nowMs: number;
+}
+
+export interface Marks {
+  readonly sequence: number;
+  readonly token: number;
+}
+
+export interface ClaimTerms {
+  readonly worker: Worker;
+  readonly max: number;
+  /** Null: until it ends, however long that takes. */
+  readonly leaseMs: number | null;
+}
 
 /**
  * The queue without its disk and threads: which tasks there are, which runs next, and what may happen to each.
  *
  * Commands change the memory at once and return the rows that must reach the disk; if those do not, `undo` with the
- * same rows, latest first, restores what was. Deterministic: times are arguments, and no two tasks are ever equal in
- * order. Every state is entered through the compiled lifecycle table.
+ * same rows, latest first, restores what was. Deterministic: times are arguments, chance is handed in, and no two
+ * tasks are ever equal in order. Every state is entered through the compiled lifecycle table.
  */
 export class QueueCore {
+  readonly order: TaskOrder;
+  readonly workers: Workers;
+  readonly pace = new Pace();
   readonly #limits: CoreLimits;
-  readonly #tasks = new Map<string, Task>();
-  readonly #groups = new Map<string, Set<Task>>();
-  readonly #ready = new IndexedHeap<Task>(runsBefore);
-  readonly #busy = new Set<Task>();
-  /** Ended tasks that nobody holds, for retention. A task is in at most one of the two heaps. */
-  readonly #leaving = new IndexedHeap<Task>(endedBefore);
-  readonly #counts: Record<TaskState, number> = {
-    queued: 0,
-    running: 0,
-    cancelling: 0,
-    completed: 0,
-    failed: 0,
-    cancelled: 0,
-  };
+  readonly quotas = new QuotaBook();
+  readonly #seats: Seats;
+  readonly #book: TaskBook;
+  readonly #ends: TaskEnds;
+  readonly #terms = new TermsPool();
   #sequence: number;
   #token: number;
+  pause: Pause | null;
 
-  /** @param marks the highest sequence and token that were ever given: new ones are above them */
-  constructor(marks: { sequence: number; token: number }, limits: CoreLimits = LIMITS.queue) {
+  constructor({ order, room, chance, limits, marks, pause, quotas, workers, nowMs }: CoreOptions) {
+    this.order = order;
+    this.#limits = { ...LIMITS.queue, ...limits };
     this.#sequence = marks.sequence;
     this.#token = marks.token;
-    this.#limits = limits;
+    this.pause = pause;
+    this.workers = new Workers(room, nowMs);
+    for (const spec of workers) this.workers.add(spec, nowMs);
+    for (const quota of quotas) this.quotas.set(quota, nowMs);
+    this.#seats = new Seats(this.quotas, this.workers, nowMs);
+    this.#book = new TaskBook(this.#seats, keysBy(order));
+    this.#ends = new TaskEnds(this.#book, this.#limits.interruptions, chance);
   }
+
+  // --- questions ----------------------------------------------------------------------------------------------------
 
   get counts(): Readonly<Record<TaskState, number>> {
-    return this.#counts;
+    return this.#seats.counts;
   }
 
-  get marks(): { sequence: number; token: number } {
+  get seats(): Pick<Seats, "blocked" | "delayed" | "deadLetters" | "queuedByPriority"> {
+    return this.#seats;
+  }
+
+  get boosts(): number {
+    return this.#book.urgencies.boosts;
+  }
+
+  get marks(): Marks {
     return { sequence: this.#sequence, token: this.#token };
   }
 
-  /** Tasks that a handler has, `running` or `cancelling`. */
+  /** Tasks that somebody has, `running` or `cancelling`. */
   get busy(): ReadonlySet<Task> {
-    return this.#busy;
+    return this.#seats.busy;
   }
 
   has(taskId: string): boolean {
-    return this.#tasks.has(taskId);
+    return this.#book.get(taskId) !== undefined;
+  }
+
+  find(taskId: string): Task | undefined {
+    return this.#book.get(taskId);
   }
 
   /** @throws TASK_NOT_FOUND */
   task(taskId: string): Task {
-    const task = this.#tasks.get(taskId);
+    const task = this.#book.get(taskId);
     if (!task) throw fault("TASK_NOT_FOUND", { taskId });
     return task;
   }
 
   /** In submission order; an unknown group is an empty one. */
   group(group: string): ReadonlySet<Task> {
-    return this.#groups.get(group) ?? new Set();
+    return this.#book.group(group);
   }
 
-  /** Looks at every queued task: for questions at human rates. */
+  /** In submission order. Looks at every task: for questions at human rates. */
+  *select(filter: TaskFilter): Generator<Task> {
+    for (const task of this.#book.all()) if (matches(task, filter)) yield task;
+  }
+
+  /** Looks at every task. */
   oldestQueuedAtMs(): number | null {
     let oldest: number | null = null;
-    for (const { submittedAtMs } of this.#ready.values()) {
-      if (oldest === null || submittedAtMs < oldest) oldest = submittedAtMs;
+    if (this.counts.queued === 0) return null;
+    for (const { life, submittedAtMs } of this.#book.all()) {
+      if (life.state === "queued" && (oldest === null || submittedAtMs < oldest)) oldest = submittedAtMs;
     }
     return oldest;
   }
 
-  // --- commands -----------------------------------------------------------------------------------------------------
+  /** Also of a task that has not been submitted, and then as if it were. */
+  position(task: Task, nowMs: number): QueuePosition {
+    const { lanes } = this.#seats;
+    const aheadMax = this.#limits.positionTasks;
+    const ahead = lanes.countBefore(task, aheadMax);
+    const lane = lanes.of(task.terms);
+    let room = 0;
+    for (const worker of this.workers.all()) {
+      if (!worker.draining && !worker.isOffline(nowMs) && worker.can(lane)) room += worker.roomFor(lane);
+    }
+    const waitMs = this.pause === null && room > 0 ? this.pace.waitMs(ahead, this.busy.size, room) : null;
+    return {
+      ahead,
+      exact: ahead < aheadMax,
+      estimatedStartMs: waitMs === null ? null : Math.max(nowMs + waitMs, task.life.notBeforeMs ?? 0),
+    };
+  }
 
-  /** Takes a task over as it stands on disk. */
-  load(task: Task): void {
-    assert(!this.#tasks.has(task.taskId), `task ${task.taskId} is loaded once`);
-    assert(task.sequence <= this.#sequence, `sequence ${task.sequence} is below the mark`);
-    this.#admit(task);
+  /** @param spec has passed `checkSpecs`, and has a deadline */
+  admission(spec: TaskSpec & { readonly deadlineMs: number }, place: Place, nowMs: number): Admission {
+    const task = Submission.asIf(spec, this.#terms.of(spec, place), this.#sequence + 1, nowMs);
+    Object.assign(task, this.#book.urgencies.own(task));
+    const { ahead, exact, estimatedStartMs } = this.position(task, nowMs);
+    return admissionOf({ ahead, exact, estimatedStartMs }, this.pace.runMs(spec.action), spec.deadlineMs);
+  }
+
+  explain(task: Task, nowMs: number): Explanation {
+    const { pause, order } = this;
+    const aheadMax = this.#limits.positionTasks;
+    return explainTask(task, {
+      pause,
+      order,
+      workers: this.workers.all(),
+      lanes: this.#seats.lanes,
+      aheadMax,
+      nowMs,
+    });
+  }
+
+  // --- opening ------------------------------------------------------------------------------------------------------
+
+  /** Takes over all tasks as they stand on disk, in submission order. */
+  load(tasks: Iterable<Task>, dependsOn: ReadonlyMap<number, readonly string[]>): void {
+    const terms = new Set<Terms>();
+    for (const task of tasks) {
+      assert(task.sequence <= this.#sequence, `sequence ${task.sequence} is below the mark`);
+      terms.add(task.terms);
+      this.#book.admit(task, dependsOn.get(task.sequence) ?? []);
+    }
+    for (const each of terms) this.#terms.adopt(each);
+    this.#book.urgencies.settle();
   }
 
   /**
-   * All tasks or none. One that is there already with the same action and input is returned as it stands.
+   * Tasks go where their handlers are: modules may be others than in the last life, or not be known yet. Looks at every
+   * task, unless nothing has changed.
+   */
+  place(placeOf: (action: string) => Place): void {
+    if (this.#terms.all().every(({ action, place }) => placeOf(action) === place)) return;
+    for (const task of this.#book.all()) {
+      const place = placeOf(task.terms.action);
+      // What the pool runs was placed when it started. What a worker outside has may come back to the pool.
+      if (hasEnded(task) || this.workers.local.running.has(task) || task.terms.place === place) continue;
+      this.#book.reseat(task, () => (task.terms = this.#terms.changed(task.terms, { place })));
+    }
+  }
+
+  // --- submitting ---------------------------------------------------------------------------------------------------
+
+  /**
+   * All tasks or none. One that is there already with the same work is returned as it stands.
    *
    * @param specs have passed `checkSpecs`
-   * @throws ALREADY_EXISTS; then nothing has changed
+   * @param isSameWork compares with the fingerprint of a task that is known
+   * @throws ALREADY_EXISTS, IDEMPOTENCY_CONFLICT, UNKNOWN_DEPENDENCY, DEPENDENCY_FAILED, QUOTA_EXCEEDED; then nothing
+   *   has changed
    */
-  submit(specs: readonly TaskSpec[], nowMs: number): { tasks: Task[]; rows: RowChange[] } {
-    const fresh = new Map<string, { task: Task; input: Uint8Array }>();
-    const tasks = specs.map((spec) => {
-      const fingerprint = fingerprintOf(spec);
-      const known = this.#tasks.get(spec.taskId) ?? fresh.get(spec.taskId)?.task;
-      if (known) {
-        if (known.fingerprint === fingerprint) return known;
-        throw fault("ALREADY_EXISTS", { kind: "task", name: spec.taskId });
-      }
-      const task = newTask(spec, this.#sequence + fresh.size + 1, fingerprint, nowMs);
-      fresh.set(spec.taskId, { task, input: spec.input });
-      return task;
+  submit(
+    specs: readonly TaskSpec[],
+    placeOf: (action: string) => Place,
+    isSameWork: (task: Task, fingerprint: Uint8Array) => boolean,
+    nowMs: number,
+  ): { tasks: { task: Task; replayed: boolean }[]; rows: RowChange[] } {
+    this.#seats.advance(nowMs);
+    const submission = new Submission({
+      taskOf: (taskId) => this.#book.get(taskId),
+      taskOfKey: (key) => this.#book.ofKey(key),
+      quotasOf: (terms) => this.#seats.lanes.of(terms).quotas,
+      termsOf: (spec) => this.#terms.of(spec, placeOf(spec.action)),
+      isSameWork,
+      sequence: this.#sequence,
+      waitersMax: this.#limits.waiters,
+      nowMs,
     });
-    const rows: RowChange[] = [];
-    for (const { task, input } of fresh.values()) {
-      this.#admit(task);
-      rows.push({ task, before: null, after: task.life, input });
-    }
-    this.#sequence += fresh.size;
+    const tasks = specs.map((spec) => submission.add(spec));
+    submission.check();
+    const rows = submission.rows.map((row) => this.#accept(row));
+    this.#book.urgencies.settle();
     return { tasks, rows };
   }
 
-  /** Gives the next tasks in order, at most `slots`, each under a token above every earlier one. */
-  claim(slots: number, nowMs: number): RowChange[] {
+  /**
+   * A task with the work of one that has failed or was cancelled, which stays as it is and names it.
+   *
+   * @param content that of the old one
+   * @throws TASK_NOT_FINISHED, TASK_ENDED when it has completed; then nothing has changed
+   */
+  retry(
+    task: Task,
+    content: Content,
+    change: Partial<Pick<Terms, "attempts" | "timeoutMs" | "place">>,
+    nowMs: number,
+  ): { task: Task; retries: number; rows: RowChange[] } {
+    const { state } = task.life;
+    if (!hasEnded(task)) throw fault("TASK_NOT_FINISHED", { taskId: task.taskId, state });
+    if (state === "completed") throw fault("TASK_ENDED", { taskId: task.taskId, state, wanted: "retried" });
+    this.#seats.advance(nowMs);
+    // Only a task that was made by a retry is numbered on; anyone may have an id that looks like one.
+    const root = task.origin === null ? task.taskId : task.taskId.replace(/-retry-\d+$/, "");
+    let retries = 1;
+    while (this.has(`${root}-retry-${retries}`)) retries += 1;
+    const made = Submission.again(task, {
+      taskId: `${root}-retry-${retries}`,
+      sequence: this.#sequence + 1,
+      terms: this.#terms.changed(task.terms, change),
+      nowMs,
+    });
+    // What it depended on has ended, one way or the other.
+    const rows = [
+      this.#accept({ task: made, before: null, after: made.life, content: { ...content, dependsOn: [] } }),
+    ];
+    rows.push(this.#book.change(task, { successor: made.taskId }));
+    return { task: made, retries, rows };
+  }
+
+  // --- running ------------------------------------------------------------------------------------------------------
+
+  /** Gives the next tasks that the worker may take, each under a token above every earlier one. */
+  claim({ worker, max, leaseMs }: ClaimTerms, nowMs: number): RowChange[] {
+    this.#seats.advance(nowMs);
     const rows: RowChange[] = [];
-    while (rows.length < slots) {
-      const task = this.#ready.pop();
-      if (!task) break;
+    if (this.pause !== null || worker.draining) return rows;
+    const { lanes } = this.#seats;
+    while (rows.length < max) {
+      const next = lanes.next(nowMs, (lane) => worker.can(lane) && worker.hasRoom(lane));
+      if (!next) break;
+      const { lane, task } = next;
       this.#token += 1;
       task.progress = 0;
       rows.push(
-        this.#change(task, {
+        this.#book.change(task, {
           state: advance(taskTable, task.life.state, "start"),
           attempt: task.life.attempt + 1,
           token: this.#token,
+          workerId: worker.workerId,
+          leaseUntilMs: leaseMs === null ? null : nowMs + leaseMs,
           startedAtMs: nowMs,
         }),
       );
+      lanes.charge(lane, nowMs);
     }
     return rows;
   }
 
+  /** Would a claim of this worker give it something? */
+  couldClaim(worker: Worker, nowMs: number): boolean {
+    if (this.pause !== null || worker.draining) return false;
+    const { lanes } = this.#seats;
+    return lanes.next(nowMs, (lane) => worker.can(lane) && worker.hasRoom(lane)) !== undefined;
+  }
+
+  /** When something may change by time alone: a delay that ends, a lease that runs out, a rate that allows a start. */
+  nextChangeAtMs(nowMs: number): number {
+    const { lanes, dueAtMs, expiring } = this.#seats;
+    let atMs = Math.min(dueAtMs, expiring?.life.leaseUntilMs ?? Infinity);
+    if (this.pause !== null) return atMs;
+    for (const lane of lanes.open) {
+      const allowedAtMs = lane.allowedAtMs(nowMs);
+      if (allowedAtMs > nowMs) atMs = Math.min(atMs, allowedAtMs);
+    }
+    return atMs;
+  }
+
+  /** A task whose lease has run out, the one that did first. */
+  expired(nowMs: number): Task | undefined {
+    const { expiring } = this.#seats;
+    return (expiring?.life.leaseUntilMs ?? Infinity) <= nowMs ? expiring : undefined;
+  }
+
+  /** Is it this worker's attempt that runs? */
+  holds(workerId: string, taskId: string, token: number): boolean {
+    const task = this.#book.get(taskId);
+    return (
+      task !== undefined &&
+      this.busy.has(task) &&
+      task.life.token === token &&
+      task.life.workerId === workerId
+    );
+  }
+
+  /** A worker outside is alive and goes on. Not on disk: after a restart the lease ends when it was first to end. */
+  renew(task: Task, leaseUntilMs: number): void {
+    this.#book.put(task, { ...task.life, leaseUntilMs });
+  }
+
   /** False, and nothing changes, when no attempt of the task runs. */
   progress(taskId: string, fraction: number): boolean {
-    const task = this.#tasks.get(taskId);
-    if (!task || !this.#busy.has(task)) return false;
+    const task = this.#book.get(taskId);
+    if (!task || !this.busy.has(task)) return false;
     task.progress = fraction;
     return true;
   }
 
   /**
-   * Ends an attempt: the task has ended, or it is queued again in its old place.
+   * Ends an attempt: the task has ended, or it is queued again, at once or after its backoff. The first row is that
+   * of the task itself; others are those of tasks that waited for it in vain.
    *
    * @throws LEASE_LOST when the token is not that of the attempt that runs now; then nothing has changed
    */
-  settle(taskId: string, token: number, end: AttemptEnd, nowMs: number): RowChange {
-    const task = this.#tasks.get(taskId);
-    if (!task || !this.#busy.has(task) || task.life.token !== token) throw fault("LEASE_LOST", { taskId });
-    const { life } = task;
-    if (end.kind === "completed") {
-      return this.#end(task, advance(taskTable, life.state, "complete"), nowMs, { output: end.output });
-    }
-    if (end.kind === "failed") {
-      if (life.state === "cancelling") return this.#endCancelled(task, "fail", nowMs);
-      return life.attempt < task.attempts
-        ? this.#change(task, { state: advance(taskTable, life.state, "retry") })
-        : this.#end(task, advance(taskTable, life.state, "fail"), nowMs, { error: end.error });
-    }
-    if (end.kind === "cancelled" && life.state === "cancelling")
-      return this.#endCancelled(task, "stop", nowMs);
-    // A cancellation that was not asked for here is an interruption: whoever stopped the handler cut it off.
-    const count = end.kind === "returned" ? 0 : 1;
-    return this.#interrupt(task, nowMs, count, end.kind === "interrupted" ? end.error : undefined);
+  settle(
+    taskId: string,
+    token: number,
+    end: AttemptEnd,
+    nowMs: number,
+    log: readonly TaskLogLine[] = [],
+  ): RowChange[] {
+    const task = this.#book.get(taskId);
+    if (!task || !this.busy.has(task) || task.life.token !== token) throw fault("LEASE_LOST", { taskId });
+    this.#seats.advance(nowMs);
+    const [row, ...others] = this.#ends.settle(task, end, nowMs);
+    assert(row, "an attempt that ends changes its task");
+    return [log.length > 0 ? { ...row, log } : row, ...others];
   }
+
+  // --- changing one's mind ------------------------------------------------------------------------------------------
 
   /**
    * Queued tasks end now; running ones are `cancelling` until their attempt is settled; ended ones stay as they are.
@@ -207,184 +409,71 @@ export class QueueCore {
     const cancelling: Task[] = [];
     for (const task of tasks) {
       if (hasEnded(task)) continue;
-      const { state } = task.life;
-      if (state !== "cancelling") {
-        const error = cancellation(task, reason);
-        const after = advance(taskTable, state, "cancel");
-        if (after === "cancelled") {
-          rows.push(this.#end(task, after, nowMs, { error }));
-          continue;
-        }
-        rows.push(this.#change(task, { state: after, cancelReason: reason }, { error }));
-      }
-      cancelling.push(task);
+      if (task.life.state !== "cancelling") rows.push(...this.#ends.cancel(task, reason, nowMs));
+      if (!hasEnded(task)) cancelling.push(task);
     }
     return { rows, cancelling };
+  }
+
+  /** @throws TASK_ENDED; then nothing has changed */
+  reprioritize(task: Task, priority: number): RowChange {
+    const { taskId, life } = task;
+    if (hasEnded(task))
+      throw fault("TASK_ENDED", { taskId, state: life.state, wanted: "given another priority" });
+    const row = this.#book.change(task, { priority });
+    this.#book.urgencies.settle();
+    return row;
+  }
+
+  /** Everything bounded by quotas is counted anew: for changes at human rates. */
+  changeQuotas(change: (book: QuotaBook) => void): void {
+    const live = [...this.select({ states: ["queued", "running", "cancelling"] })];
+    for (const task of live) this.#seats.take(task);
+    change(this.quotas);
+    this.#seats.lanes.reset();
+    for (const task of live) this.#seats.put(task);
   }
 
   /** The group's tasks may leave with retention once they have ended. Returns those that were held until now. */
   release(group: string): Task[] {
     const released = [...this.group(group)].filter((task) => task.held);
-    for (const task of released) this.#hold(task, false);
+    for (const task of released) this.#book.reseat(task, () => (task.held = false));
     return released;
   }
 
   /** Takes a release back. */
   unrelease(tasks: readonly Task[]): void {
-    for (const task of tasks) this.#hold(task, true);
+    for (const task of tasks) this.#book.reseat(task, () => (task.held = true));
   }
 
   /** The ended tasks beyond what is kept, oldest first, at most `most`. They stay until they are forgotten. */
-  expired(nowMs: number, most: number): Task[] {
-    const expired: Task[] = [];
+  leaving(nowMs: number, most: number): Task[] {
     const { keptTasks, keptMs } = this.#limits;
-    while (expired.length < most) {
-      const oldest = this.#leaving.peek();
-      if (!oldest || (this.#leaving.size <= keptTasks && nowMs - (oldest.life.endedAtMs ?? 0) < keptMs))
-        break;
-      this.#leaving.remove(oldest);
-      expired.push(oldest);
-    }
-    for (const task of expired) this.#leaving.insert(task);
-    return expired;
+    return this.#seats.oldestEnded(
+      most,
+      (task, left) => left > keptTasks || nowMs - (task.life.endedAtMs ?? 0) >= keptMs,
+    );
   }
 
   /** Their rows are gone from the disk; now the ids are free. */
   forget(tasks: readonly Task[]): void {
-    for (const task of tasks) this.#dismiss(task);
+    for (const task of tasks) if (this.#book.get(task.taskId) === task) this.#book.dismiss(task);
   }
 
   /** Takes commands back whose rows did not reach the disk. Tokens and sequences are never given again. */
   undo(rows: readonly RowChange[]): void {
-    for (const { task, before } of rows.toReversed()) {
-      if (before) this.#put(task, before);
-      else this.#dismiss(task);
+    const { lanes } = this.#seats;
+    for (const { task, before, after } of rows.toReversed()) {
+      if (before?.state === "queued" && after.state === "running") lanes.refund(lanes.of(task.terms));
+      if (before) this.#book.put(task, before);
+      else this.#book.dismiss(task);
     }
+    this.#book.urgencies.settle();
   }
 
-  // --- changes ------------------------------------------------------------------------------------------------------
-
-  #interrupt(task: Task, nowMs: number, count: 0 | 1, cause?: WireError): RowChange {
-    if (task.life.state === "cancelling") return this.#endCancelled(task, "interrupt", nowMs);
-    const interruptions = task.life.interruptions + count;
-    const limit = this.#limits.interruptions;
-    const { state, attempt } = task.life;
-    if (count === 0 || interruptions <= limit) {
-      return this.#change(task, {
-        state: advance(taskTable, state, "interrupt"),
-        attempt: attempt - 1,
-        interruptions,
-      });
-    }
-    const error = toWireError(fault("TASK_INTERRUPTED", { taskId: task.taskId, interruptions, limit }));
-    return this.#end(
-      task,
-      advance(taskTable, state, "fail"),
-      nowMs,
-      { error: cause ? { ...error, cause } : error },
-      { attempt: attempt - 1, interruptions },
-    );
+  #accept(row: RowChange): RowChange {
+    this.#sequence = Math.max(this.#sequence, row.task.sequence);
+    this.#book.admit(row.task, row.content?.dependsOn ?? []);
+    return row;
   }
-
-  #endCancelled(task: Task, event: "fail" | "stop" | "interrupt", nowMs: number): RowChange {
-    const error = cancellation(task, task.life.cancelReason ?? "");
-    return this.#end(task, advance(taskTable, task.life.state, event), nowMs, { error });
-  }
-
-  #end(
-    task: Task,
-    state: TaskState,
-    nowMs: number,
-    result: { output: Uint8Array } | { error: WireError },
-    patch: Partial<TaskLife> = {},
-  ): RowChange {
-    return this.#change(task, { ...patch, state, endedAtMs: nowMs, cancelReason: null }, result);
-  }
-
-  #change(
-    task: Task,
-    patch: Partial<TaskLife>,
-    result: { output?: Uint8Array; error?: WireError } = {},
-  ): RowChange {
-    const before = task.life;
-    this.#put(task, { ...before, ...patch });
-    return { task, before, after: task.life, ...result };
-  }
-
-  /** The one place where a known task's life changes: every index follows from the state. */
-  #put(task: Task, after: TaskLife): void {
-    this.#unlist(task);
-    task.life = after;
-    this.#list(task);
-  }
-
-  #admit(task: Task): void {
-    this.#tasks.set(task.taskId, task);
-    if (task.group !== null) {
-      const group = this.#groups.get(task.group);
-      if (group) group.add(task);
-      else this.#groups.set(task.group, new Set([task]));
-    }
-    this.#list(task);
-  }
-
-  #dismiss(task: Task): void {
-    this.#unlist(task);
-    this.#tasks.delete(task.taskId);
-    if (task.group === null) return;
-    const group = this.#groups.get(task.group);
-    group?.delete(task);
-    if (group?.size === 0) this.#groups.delete(task.group);
-  }
-
-  #hold(task: Task, held: boolean): void {
-    this.#unlist(task);
-    task.held = held;
-    this.#list(task);
-  }
-
-  #list(task: Task): void {
-    const { state } = task.life;
-    this.#counts[state] += 1;
-    if (state === "queued") this.#ready.insert(task);
-    else if (state === "running" || state === "cancelling") this.#busy.add(task);
-    else if (!task.held) this.#leaving.insert(task);
-  }
-
-  #unlist(task: Task): void {
-    this.#counts[task.life.state] -= 1;
-    this.#ready.remove(task);
-    this.#busy.delete(task);
-    this.#leaving.remove(task);
-  }
-}
-
-function newTask(spec: TaskSpec, sequence: number, fingerprint: string, nowMs: number): Task {
-  return {
-    slot: NOWHERE,
-    sequence,
-    taskId: spec.taskId,
-    action: spec.action,
-    group: spec.group ?? null,
-    priority: spec.priority ?? 1,
-    timeoutMs: spec.timeoutMs ?? null,
-    attempts: spec.attempts ?? 1,
-    submittedAtMs: nowMs,
-    fingerprint,
-    held: spec.group !== undefined,
-    progress: 0,
-    life: {
-      state: taskTable.initial,
-      attempt: 0,
-      interruptions: 0,
-      token: 0,
-      startedAtMs: null,
-      endedAtMs: null,
-      cancelReason: null,
-    },
-  };
-}
-
-function cancellation(task: Task, reason: string): WireError {
-  return toWireError(fault("CANCELLED", { what: `task "${task.taskId}"`, reason }));
 }

@@ -12,6 +12,11 @@ export interface StoreOptions {
   /** SQL scripts; the first `user_version` of them have been applied to a file already. Only ever append to the list. */
   readonly migrations: readonly string[];
   readonly durability?: Durability;
+  /**
+   * Tables that the owner reads whole right after opening, and so finds damage in by itself: in a large file the check
+   * leaves them out.
+   */
+  readonly readWhole?: readonly string[];
   readonly clock: Clock;
   /** Gives the turn in which what was queued is committed. */
   readonly scheduler: Scheduler;
@@ -26,8 +31,8 @@ export interface StoreOptions {
 const APPLICATION_ID = 0x6d63702b;
 
 /**
- * Opens a store, of which this caller is then the only owner, until `close`. It checks the whole file, so it takes
- * time in proportion to its size.
+ * Opens a store, of which this caller is then the only owner, until `close`. It checks the whole file (of one above
+ * `LIMITS.store.wholeCheckBytes` all but `readWhole`), so it takes time in proportion to its size.
  *
  * @throws STORE_OWNED while another process or thread has it open; two that open a new file at the same instant may
  *   both be told so
@@ -44,7 +49,13 @@ export function openStore(options: StoreOptions): Store {
     const found = lockAndInspect(driver);
     assertOurs(path, found, migrations.length);
     configure(driver, path, durability, options.limits?.walBytes ?? LIMITS.store.walBytes);
-    if (!found.fresh) assertSound(driver, path);
+    if (!found.fresh)
+      assertSound(
+        driver,
+        path,
+        options.readWhole ?? [],
+        { ...LIMITS.store, ...options.limits }.wholeCheckBytes,
+      );
     migrate(driver, migrations, found);
     if (found.version < migrations.length) {
       options.log?.info("the store was migrated", { path, from: found.version, to: migrations.length });
@@ -120,10 +131,29 @@ function configure(driver: Driver, path: string, durability: Durability, walByte
   driver.exec(`PRAGMA journal_size_limit = ${walBytes}`);
 }
 
-function assertSound(driver: Driver, path: string): void {
-  const [first] = driver.prepare("PRAGMA quick_check(1)").all();
-  const finding = first?.["quick_check"];
-  if (finding !== "ok") throw fault("STORE_CORRUPT", { path, why: String(finding) });
+function assertSound(
+  driver: Driver,
+  path: string,
+  readWhole: readonly string[],
+  wholeCheckBytes: number,
+): void {
+  const sizeBytes = numberOf(driver, "PRAGMA page_count") * numberOf(driver, "PRAGMA page_size");
+  const checks =
+    sizeBytes <= wholeCheckBytes
+      ? ["PRAGMA quick_check(1)"]
+      : tablesOf(driver)
+          .filter((table) => !readWhole.includes(table))
+          .map((table) => `PRAGMA quick_check("${table}")`);
+  for (const check of checks) {
+    const [first] = driver.prepare(check).all();
+    const finding = first?.["quick_check"];
+    if (finding !== "ok") throw fault("STORE_CORRUPT", { path, why: String(finding) });
+  }
+}
+
+function tablesOf(driver: Driver): string[] {
+  const rows = driver.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  return rows.map(({ name }) => String(name));
 }
 
 /** Each script in a transaction of its own, its version number with it. */

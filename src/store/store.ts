@@ -1,6 +1,7 @@
 import { assert, fault, sentenceOf, type Fault, type LIMITS } from "../errors/index.ts";
 import type { Clock, Scheduler, Timer } from "../scope/index.ts";
 import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
+import { copyDatabase } from "./backup.ts";
 import type { Driver, Query } from "./driver.ts";
 import { StatementCache, type Queries, type Statements } from "./statements.ts";
 import { isSqliteError, readFault, writeFault } from "./store-fault.ts";
@@ -51,6 +52,14 @@ export interface Store extends AsyncDisposable {
 
   /** Commits what is queued, now. Rejects with the failure of the first batch that failed. */
   flush(): Promise<void>;
+
+  /**
+   * A consistent copy of all that is committed at some moment before it resolves; writes go on meanwhile. It can be
+   * opened as a store. When it resolves the copy is on disk; until then it is called `path` and ".part".
+   *
+   * @throws ALREADY_EXISTS when there is a file of that name, or one is being made; STORE_FULL, STORE_FAILED
+   */
+  backup(path: string): Promise<{ sizeBytes: number }>;
 
   /** Commits what is queued, moves the log into the file, gives up ownership. Further calls wait for the first. */
   close(): Promise<void>;
@@ -118,6 +127,8 @@ export class OwnedStore implements Store {
   #lastCommitMs = 0;
   #walBytes = 0;
   #closed: Promise<void> | undefined;
+  /** Copies being made, by their paths: another thread reads the connection for them, so it is not closed under them. */
+  readonly #copies = new Map<string, Promise<{ sizeBytes: number }>>();
   readonly #counts = { commits: 0, units: 0, rows: 0, rollbacks: 0 };
 
   constructor(options: OwnedStoreOptions) {
@@ -157,15 +168,24 @@ export class OwnedStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closed ??= Promise.resolve().then(() => {
+    this.#closed ??= Promise.resolve().then(async () => {
       try {
         this.#drain();
       } finally {
         this.#idleTimer?.cancel();
+        if (this.#copies.size > 0) await Promise.allSettled(this.#copies.values());
         this.#giveUp();
       }
     });
     return this.#closed;
+  }
+
+  async backup(path: string): Promise<{ sizeBytes: number }> {
+    if (this.#closed !== undefined) throw this.#closedFault();
+    if (this.#copies.has(path)) throw fault("ALREADY_EXISTS", { kind: "file", name: path });
+    const copy = copyDatabase(this.#driver, path).finally(() => this.#copies.delete(path));
+    this.#copies.set(path, copy);
+    return copy;
   }
 
   abandon(): void {
@@ -173,7 +193,8 @@ export class OwnedStore implements Store {
     this.#closed = Promise.resolve();
     this.#queue = [];
     this.#idleTimer?.cancel();
-    this.#giveUp();
+    if (this.#copies.size === 0) this.#giveUp();
+    else void Promise.allSettled(this.#copies.values()).then(() => this.#giveUp());
   }
 
   /** SQLite moves the log into the file when its last connection closes. */

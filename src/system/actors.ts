@@ -4,7 +4,7 @@ import { workerModule, type RefOf } from "../actor/index.ts";
 import { Bootstrap, PeerRegistry } from "../peers/peers.protocol.ts";
 import { Queue } from "../queue/queue.protocol.ts";
 import { Router } from "../router/router.protocol.ts";
-import type { SupervisorHandle } from "../supervisor/index.ts";
+import type { Placement, SupervisorHandle } from "../supervisor/index.ts";
 import { Scheduler } from "../workflow/workflow.protocol.ts";
 import type { ResolvedOptions } from "./options.ts";
 
@@ -28,9 +28,12 @@ const QUIET_MB = 3;
 /** Starts the six; their threads load side by side, their setups run in order. */
 export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
   const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
-  const at = (name: ActorName): { module: string; name: string } => ({
+  const { order, quotas, keptTasks, keptMs, idle } = options;
+  const at = (name: ActorName): { module: string; name: string; placement?: Placement } => ({
     name,
     module: workerModule(`${name}.actor`).href,
+    // Whoever only looks something up does not wait for six threads to start.
+    ...(idle && { placement: "inline" as const }),
   });
   const [cache, queue, scheduler, peers, bootstrap, router] = await Promise.all([
     supervisor.spawn(Cache, {
@@ -39,13 +42,27 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
     }),
     supervisor.spawn(Queue, {
       ...at("queue"),
-      init: { directory, durability, modules, threads, heapMb, graceMs, roots },
+      init: {
+        directory,
+        durability,
+        order,
+        quotas,
+        modules,
+        threads,
+        sharedPerThread: LIMITS.compute.sharedPerThread,
+        heapMb,
+        graceMs,
+        roots,
+        keptTasks,
+        keptMs,
+      },
       // Running handlers get their grace, and then the stores are closed.
       shutdownMs: graceMs + 5_000,
     }),
     supervisor.spawn(Scheduler, {
       ...at("scheduler"),
-      init: { directory, durability },
+      // It would go on with unfinished runs, and fail the steps whose modules are not loaded here.
+      init: idle ? { directory: null, durability: "memory" } : { directory, durability },
       calls: ["queue", "cache"],
     }),
     supervisor.spawn(PeerRegistry, { ...at("peer-registry"), youngHeapMb: QUIET_MB }),

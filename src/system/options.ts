@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
-import { checkInteger } from "../schema/index.ts";
+import type { Quota, TaskOrder } from "../queue/queue.protocol.ts";
+import { checkInteger, invalidArgument } from "../schema/index.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
 
 export interface SystemOptions extends SupervisorSetup {
@@ -18,6 +19,12 @@ export interface SystemOptions extends SupervisorSetup {
   readonly durability?: "flushed" | "committed";
   /** Handlers that run at once, each on a thread of its own; default: one per core. 1 to 64. */
   readonly threads?: number;
+  /**
+   * For a look at tasks, or a word about them: takes tasks, answers and changes, and runs nothing itself. That is left
+   * to workers outside, and to whoever opens the directory next. Its actors live on the caller's thread, only built-in
+   * actions are known to it, and the workflows of the directory are not. Default false.
+   */
+  readonly idle?: boolean;
   /** Memory of one handler thread in MB; default 1,024. 16 to 65,536. */
   readonly heapMb?: number;
   /** How long a cancelled handler may take to notice before its thread is terminated; default 5,000. */
@@ -27,6 +34,14 @@ export interface SystemOptions extends SupervisorSetup {
    * start at the first. Default: the working directory and `data`.
    */
   readonly roots?: readonly string[];
+  /** Which of the tasks that could run runs next; default: by priority. */
+  readonly order?: TaskOrder;
+  /** Bounds and shares that hold from the start; default: none beside those that were set before. */
+  readonly quotas?: readonly Quota[];
+  /** Ended tasks that are kept; beyond so many the oldest leave. Default 100,000. */
+  readonly keptTasks?: number;
+  /** How long ended tasks are kept, in milliseconds; default 604,800,000, which is seven days. */
+  readonly keptMs?: number;
 }
 
 /** The same with every default filled in and every value checked. */
@@ -39,25 +54,50 @@ export interface ResolvedOptions {
   readonly heapMb: number;
   readonly graceMs: number;
   readonly roots: string[];
+  readonly idle: boolean;
+  readonly order: TaskOrder;
+  readonly quotas: Quota[];
+  readonly keptTasks: number;
+  readonly keptMs: number;
 }
 
 /** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made), MODULE_INVALID (it is not there) */
 export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   const { data: wanted = ".mcplusplus", tasks = [], durability = "flushed", roots, ...rest } = options;
-  const { threads, heapMb, graceMs, ...supervision } = rest;
+  const {
+    threads,
+    idle = false,
+    heapMb,
+    graceMs,
+    order,
+    quotas = [],
+    keptTasks,
+    keptMs,
+    ...supervision
+  } = rest;
   const limits = LIMITS.compute;
+  const queue = LIMITS.queue;
   const checked = {
-    supervision,
+    // It is there for a few answers, and needs nobody who watches over it from another thread.
+    supervision: idle ? { supervisor: "host" as const, ...supervision } : supervision,
+    idle,
     modules: tasks.map(moduleUrl),
     threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
     heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),
     graceMs: whole("graceMs", graceMs ?? limits.graceMs, 0, limits.graceMsMax),
+    order: checkedOrder(order ?? { by: "priority" }),
+    // What a quota may say is the queue's own rule; it refuses to start with one that breaks it.
+    quotas: [...quotas],
+    keptTasks: whole("keptTasks", keptTasks ?? queue.keptTasks, 0),
+    keptMs: whole("keptMs", keptMs ?? queue.keptMs, 0),
   };
   // Last: a call that is wrong leaves no directory behind.
   const data = wanted === null ? null : makeDirectory(resolve(wanted));
   const allowed = roots ?? [process.cwd(), ...(data === null ? [] : [data])];
   return {
     ...checked,
+    // Without a thread there is nobody to load modules.
+    ...(idle && { threads: 0, modules: [] }),
     data,
     durability: data === null ? "memory" : durability,
     roots: allowed.map((root) => realPath(resolve(root))),
@@ -128,7 +168,31 @@ function realPath(path: string): string {
   }
 }
 
-function whole(argument: string, value: number, min: number, max: number): number {
+/** What each order can be tuned with: all of them are milliseconds. */
+const TUNING: Readonly<Record<TaskOrder["by"], readonly string[]>> = {
+  fifo: [],
+  priority: ["ageingMs"],
+  deadline: [],
+  priority_deadline: ["weightMs", "horizonMs"],
+};
+
+function checkedOrder(order: TaskOrder): TaskOrder {
+  const { by, ...tuning } = order;
+  if (!Object.hasOwn(TUNING, by)) {
+    throw invalidArgument("order.by", JSON.stringify(by), `one of ${Object.keys(TUNING).join(", ")}`);
+  }
+  for (const [name, value] of Object.entries<unknown>(tuning)) {
+    if (!TUNING[by].includes(name)) {
+      const allowed = TUNING[by].length === 0 ? "nothing beside it" : TUNING[by].join(", ");
+      throw invalidArgument(`order.${name}`, "unknown", `by ${by}, ${allowed}`);
+    }
+    if (typeof value === "number" && Number.isFinite(value) && value > 0) continue;
+    throw invalidArgument(`order.${name}`, String(value), "a number of milliseconds above 0");
+  }
+  return order;
+}
+
+function whole(argument: string, value: number, min: number, max?: number): number {
   checkInteger(argument, value, min, max);
   return value;
 }

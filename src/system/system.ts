@@ -4,7 +4,7 @@ import { type Reference, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
-import { systemClock, type Timer } from "../scope/index.ts";
+import { systemClock, type Clock } from "../scope/index.ts";
 import { openBlobs } from "../store/index.ts";
 import {
   openSupervisor,
@@ -15,8 +15,11 @@ import {
 import type { MetricsSnapshot } from "../telemetry/index.ts";
 import type { RunEvent, RunStatus, RunSummary } from "../workflow/workflow.protocol.ts";
 import { ACTORS, spawnActors, type ActorName, type Actors } from "./actors.ts";
+import type { BackupOptions, BackupSummary } from "./backup.ts";
 import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
+import { TaskDoor } from "./task-door.ts";
 import { throughRestarts } from "./through-restarts.ts";
+import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
 import { toDefinition, toOutcome, watchRun, type RunOutcome, type WorkflowInput } from "./workflow-run.ts";
 
 export interface CancelOptions {
@@ -49,9 +52,6 @@ const CANCEL_MARGIN_MS = 15_000;
 /** What the first question for the actions may take: a handler thread starts and loads the task modules. */
 const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 
-/** Between the withdrawal of a run and the end of the wait for a submission that is under way. */
-const SUBMIT_GRACE_MS = 3_000;
-
 /**
  * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried
  * through restarts of the actor that answers them.
@@ -61,12 +61,18 @@ export class System {
   readonly #options: ResolvedOptions;
   /** The actors themselves, for whoever wants their protocols: no method here adds a hop. */
   readonly actors: Actors;
+  /** The queue as a program sees it: tasks of one's own, beside those of workflows. */
+  readonly tasks: TaskDoor;
+  readonly #clock: Clock;
   #closing: Promise<void> | undefined;
 
   private constructor(supervisor: SupervisorHandle, actors: Actors, options: ResolvedOptions) {
     this.#supervisor = supervisor;
     this.actors = actors;
     this.#options = options;
+    this.#clock = options.supervision.simulation?.clock ?? systemClock;
+    const load = (reference: Reference): Promise<unknown> => this.load(reference);
+    this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, load });
   }
 
   /** @throws INVALID_ARGUMENT, STORE_OWNED, STORE_NEWER, STORE_CORRUPT, FILE_UNWRITABLE, ACTOR_START_FAILED */
@@ -136,7 +142,8 @@ export class System {
    */
   async run(workflow: WorkflowInput, { signal, onEvent, onSubmitted }: RunOptions = {}): Promise<RunOutcome> {
     const { workflowId } = workflow;
-    if (signal?.aborted) throw withdrawn(workflowId, signal);
+    const what = `workflow "${workflowId}"`;
+    if (signal?.aborted) throw withdrawn(what, signal);
     const watching = new AbortController();
     const cancelling = Promise.withResolvers<RunStatus>();
     cancelling.promise.catch(() => watching.abort()); // a run that cannot be cancelled is not waited for
@@ -144,7 +151,8 @@ export class System {
       cancelling.resolve(this.cancel(workflowId, { reason: reasonOf(signal) }));
     };
     const submitted = async (): Promise<RunStatus> => {
-      const status = await this.#submitUnlessWithdrawn(workflow, signal);
+      const undo = (): Promise<RunStatus> => this.cancel(workflowId, { reason: reasonOf(signal) });
+      const status = await unlessWithdrawn(this.submit(workflow), { what, signal, clock: this.#clock, undo });
       onSubmitted?.(status);
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted) onAbort();
@@ -235,6 +243,20 @@ export class System {
     return { healthy: actors.every(({ state }) => state === "running"), actors, network };
   }
 
+  /**
+   * Makes a copy of everything durable in a directory that is empty or does not exist, while work goes on. What was
+   * acknowledged before the call is in it, and `mcplusplus restore` makes a data directory of it. The directory has its
+   * name when all of it is on disk.
+   *
+   * @throws DIRECTORY_NOT_EMPTY, FILE_UNWRITABLE, INVALID_ARGUMENT (a place in the data directory), STORE_FULL,
+   *   STORE_FAILED, CANCELLED, ACTOR_STOPPED; nothing is left of it then
+   */
+  async backup(directory: string, options: BackupOptions = {}): Promise<BackupSummary> {
+    // Checks with zod, which no system needs to run.
+    const { backupSystem } = await import("./backup-system.ts");
+    return backupSystem(this.actors, this.#options, directory, options);
+  }
+
   /** Counters, gauges and histograms of all threads, read from shared memory. */
   metrics(): MetricsSnapshot {
     return this.#supervisor.metrics();
@@ -255,46 +277,10 @@ export class System {
     return this.close();
   }
 
-  /** Modules of handlers may take long to load, or for ever: whoever gives up meanwhile is not kept. */
-  async #submitUnlessWithdrawn(workflow: WorkflowInput, signal: AbortSignal | undefined): Promise<RunStatus> {
-    const submitting = this.submit(workflow);
-    if (!signal) return submitting;
-    const { workflowId } = workflow;
-    const clock = this.#options.supervision.simulation?.clock ?? systemClock;
-    const givenUp = Promise.withResolvers<never>();
-    let timer: Timer | undefined;
-    const onAbort = (): void => {
-      timer = clock.at(clock.now() + SUBMIT_GRACE_MS, () => {
-        givenUp.reject(withdrawn(workflowId, signal));
-        submitting.then(() => this.cancel(workflowId, { reason: reasonOf(signal) })).catch(() => undefined);
-      });
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([submitting, givenUp.promise]);
-    } finally {
-      timer?.cancel();
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
   #watch(workflowId: string, signal: AbortSignal, ready: () => Promise<RunStatus>): AsyncGenerator<RunEvent> {
     return watchRun(this.actors.scheduler, workflowId, signal, ready);
   }
 }
-
-function reasonOf(signal: AbortSignal | undefined): string {
-  const reason: unknown = signal?.reason;
-  if (isFault(reason, "CANCELLED") && reason.details.reason) return reason.details.reason;
-  return reason instanceof Error ? reason.message : "the caller withdrew it";
-}
-
-const withdrawn = (workflowId: string, signal: AbortSignal): Error =>
-  fault(
-    "CANCELLED",
-    { what: `workflow "${workflowId}"`, reason: reasonOf(signal) },
-    { cause: signal.reason },
-  );
 
 /** "queue could not be started: … is in use" is what its cause says in fewer words and with a code of its own. */
 function innermostStartFailure(error: unknown): unknown {

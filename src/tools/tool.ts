@@ -1,5 +1,6 @@
 import { fault, isFault, toWireError } from "../errors/index.ts";
 import { check, toInputSchema, type z } from "../schema/zod-schema.ts";
+import { failAfter } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
 
 /** What a client may assume about a call before it makes it. All four are always given. */
@@ -10,8 +11,43 @@ export interface ToolHints {
   readonly openWorldHint: boolean;
 }
 
+/** How a call is carried out. */
+export interface ToolMetadata {
+  /** Tools of one category are listed and measured together. */
+  readonly category: string;
+  /**
+   * Where it runs: `general` on the host's event loop, `p2p` on the thread of the actor that owns what it is about,
+   * `compute` in the queue's pool, `auto` where the router finds best.
+   */
+  readonly runtime: "general" | "p2p" | "compute" | "auto";
+  /** 0 to 10; a higher number matters more. */
+  readonly priority: number;
+  /** How long a call may take, unless its arguments say that it waits longer. */
+  readonly timeoutMs: number;
+  /** Whether a call that failed in a way that may pass is made again, and how the pauses grow. */
+  readonly retryPolicy: "none" | "linear" | "exponential";
+  /** Works on a peer's data only. */
+  readonly requiresPeers: boolean;
+  readonly ioIntensive: boolean;
+  readonly cpuIntensive: boolean;
+  readonly memoryIntensive: boolean;
+}
+
+const METADATA: ToolMetadata = {
+  category: "general",
+  runtime: "auto",
+  priority: 5,
+  timeoutMs: 30_000,
+  retryPolicy: "none",
+  requiresPeers: false,
+  ioIntensive: false,
+  cpuIntensive: false,
+  memoryIntensive: false,
+};
+
 export interface ToolCall {
   readonly system: System;
+  /** Aborts when the caller gives up, or the tool's time is over. */
   readonly signal: AbortSignal;
 }
 
@@ -29,18 +65,31 @@ export interface Tool<I extends z.ZodObject = z.ZodObject> {
   readonly input: I;
   readonly output: z.ZodObject;
   readonly hints: ToolHints;
+  readonly metadata: ToolMetadata;
   /** Arguments that a failure repeats, so that the caller knows what it is about. */
   readonly echo: readonly (keyof z.output<I> & string)[];
+  /** How long the arguments say that the call waits, in milliseconds: it has at least that much time. */
+  waitsMs?(args: z.output<I>): number;
+  /** Throws what makes the call wrong and is known without a system. */
+  refuse?(args: z.output<I>): void;
   run(args: z.output<I>, call: ToolCall): Promise<Record<string, unknown>>;
 }
 
-export function defineTool<I extends z.ZodObject>(tool: Tool<I>): Tool {
+/** A tool as it is written: what its metadata leave out has the default. */
+type ToolDefinition<I extends z.ZodObject> = Omit<Tool<I>, "metadata"> & {
+  readonly metadata?: Partial<ToolMetadata>;
+};
+
+export function defineTool<I extends z.ZodObject>(tool: ToolDefinition<I>): Tool {
   // The caller of `run` has checked its arguments against `input`, whatever that is.
-  return Object.freeze(tool);
+  return Object.freeze({ ...tool, metadata: Object.freeze({ ...METADATA, ...tool.metadata }) });
 }
 
 /** The JSON Schema of a tool's arguments, as a client is told it. */
 export const inputSchemaOf = (tool: Tool): Record<string, unknown> => toInputSchema(tool.input);
+
+/** What the answer may take beyond the wait that the arguments ask for. */
+const MARGIN_MS = 5_000;
 
 /**
  * Carries out a call. Never throws: what went wrong is the answer, in the one shape that every tool has for it.
@@ -56,7 +105,15 @@ export async function callTool(
   try {
     const checked = check(tool.input, args ?? {});
     if (checked.problems) throw fault("INPUT_INVALID", { what: tool.name, problems: checked.problems });
-    return jsonOf({ success: true, ...(await tool.run(checked.value, { system: await open(), signal })) });
+    const { value } = checked;
+    tool.refuse?.(value);
+    const system = await open();
+    const waitsMs = tool.waitsMs ? tool.waitsMs(value) + MARGIN_MS : 0;
+    const timeoutMs = Math.max(tool.metadata.timeoutMs, waitsMs);
+    // What was done in spite of a passed limit is told as done, not as late.
+    const run = (scope: { readonly signal: AbortSignal }): Promise<Record<string, unknown>> =>
+      tool.run(value, { system, signal: scope.signal });
+    return jsonOf({ success: true, ...(await failAfter(timeoutMs, run, { signal, name: tool.name })) });
   } catch (error) {
     const { message, code } = toWireError(error);
     return {

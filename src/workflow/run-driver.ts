@@ -255,8 +255,8 @@ export class RunDriver {
       this.#tries = 0;
       for (const stepId of tasks.keys()) this.#toSubmit.delete(stepId);
       if (this.#toSubmit.size === 0) this.#batchMax = BATCH_TASKS;
-      // One that was there already may have ended before anyone listened.
-      if (accepted.tasks.some(({ endedAtMs }) => endedAtMs !== null)) this.#isStale = true;
+      // One that was there already may have started or ended before anyone listened.
+      if (accepted.tasks.some(({ replayed }) => replayed)) this.#isStale = true;
     } catch (error) {
       if (!isFault(error) || mayPass(error) || signal.aborted || error.code === "ACTOR_STOPPED") throw error;
       this.#refused([...tasks.keys()], error);

@@ -39,6 +39,16 @@ export interface UnfinishedRun extends RunRow {
   readonly cancel: CancelMark | null;
 }
 
+/** A run with what `packValue` made of its parts; null = it has not ended. */
+export interface FiledRun {
+  readonly workflowId: string;
+  readonly state: RunState;
+  readonly submittedAtMs: number;
+  readonly definition: Uint8Array;
+  readonly summary: Uint8Array | null;
+  readonly steps: Uint8Array | null;
+}
+
 /** A cancellation, and when it was asked for (wall clock). */
 export type CancelMark = CancelRequest & { readonly atMs: number };
 
@@ -141,6 +151,26 @@ export class RunRows {
       }));
   }
 
+  /** Every run in submission order, as its row has it; none is held in memory but the one that is given. */
+  *every(): Generator<FiledRun> {
+    const next = "SELECT * FROM runs WHERE sequence > ? ORDER BY sequence LIMIT 1";
+    for (let sequence = 0; ;) {
+      const after = sequence;
+      const row = this.#store.read((db) => db.prepare<Columns & { sequence: number }>(next).get(after));
+      if (row === undefined) return;
+      sequence = row.sequence;
+      const {
+        workflow_id: workflowId,
+        state,
+        submitted_at_ms: submittedAtMs,
+        definition,
+        summary,
+        steps,
+      } = row;
+      yield { workflowId, state, submittedAtMs, definition, summary, steps };
+    }
+  }
+
   /** By step id. */
   cachedOutputs(workflowId: string): Map<string, CachedOutput> {
     const sql = "SELECT step_id, output, at_ms FROM cached_outputs WHERE workflow_id = ?";
@@ -175,5 +205,10 @@ export class RunRows {
       })),
       total,
     };
+  }
+
+  /** @see Store.backup */
+  backup(path: string): Promise<{ sizeBytes: number }> {
+    return this.#store.backup(path);
   }
 }

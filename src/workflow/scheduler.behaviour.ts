@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { actor, type Behaviour } from "../actor/index.ts";
 import { Cache } from "../cache/cache.protocol.ts";
 import { fault } from "../errors/index.ts";
 import { Queue } from "../queue/queue.protocol.ts";
+import { invalidArgument } from "../schema/index.ts";
 import { openStore } from "../store/index.ts";
 import { watchQueue } from "./queue-watch.ts";
 import { RunScheduler } from "./run-scheduler.ts";
@@ -54,6 +55,10 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
       result: ({ workflowId }, message) => scheduler.result(workflowId, message),
       cancel: ({ workflowId, reason, force }) => scheduler.cancel(workflowId, { reason, force }),
       list: (filter) => scheduler.list(filter),
+      backup: ({ path }) => {
+        if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
+        return rows.backup(path);
+      },
     };
   });
 }

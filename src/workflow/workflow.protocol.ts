@@ -118,5 +118,7 @@ export const Scheduler = protocol("scheduler", {
     },
     { runs: RunSummary[]; total: number }
   >(),
+  /** A consistent copy of the scheduler's file at an absolute path that does not exist yet; runs go on meanwhile. */
+  backup: call<{ path: string }, { sizeBytes: number }>(),
   changed: event<RunEvent>(),
 });

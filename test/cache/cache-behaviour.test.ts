@@ -57,6 +57,7 @@ async function openCache(
     remove: async (params) => handlers.remove(params, message),
     clear: async () => handlers.clear(undefined, message),
     stats: async () => handlers.stats(undefined, message),
+    backup: async (params) => handlers.backup(params, message),
   };
   open.push(cache);
   return cache;
@@ -511,4 +512,18 @@ it("the metrics of the cache follow what it does", async () => {
   const { counters, gauges } = cache.fake.metrics();
   expect(counters).toMatchObject({ cacheHits: 1, cacheMisses: 1, cacheEvictions: 1 });
   expect(gauges).toMatchObject({ cacheEntries: 2, cacheBytes: 8 });
+});
+
+describe("a backup of the cache", () => {
+  it("is its file as it was committed, at an absolute path", async () => {
+    const cache = await openCache();
+    await put(cache, "key");
+    const path = join(directory, "copy", "cache.sqlite");
+    mkdirSync(join(directory, "copy"));
+    await expect(cache.backup({ path: "copy.sqlite" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    const { sizeBytes } = await cache.backup({ path });
+    expect(statSync(path).size).toBe(sizeBytes);
+    const copy = await openCache({ directory: join(directory, "copy") });
+    expect(textOf(await copy.get({ key: "key" }))).toBe("key");
+  });
 });

@@ -35,14 +35,14 @@ describe("the command line", () => {
         expect(out).toContain(`  --${flag}`);
       }
     }
-    expect((await run("help", "mcp")).out).toContain("Example:");
+    expect((await run("help", "mcp")).out).toContain("Examples:");
     expect(await run("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
   it.each([
-    [["rnu"], `there is no command "rnu"; there are: run (did you mean that?), mcp, help`],
-    [["frobnicate"], `there is no command "frobnicate"; there are: run, mcp, help`],
-    [["help", "mpc"], `there is no command "mpc"; there are: mcp (did you mean that?), run, help`],
+    [["rnu"], `there is no command "rnu"; there are: run (did you mean that?), `],
+    [["frobnicate"], `there is no command "frobnicate"; there are: run, `],
+    [["help", "mpc"], `there is no command "mpc"; there are: mcp (did you mean that?), run, `],
     [
       ["run", "x.json", "--thread", "2"],
       `there is no option "--thread"; there are: --threads (did you mean that?),`,

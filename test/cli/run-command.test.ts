@@ -68,6 +68,16 @@ describe("a run from a template", () => {
     expect(plain.out).toMatch(/\nfailed in [\d.]+ m?s\n$/);
   });
 
+  it("says in one sentence that a step used up its memory, and ends in order", async () => {
+    const directory = temporaryDirectory();
+    const template = templateFile(directory, oneStep("growsBuffers"));
+    const options = ["--data", join(directory, "data"), "--tasks", DRILL, "--heap-mb", "64"];
+    const { code, out, err } = await run("run", template, ...options);
+    const reason = "growsBuffers used more than 64 MB of memory and was stopped";
+    expect([code, err]).toEqual([1, `mcplusplus: step "only" failed: ${reason}\n`]);
+    expect(out).toMatch(/\nfailed in [\d.]+ m?s\n$/);
+  }, 60_000);
+
   it("opens to its handlers what the command line names, and nothing else", async () => {
     const directory = temporaryDirectory();
     const log = join(directory, "log");

@@ -44,7 +44,7 @@ export const attemptRequest = (more: Partial<AttemptRequest> = {}): AttemptReque
 });
 
 export function attemptKit(services: Partial<RunnerServices> = {}): AttemptKit {
-  const slots = Slots.allocate(2);
+  const slots = Slots.allocate(4);
   const clock = manualClock(1_000);
   const messages: ThreadMessage[] = [];
   const runner = createRunner({

@@ -4,6 +4,17 @@ import { defineTasks, handler, type TaskContext } from "../../src/compute/index.
 import { isTasks } from "../../src/compute/define-tasks.ts";
 
 describe("handler", () => {
+  it("has its thread alone unless it says that it shares one, and there is nothing else", () => {
+    const run = (): null => null;
+    expect([handler({ run }).isolation, handler({ run, isolation: "shared" }).isolation]).toEqual([
+      "thread",
+      "shared",
+    ]);
+    expect(() => handler({ run, isolation: "process" as "thread" })).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+    );
+  });
+
   it("types the input from what the schema gives, and the result from what the output schema takes", () => {
     handler({
       input: z.object({ rows: z.array(z.string()).default([]) }),

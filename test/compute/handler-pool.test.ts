@@ -98,6 +98,7 @@ function openKit(options: Partial<PoolOptions> = {}): Kit {
             played.push({ request, reply: resolve, crash: reject });
             return promise;
           },
+          share: () => ({ post: () => {}, ended: new Promise(() => {}) }),
           terminate(threadId) {
             terminated.push(threadId);
             played.at(-1)?.crash(new Error("worker exited with code: 1"));
@@ -124,6 +125,7 @@ const run = (pool: HandlerPool, more: Partial<RunRequest> = {}): Promise<RunOutc
     input: packValue(1),
     timeoutMs: 1_000,
     attempt: 1,
+    place: "thread",
     ...more,
   });
 const failed = (code: string): object => ({ kind: "failed", error: { code } });
@@ -136,7 +138,8 @@ describe("runs", () => {
       await run(pool, { taskId });
       ended.push(taskId);
     });
-    expect([pool.capacity, pool.running, played.length]).toEqual([1, 3, 1]);
+    expect(pool.capacity).toEqual({ threads: 1, shared: LIMITS.compute.sharedPerThread });
+    expect([pool.running, played.length]).toEqual([3, 1]);
     for (const count of [1, 2, 3]) {
       played.at(-1)?.reply(COMPLETED);
       await microtasksDrained();
@@ -471,7 +474,14 @@ describe("the end of a thread under a run", () => {
 
 describe("the description of the handlers", () => {
   const handlers = [
-    { name: "a", description: "", module: "file:///a.ts", timeoutMs: null, moduleSha256: "00" },
+    {
+      name: "a",
+      description: "",
+      module: "file:///a.ts",
+      timeoutMs: null,
+      isolation: "thread",
+      moduleSha256: "00",
+    } as const,
   ];
 
   it("is asked of a thread once, and answers everybody from it", async () => {

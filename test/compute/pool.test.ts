@@ -2,11 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { packValue, Reference, unpackValue } from "../../src/codec/index.ts";
-import { openPool, type ComputePool, type PoolOptions, type RunOutcome } from "../../src/compute/index.ts";
-import { systemClock } from "../../src/scope/index.ts";
-import { createLog } from "../../src/telemetry/index.ts";
+import { Reference } from "../../src/codec/index.ts";
+import type { PoolOptions } from "../../src/compute/index.ts";
 import { moduleUrl } from "./attempt-kit.ts";
+import { closePools, openPoolKit, type PoolKit } from "./pool-kit.ts";
 
 /** Real threads. What has to happen first is awaited by an event of the handler, never by time. */
 
@@ -16,83 +15,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-const open: ComputePool[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((pool) => pool.close({ graceMs: 0 })));
-});
+afterEach(closePools);
 
-interface Kit {
-  readonly pool: ComputePool;
-  readonly lines: string[];
-  readonly logged: unknown[];
-  /** Starts a run. */
-  run(action: string, input?: unknown, timeoutMs?: number): Promise<RunOutcome>;
-  /** Its output; throws when it did not complete. */
-  output(action: string, input?: unknown): Promise<unknown>;
-  /** Resolves with the id of the task that next reports progress. */
-  nextProgress(): Promise<string>;
-  /** Resolves when the pool's own log has a line. */
-  nextLine(): Promise<void>;
-}
-
-function openKit(options: Partial<PoolOptions> = {}): Kit {
-  const lines: string[] = [];
-  const logged: unknown[] = [];
-  let progressed = Promise.withResolvers<string>();
-  let lineWritten = Promise.withResolvers<void>();
-  const pool = openPool({
-    modules: [moduleUrl("sample")],
-    threads: 1,
-    heapMb: 64,
-    graceMs: 20,
-    blobsDirectory: join(base, "blobs"),
-    roots: [base],
-    clock: systemClock,
-    log: createLog({
-      component: "pool",
-      clock: systemClock,
-      sink: (line) => {
-        lines.push(line);
-        lineWritten.resolve();
-      },
-    }),
-    onProgress: (taskId) => progressed.resolve(taskId),
-    onLog: (...record) => void logged.push(record),
-    ...options,
-  });
-  open.push(pool);
-  let count = 0;
-  const kit: Kit = {
-    pool,
-    lines,
-    logged,
-    run(action, input = null, timeoutMs = Infinity) {
-      count += 1;
-      return pool.run({
-        taskId: `t${count}`,
-        token: count,
-        action,
-        input: packValue(input),
-        timeoutMs,
-        attempt: 1,
-      });
-    },
-    async output(action, input) {
-      const outcome = await kit.run(action, input);
-      if (outcome.kind !== "completed") throw new Error(`not completed: ${JSON.stringify(outcome)}`);
-      return unpackValue(outcome.output);
-    },
-    nextProgress() {
-      progressed = Promise.withResolvers();
-      return progressed.promise;
-    },
-    nextLine() {
-      lineWritten = Promise.withResolvers();
-      return lineWritten.promise;
-    },
-  };
-  return kit;
-}
+const openKit = (options: Partial<PoolOptions> = {}): PoolKit =>
+  openPoolKit({ blobsDirectory: join(base, "blobs"), roots: [base], ...options });
 
 describe("a pool", () => {
   it("describes the handlers of modules that it never imports on the caller's thread", async () => {

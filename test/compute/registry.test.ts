@@ -25,6 +25,7 @@ describe("the registry of handlers", () => {
     expect(handlers[0]).toMatchObject({ module: "built-in", moduleSha256: null, timeoutMs: null });
     expect(handlers[3]).toEqual({
       name: "double",
+      isolation: "thread",
       description: "Doubles.",
       module,
       timeoutMs: 2_000,

@@ -46,6 +46,14 @@ describe("a slot", () => {
     expect(running().stop(SLOT, TOKEN, "timedOut")).toBe("running");
   });
 
+  it("is withdrawn only as long as no thread has taken it up", () => {
+    const slots = Slots.allocate(2);
+    slots.assign(SLOT, TOKEN, 0);
+    expect(slots.withdraw(SLOT, TOKEN)).toBe(true);
+    expect(slots.enter(SLOT, TOKEN, 7, 0)).toBe(false);
+    expect(running().withdraw(SLOT, TOKEN)).toBe(false);
+  });
+
   it("lets the first of end and stop win, and tells the other", () => {
     const stopped = running();
     stopped.stop(SLOT, TOKEN, "cancelled");

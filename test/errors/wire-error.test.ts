@@ -160,14 +160,14 @@ describe("an error from elsewhere", () => {
 
   it("of a code that only a newer version knows becomes a DEFECT that keeps code and sentence", () => {
     const arrived = from({
-      code: "QUOTA_EXCEEDED",
+      code: "COLOUR_EXHAUSTED",
       message: "the quota of blue is used up",
       details: { group: "blue" },
     });
     expect(arrived).toMatchObject({
       code: "DEFECT",
       message: "the quota of blue is used up",
-      details: { name: "QUOTA_EXCEEDED", text: "the quota of blue is used up" },
+      details: { name: "COLOUR_EXHAUSTED", text: "the quota of blue is used up" },
     });
     expect(arrived.retryable).toBe(false);
   });

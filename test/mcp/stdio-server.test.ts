@@ -5,6 +5,7 @@ import { Client, type ClientOptions } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSystem } from "../../src/system/index.ts";
+import { toolsOf } from "../../src/tools/index.ts";
 import { FLIGHTS_TASKS, fewFlights, flightsRoots, flightsWorkflow } from "../system/kit/flights.ts";
 import { ROOT, serverArguments, startServer } from "./kit/server-process.ts";
 
@@ -73,11 +74,7 @@ describe("a client of either era", () => {
       await using connection = await connect(join(directory, `data-${era}`), mode);
       const { client, call } = connection;
       const { tools } = await client.listTools();
-      expect(tools.map(({ name }) => name)).toEqual([
-        "workflow_submit",
-        "workflow_status",
-        "workflow_result",
-      ]);
+      expect(tools.map(({ name }) => name)).toEqual(toolsOf().map(({ name }) => name));
 
       const workflow_id = `flights-${era}`;
       const { workflow, report } = await flightsArguments(workflow_id);

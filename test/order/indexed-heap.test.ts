@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IndexedHeap, NOWHERE, type HeapItem } from "../../src/order/index.ts";
+import { testSeed } from "../kit/seeded-random.ts";
 
 interface Item extends HeapItem {
   readonly priority: number;
@@ -53,6 +54,45 @@ describe("an indexed heap", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("counts what is before an item, inside or not, as a naive count does, up to as many as asked for", () => {
+    const seed = testSeed();
+    const priorities = fc.array(fc.integer({ min: -5, max: 5 }), { maxLength: 100, size: "max" });
+    fc.assert(
+      fc.property(
+        priorities,
+        fc.nat(10),
+        fc.integer({ min: -6, max: 6 }),
+        fc.nat(120),
+        (all, gone, at, most) => {
+          const heap = new IndexedHeap<Item>(before);
+          const items = all.map((priority, sequence) => item(priority, sequence * 2));
+          for (const each of items) heap.insert(each);
+          for (let pops = 0; pops < gone; pops++) heap.pop();
+          const inside = [...heap.values()];
+          for (const each of [item(at, 51), ...items.slice(0, 9)]) {
+            const count = inside.filter((other) => before(other, each)).length;
+            expect(heap.countBefore(each, most)).toBe(Math.min(count, most));
+            expect(heap.countBefore(each, Infinity)).toBe(count);
+          }
+          expect(heap.size).toBe(inside.length);
+        },
+      ),
+      { seed, numRuns: 200 },
+    );
+  });
+
+  it("counts a place near the front by looking at little of a long line", () => {
+    let looks = 0;
+    const heap = new IndexedHeap<Item>((a, b) => ((looks += 1), before(a, b)));
+    for (let sequence = 0; sequence < 10_000; sequence++) heap.insert(item(0, sequence));
+    looks = 0;
+    expect(heap.countBefore(item(0, 10), Infinity)).toBe(10);
+    expect(looks).toBeLessThan(25);
+    looks = 0;
+    expect(heap.countBefore(item(-1, 0), 100)).toBe(100);
+    expect(looks).toBeLessThan(205);
   });
 
   it("gives items of one priority in the order of their sequence", () => {

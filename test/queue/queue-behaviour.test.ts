@@ -9,7 +9,7 @@ const message = fakeMessage();
 const DAY_MS = 86_400_000;
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
 const info = (name: string, timeoutMs: number | null = null): HandlerInfo[] => [
-  { name, description: "", module: "file:///tasks.js", timeoutMs, moduleSha256: "ab" },
+  { name, description: "", module: "file:///tasks.js", timeoutMs, moduleSha256: "ab", isolation: "shared" },
 ];
 
 describe("disk first", () => {
@@ -26,8 +26,8 @@ describe("disk first", () => {
     expect(kit.disk.commits).toBe(before + 1);
     expect(kit.pool.started).toMatchObject([{ taskId: "a", action: "echo", token: 1, attempt: 1 }]);
     expect(kit.pool.started.map(({ input }) => unpackValue(input))).toEqual([{ n: 1 }]);
-    expect(tasks).toMatchObject([{ taskId: "a", state: "running", attempt: 1 }]);
-    expect(kit.events("started")).toMatchObject([{ taskId: "a", attempt: 1, group: null }]);
+    expect(tasks).toEqual([{ taskId: "a", state: "running", replayed: false }]);
+    expect(kit.events("started")).toMatchObject([{ taskId: "a", attempt: 1, group: "kit" }]);
   });
 
   it("commits the end of a task and the claim of the next in one transaction, and tells of both only after it", async () => {
@@ -114,7 +114,7 @@ describe("asking twice", () => {
     const second = await openKit({ directory });
     const again = { tasks: [specOf({ taskId: "a", action: "fetch" })] };
     expect(await second.answer(second.queue.submit(again, message))).toMatchObject({
-      tasks: [{ taskId: "a", state: "completed", progress: 1 }],
+      tasks: [{ taskId: "a", state: "completed", replayed: true }],
     });
     expect(second.poolOpened).toBe(false);
   });
@@ -235,13 +235,14 @@ describe("attempts", () => {
 
   it("whose input cannot be read are interrupted before they start", async () => {
     const kit = await openKit();
+    await kit.submit({ taskId: "first" }, { taskId: "a" });
     kit.disk.readable = false;
-    await kit.submit({ taskId: "a" });
+    await kit.end("first");
     expect(await kit.answer(kit.queue.outcome({ taskId: "a" }, message))).toMatchObject({
       state: "failed",
       error: { code: "TASK_INTERRUPTED", cause: { code: "FILE_UNREADABLE" } },
     });
-    expect(kit.poolOpened).toBe(false);
+    expect(kit.pool.started.map(({ taskId }) => taskId)).toEqual(["first"]);
   });
 
   it("report progress while they run, and only then", async () => {
@@ -328,7 +329,8 @@ describe("outcomes", () => {
   it("leave after seven days, those of a group only once it is released, and then the id is free", async () => {
     const directory = temporaryDirectory();
     const kit = await openKit({ directory });
-    await kit.submit({ taskId: "a" }, { taskId: "b", group: "g" });
+    await kit.submitAlone({ taskId: "a" });
+    await kit.submit({ taskId: "b", group: "g" });
     await kit.end("a");
     await kit.end("b");
     await kit.clock.advance(7 * DAY_MS);
@@ -354,10 +356,10 @@ describe("outcomes", () => {
 
   it("stay when their removal cannot be committed, and leave when there is room", async () => {
     const kit = await openKit();
-    await kit.submit({ taskId: "a" });
+    await kit.submitAlone({ taskId: "a" });
     await kit.end("a");
     await kit.clock.advance(7 * DAY_MS);
-    await kit.submit({ taskId: "b" });
+    await kit.submitAlone({ taskId: "b" });
     kit.pool.end("b", completed());
     // The end of b is committed in one turn; the removal it sets off comes in the next.
     await kit.scheduler.step();
@@ -479,11 +481,11 @@ describe("what it shows", () => {
 
   it("reports depth, running tasks and the age of the oldest one that waits", async () => {
     const kit = await openKit();
-    expect(kit.actor.health()).toEqual({ queued: 0, running: 0, oldestQueuedMs: null });
+    expect(kit.actor.health()).toEqual({ queued: 0, running: 0, paused: false, oldestQueuedMs: null });
     await kit.submit({ taskId: "a" }, { taskId: "b" });
     await kit.clock.advance(70);
     await kit.submit({ taskId: "c" });
-    expect(kit.actor.health()).toEqual({ queued: 2, running: 1, oldestQueuedMs: 70 });
+    expect(kit.actor.health()).toEqual({ queued: 2, running: 1, paused: false, oldestQueuedMs: 70 });
   });
 
   it("needs a directory unless it lives in memory", async () => {

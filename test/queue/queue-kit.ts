@@ -11,9 +11,9 @@ import type {
   RunOutcome,
   RunRequest,
 } from "../../src/compute/index.ts";
-import { fault, toWireError } from "../../src/errors/index.ts";
+import { LIMITS, fault, toWireError } from "../../src/errors/index.ts";
 import { queueBehaviourOver } from "../../src/queue/queue.behaviour.ts";
-import type { QueueInit } from "../../src/queue/queue-engine.ts";
+import type { QueueInit } from "../../src/queue/queue-context.ts";
 import { Queue, type TaskOutcome, type TaskSpec } from "../../src/queue/queue.protocol.ts";
 import { openSqlite } from "../../src/store/driver.ts";
 import { openStore, type Driver } from "../../src/store/index.ts";
@@ -39,8 +39,9 @@ export class FakePool implements ComputePool {
     this.options = options;
   }
 
-  get capacity(): number {
-    return this.options.threads;
+  get capacity(): ComputePool["capacity"] {
+    const { threads } = this.options;
+    return { threads, shared: threads };
   }
 
   get running(): number {
@@ -138,6 +139,8 @@ export interface QueueKit {
   answer<T>(call: T | Promise<T>): Promise<T>;
   /** Submits and answers; the tasks are `echo` unless they say otherwise. */
   submit(...tasks: (Partial<TaskSpec> & { taskId: string })[]): Promise<void>;
+  /** Likewise, but they belong to no group, and nothing keeps them from leaving. */
+  submitAlone(...tasks: (Partial<TaskSpec> & { taskId: string })[]): Promise<void>;
   status(taskId: string): Promise<{ state: string; attempt: number; interruptions: number }>;
   /** Ends a running attempt and runs the turns. */
   end(taskId: string, outcome?: RunOutcome): Promise<void>;
@@ -167,7 +170,8 @@ export const failedWith = (text: string): RunOutcome => ({
 export const outputOf = ({ output }: TaskOutcome): unknown => (output === null ? null : unpackValue(output));
 
 export function specOf(more: Partial<TaskSpec> & { taskId: string }): TaskSpec {
-  return { action: "echo", input: packValue({ n: 1 }), ...more };
+  // Of tasks that belong to a group the queue tells what happens to them.
+  return { action: "echo", input: packValue({ n: 1 }), group: "kit", ...more };
 }
 
 export function temporaryDirectory(): string {
@@ -202,7 +206,13 @@ export async function openKit(options: KitOptions = {}): Promise<QueueKit> {
     directory,
     durability: directory === null ? "memory" : "flushed",
     modules: [],
+    order: { by: "priority" },
+    quotas: [],
+    keptTasks: LIMITS.queue.keptTasks,
+    keptMs: LIMITS.queue.keptMs,
     threads: 1,
+    // The built-in handlers share threads: so as many run at once as there are threads.
+    sharedPerThread: 1,
     heapMb: 64,
     graceMs: GRACE_MS,
     roots: [],
@@ -234,6 +244,13 @@ export async function openKit(options: KitOptions = {}): Promise<QueueKit> {
     answer,
     submit: async (...tasks) =>
       void (await answer(queue.submit({ tasks: tasks.map(specOf) }, fakeMessage()))),
+    submitAlone: async (...tasks) => {
+      const alone = tasks.map((task) => {
+        const { group: _, ...spec } = specOf(task);
+        return spec;
+      });
+      await answer(queue.submit({ tasks: alone }, fakeMessage()));
+    },
     status: (taskId) => answer(queue.status({ taskId }, fakeMessage())),
     async end(taskId, outcome = completed()) {
       if (!kit.pool.end(taskId, outcome)) throw new Error(`${taskId} does not run`);

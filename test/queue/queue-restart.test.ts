@@ -1,3 +1,4 @@
+import type { HandlerInfo } from "../../src/compute/index.ts";
 import { describe, expect, it } from "vitest";
 import { fakeMessage } from "../kit/actor-context.ts";
 import { Disk, completed, failedWith, openKit, outputOf, specOf, temporaryDirectory } from "./queue-kit.ts";
@@ -70,6 +71,31 @@ describe("after a crash", () => {
     await expect(second.submit({ taskId: "good", action: "sleep" })).rejects.toEqual(code("ALREADY_EXISTS"));
   });
 
+  it("tasks whose handlers are not loaded wait for them, and are not failed", async () => {
+    const directory = temporaryDirectory();
+    const modules = ["file:///tasks.js"];
+    const handlers: HandlerInfo[] = [
+      {
+        name: "fetch",
+        description: "",
+        module: modules[0] ?? "",
+        isolation: "thread",
+        timeoutMs: null,
+        moduleSha256: "",
+      },
+    ];
+    const first = await openKit({ directory, init: { modules }, handlers });
+    await first.submit({ taskId: "a", action: "fetch" });
+    first.actor.crash();
+    const without = await openKit({ directory });
+    expect(await without.status("a")).toMatchObject({ state: "queued", attempt: 0 });
+    const { blockers } = await without.answer(without.queue.explain({ taskId: "a" }, fakeMessage()));
+    expect(blockers).toEqual([{ cause: "no_worker", needs: ["fetch"] }]);
+    without.actor.crash();
+    const withThem = await openKit({ directory, init: { modules }, handlers });
+    expect(withThem.pool.runningIds).toEqual(["a"]);
+  });
+
   it("fencing tokens go on above all that were given", async () => {
     const directory = temporaryDirectory();
     const first = await openKit({ directory });
@@ -82,7 +108,7 @@ describe("after a crash", () => {
   it("also above those of tasks that have left since", async () => {
     const directory = temporaryDirectory();
     const first = await openKit({ directory });
-    await first.submit({ taskId: "a" });
+    await first.submitAlone({ taskId: "a" });
     await first.end("a");
     await first.clock.advance(604_800_000);
     first.actor.crash();

@@ -216,6 +216,18 @@ describe("a file that is damaged", () => {
     expect(opening({ path })).toThrow(refusal("STORE_CORRUPT", /./));
   });
 
+  it("where only its owner reads, is found by the owner in a large file, and by the check in every other table", async () => {
+    const path = await filledStore();
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, 3 * 4096, 4 * 4096);
+    writeFileSync(path, bytes);
+    const large = { path, limits: { wholeCheckBytes: 0 } };
+    expect(opening(large)).toThrow(refusal("STORE_CORRUPT", /./));
+    const store = opening({ ...large, readWhole: ["items"] })();
+    const read = (): unknown => store.read((db) => db.prepare("SELECT id, text FROM items").all());
+    expect(read).toThrow(refusal("STORE_CORRUPT", /./));
+  });
+
   it("is released again, so that it can be repaired", async () => {
     const path = await filledStore();
     const good = readFileSync(path);

@@ -8,11 +8,13 @@ import { STEPS, linesOf, temporaryDirectory } from "./kit/directory.ts";
 const DRILL = join(import.meta.dirname, "../cli/modules/drill.tasks.ts");
 
 /** A system in a directory of its own, and a way to write and await the files that its handlers look at. */
-async function openKit(options: { tasks?: string[]; threads?: number; durable?: boolean } = {}) {
+async function openKit(
+  options: { tasks?: string[]; threads?: number; durable?: boolean; heapMb?: number } = {},
+) {
   const directory = temporaryDirectory();
-  const { tasks = [STEPS], threads = 2, durable = true } = options;
+  const { tasks = [STEPS], threads = 2, durable = true, ...limits } = options;
   const data = durable ? join(directory, "data") : null;
-  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100 });
+  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100, ...limits });
   return {
     directory,
     system,
@@ -127,8 +129,10 @@ describe("a run", () => {
     ["throws", "HANDLER_FAILED", 5_000],
     ["loops", "HANDLER_TIMEOUT", 200],
     ["exits", "HANDLER_EXITED", 5_000],
+    ["growsArray", "HANDLER_OUT_OF_MEMORY", 60_000],
+    ["growsBuffers", "HANDLER_OUT_OF_MEMORY", 60_000],
   ])("fails with one reason when a handler %s, and its neighbours go on", async (action, code, timeoutMs) => {
-    await using kit = await openKit({ durable: false, tasks: [DRILL], threads: 2 });
+    await using kit = await openKit({ durable: false, tasks: [DRILL], threads: 2, heapMb: 32 });
     const { status, outputs } = await kit.system.run({
       workflowId: "w",
       steps: [

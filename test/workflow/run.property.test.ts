@@ -8,6 +8,7 @@ import type { WorkflowDefinition } from "../../src/workflow/workflow.protocol.ts
 import { randomFates, randomWorkflow, type Fate } from "./kit/definitions.ts";
 import { referenceRun, type Happening } from "./kit/reference-run.ts";
 import { RunWorld } from "./kit/run-world.ts";
+import { QUEUED } from "./kit/queued-task.ts";
 
 /** Numbers that pick what happens next among what can. */
 const picks = fc.array(fc.nat(), { minLength: 40, maxLength: 40 });
@@ -103,14 +104,12 @@ function memoryOf({ world, happenings, cancelledAtMs }: Story): RunMemory {
     if (hit) cached.set(stepId, { output: packValue({ id: stepId }), atMs: endedAtMs ?? 0 });
     if (!world.submitted.includes(stepId)) continue;
     tasks.set(stepId, {
+      ...QUEUED,
       taskId: `w/${stepId}/0/0`,
       action,
       group: "w",
       state: happening === undefined ? "queued" : (state as TaskOutcome["state"]),
-      priority: 1,
       attempt,
-      interruptions: 0,
-      progress: 0,
       submittedAtMs: 0,
       startedAtMs,
       endedAtMs,

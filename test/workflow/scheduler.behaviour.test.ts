@@ -1,8 +1,11 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { packValue, unpackValue } from "../../src/codec/index.ts";
 import { fault, isFault } from "../../src/errors/index.ts";
 import { cacheKey } from "../../src/workflow/content-key.ts";
+import { openStore } from "../../src/store/index.ts";
+import { RUN_MIGRATIONS, RunRows } from "../../src/workflow/run.rows.ts";
 import { schedulerBehaviour } from "../../src/workflow/scheduler.behaviour.ts";
 import { Scheduler, type RunState } from "../../src/workflow/workflow.protocol.ts";
 import { fakeActor, fakeMessage } from "../kit/actor-context.ts";
@@ -605,5 +608,21 @@ describe("the file", () => {
     const setup = (): unknown =>
       schedulerBehaviour.setup(context, { directory: null, durability: "flushed" });
     expect(setup).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+});
+
+describe("a backup of the scheduler", () => {
+  it("has every run that was acknowledged, at an absolute path", async () => {
+    await using kit = await openKit();
+    await kit.submit(CHAIN);
+    const path = join(kit.directory, "copy.sqlite");
+    const backup = async (to: string) => kit.call.backup({ path: to }, fakeMessage());
+    await expect(backup("copy.sqlite")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(backup(path)).resolves.toMatchObject({ sizeBytes: expect.any(Number) as number });
+    const { clock, turns: scheduler } = kit;
+    await using copy = openStore({ path, migrations: RUN_MIGRATIONS, clock, scheduler });
+    expect(
+      [...new RunRows(copy).every()].map(({ workflowId, state, summary }) => [workflowId, state, summary]),
+    ).toEqual([["w", "running", null]]);
   });
 });

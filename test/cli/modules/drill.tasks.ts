@@ -16,6 +16,47 @@ export default defineTasks({
       for (;;);
     },
   }),
+  growsList: handler({
+    run() {
+      const kept: object[] = [];
+      for (;;) kept.push({ id: kept.length, name: `row ${kept.length}` });
+    },
+  }),
+  growsArray: handler({
+    run() {
+      const numbers: number[] = [];
+      for (;;) numbers.push(numbers.length + 0.5);
+    },
+  }),
+  growsMap: handler({
+    run() {
+      const map = new Map<number, object>();
+      for (;;) map.set(map.size, { of: map.size });
+    },
+  }),
+  growsText: handler({
+    run() {
+      const texts: string[] = [];
+      // Reading one character makes V8 lay the text out in one piece.
+      for (;;) if (texts[texts.push(`${texts.length}é€`.repeat(1_000_000)) - 1]?.at(5) === "") return;
+    },
+  }),
+  growsBuffers: handler({
+    run() {
+      const buffers: Float64Array[] = [];
+      for (;;) buffers.push(new Float64Array(1_000_000).fill(1));
+    },
+  }),
+  /** Makes fifty times what it holds at any time. */
+  litters: handler({
+    run() {
+      let rows = Array.from({ length: 60_000 }, (_, id) => ({ id, name: `row ${id}`, visits: 0 }));
+      for (let round = 0; round < 50; round++) {
+        rows = rows.map((row) => ({ ...row, visits: row.visits + 1 }));
+      }
+      return rows.at(-1);
+    },
+  }),
   exits: handler({
     run() {
       process.exit(0);

@@ -28,6 +28,7 @@ export class FakeCache {
         remove: never,
         clear: never,
         stats: never,
+        backup: never,
       },
       cast: {},
       on: {},

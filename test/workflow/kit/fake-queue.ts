@@ -2,10 +2,17 @@ import type { RefOf } from "../../../src/actor/index.ts";
 import { packValue, unpackValue } from "../../../src/codec/index.ts";
 import { fault, toWireError } from "../../../src/errors/index.ts";
 import type { Clock, Random, Scheduler } from "../../../src/scope/index.ts";
-import type { Queue, TaskOutcome, TaskSpec, TaskState } from "../../../src/queue/queue.protocol.ts";
+import {
+  Queue,
+  type TaskOutcome,
+  type TaskReceipt,
+  type TaskSpec,
+  type TaskState,
+} from "../../../src/queue/queue.protocol.ts";
 import { parseTaskId } from "../../../src/workflow/task-id.ts";
 import type { Fate } from "./definitions.ts";
 import { FakeLink } from "./fake-link.ts";
+import { QUEUED } from "./queued-task.ts";
 
 type Task = { -readonly [K in keyof TaskOutcome]: TaskOutcome[K] } & { readonly input: Uint8Array };
 
@@ -35,30 +42,27 @@ export class FakeQueue {
         name,
         description: "",
         module: "built-in",
+        isolation: "shared",
         timeoutMs: null,
         moduleSha256: null,
       })),
     );
+    const asked: Record<string, unknown> = {
+      submit: link.member("submit", ({ tasks }: { tasks: TaskSpec[] }) => ({ tasks: this.#submit(tasks) })),
+      group: link.member(
+        "group",
+        ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
+          const all = [...this.tasks.values()].filter((task) => task.group === group);
+          return { tasks: all.slice(offset, offset + limit), total: all.length };
+        },
+      ),
+      cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) => this.#cancel(params)),
+      actions: (_: unknown, options: Parameters<typeof askActions>[1]) => askActions({}, options),
+    };
+    const calls = Object.keys(Queue.members).map((name) => [name, asked[name] ?? never]);
     this.ref = {
       name: "queue",
-      call: {
-        submit: link.member("submit", ({ tasks }: { tasks: TaskSpec[] }) => ({ tasks: this.#submit(tasks) })),
-        status: never,
-        outcome: never,
-        group: link.member(
-          "group",
-          ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
-            const all = [...this.tasks.values()].filter((task) => task.group === group);
-            return { tasks: all.slice(offset, offset + limit), total: all.length };
-          },
-        ),
-        cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) =>
-          this.#cancel(params),
-        ),
-        release: never,
-        actions: (_, options) => askActions({}, options),
-        stats: never,
-      },
+      call: Object.fromEntries(calls) as RefOf<typeof Queue>["call"],
       cast: {},
       on: {
         started: (options) => link.subscribe("started", options),
@@ -122,7 +126,7 @@ export class FakeQueue {
     else this.#end(task, fate);
   }
 
-  #submit(specs: readonly TaskSpec[]): TaskOutcome[] {
+  #submit(specs: readonly TaskSpec[]): TaskReceipt[] {
     for (const { action } of specs) {
       if (!this.actions.includes(action)) throw fault("UNKNOWN_ACTION", { action, known: this.actions });
     }
@@ -133,26 +137,19 @@ export class FakeQueue {
       }
       const task = known ?? this.#newTask(spec);
       this.tasks.set(spec.taskId, task);
-      return task;
+      return { taskId: task.taskId, state: task.state, replayed: known !== undefined };
     });
   }
 
   #newTask({ taskId, action, input, group = "", priority = 1 }: TaskSpec): Task {
     return {
+      ...QUEUED,
       taskId,
       action,
       input,
       group,
       priority,
-      state: "queued",
-      attempt: 0,
-      interruptions: 0,
-      progress: 0,
       submittedAtMs: this.#clock.wallNow(),
-      startedAtMs: null,
-      endedAtMs: null,
-      output: null,
-      error: null,
     };
   }
 

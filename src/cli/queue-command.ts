@@ -1,0 +1,107 @@
+import { textOf } from "./arguments.ts";
+import { counted, factLines, tableLines } from "./table.ts";
+import { given, noOperand, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
+
+const stats = toolCommand({
+  name: "queue stats",
+  operands: "",
+  summary: "show how many tasks there are in each state, and how long they take",
+  flags: {},
+  examples: ["mcplusplus queue stats", "mcplusplus queue stats --json"],
+  tool: "queue_stats",
+  argsOf(operands) {
+    noOperand(operands, "queue stats");
+    return { include_worker_stats: true, include_historical: true };
+  },
+  linesOf: statsLines,
+});
+
+const pause = toolCommand({
+  name: "queue pause",
+  operands: "",
+  summary: "start no task until queue resume, also through restarts",
+  flags: { reason: { type: "string", value: "<text>", help: "shown in the figures and in explanations" } },
+  examples: [`mcplusplus queue pause --reason "the disk is being changed"`],
+  tool: "queue_pause",
+  argsOf(operands, values) {
+    noOperand(operands, "queue pause");
+    return given({ reason: textOf(values, "reason") });
+  },
+  linesOf: ({ paused_at, queued_tasks }) => [
+    `the queue is paused since ${String(paused_at)}, with ${counted(queued_tasks, "queued task")}`,
+  ],
+});
+
+const resume = toolCommand({
+  name: "queue resume",
+  operands: "",
+  summary: "start tasks again",
+  flags: {},
+  examples: ["mcplusplus queue resume"],
+  tool: "queue_resume",
+  argsOf(operands) {
+    noOperand(operands, "queue resume");
+    return {};
+  },
+  linesOf: ({ queued_tasks }) => [`the queue is active, with ${counted(queued_tasks, "queued task")}`],
+});
+
+const clear = toolCommand({
+  name: "queue clear",
+  operands: "",
+  summary: "cancel the queued tasks and forget the ended ones",
+  flags: {
+    status: { type: "string", value: "<state>", help: "only these: queued, completed, failed or cancelled" },
+    yes: { type: "boolean", help: "needed, since it cannot be taken back (confirm = true)" },
+  },
+  examples: ["mcplusplus queue clear --status failed --yes"],
+  tool: "queue_clear",
+  argsOf(operands, values) {
+    noOperand(operands, "queue clear");
+    return given({ status_filter: textOf(values, "status"), confirm: values["yes"] });
+  },
+  linesOf: ({ cleared_count, remaining_count }) => [
+    `cleared ${counted(cleared_count, "task")}; ${String(remaining_count)} left`,
+  ],
+});
+
+export const queueGroup: CommandGroup = {
+  name: "queue",
+  summary: "the queue as a whole",
+  commands: [stats, pause, resume, clear],
+};
+
+function statsLines(answer: Answer): string[] {
+  const { status, pause_reason, paused_at, worker_stats } = answer;
+  const why = typeof pause_reason === "string" && pause_reason !== "" ? `: ${pause_reason}` : "";
+  const paused = `paused since ${String(paused_at)}${why}`;
+  const count = (name: string): unknown => answer[`${name}_count`];
+  const workers = worker_stats as Record<string, unknown>[];
+  return [
+    ...factLines([
+      ["queue", status === "paused" ? paused : status],
+      ["order", answer["order"]],
+      ["durability", answer["durability"]],
+      [
+        "queued",
+        `${String(count("queued"))} (${String(count("delayed"))} delayed, ${String(count("blocked"))} blocked)`,
+      ],
+      ["running", count("running")],
+      ["cancelling", count("cancelling")],
+      ["completed", count("completed")],
+      ["failed", `${String(count("failed"))} (${counted(count("dead_letter"), "dead letter")})`],
+      ["cancelled", count("cancelled")],
+    ]),
+    "",
+    ...tableLines(
+      ["WORKER", "STATUS", "RUNNING", "COMPLETED", "FAILED"],
+      workers.map((each) => [
+        each["worker_id"],
+        each["status"],
+        each["running_tasks"],
+        each["completed_tasks"],
+        each["failed_tasks"],
+      ]),
+    ),
+  ];
+}

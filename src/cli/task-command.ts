@@ -1,0 +1,369 @@
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { fault, sentenceOf } from "../errors/index.ts";
+import { TASKS_FLAG, textOf, textsOf, wholeOf, type Flags, type Values } from "./arguments.ts";
+import { factLines, tableLines } from "./table.ts";
+import { followTask } from "./task-follow.ts";
+import {
+  PAGE_FLAGS,
+  dataOf,
+  given,
+  noOperand,
+  numberOf,
+  onlyOperand,
+  pageArgs,
+  toolCommand,
+  type Answer,
+  type CommandGroup,
+} from "./tool-command.ts";
+
+const idOf = (operands: readonly string[]): string => onlyOperand(operands, "the id of the task");
+
+const submitFlags: Flags = {
+  input: { type: "string", value: "<json>", help: "the handler's input, a JSON object (default {})" },
+  "input-file": { type: "string", value: "<file>", help: "the same from a file" },
+  id: { type: "string", value: "<id>", help: "id of the task (default: a random one)" },
+  priority: { type: "string", value: "<n>", help: "higher runs sooner (default 1)" },
+  retries: { type: "string", value: "<n>", help: "attempts beyond the first (default 0)" },
+  backoff: { type: "string", value: "<shape>", help: "none, fixed, linear or exponential (default)" },
+  timeout: { type: "string", value: "<s>", help: "seconds that one attempt may take" },
+  delay: { type: "string", value: "<s>", help: "seconds before it may start (default 0)" },
+  deadline: { type: "string", value: "<time>", help: "when it should have ended, like 2026-01-31T12:00:00Z" },
+  "depends-on": {
+    type: "string",
+    multiple: true,
+    value: "<id>",
+    help: "task that must complete first; may be repeated",
+  },
+  "on-dependency-failure": { type: "string", value: "<what>", help: "cancel (default) or run" },
+  key: { type: "string", value: "<key>", help: "idempotency key: the same key is the same task" },
+  tag: { type: "string", multiple: true, value: "<tag>", help: "word to find it by; may be repeated" },
+  requires: {
+    type: "string",
+    multiple: true,
+    value: "<name>",
+    help: "capability of its worker; may be repeated",
+  },
+  tasks: TASKS_FLAG,
+  wait: { type: "boolean", help: "run it here, show its progress, and end with it" },
+  threads: {
+    type: "string",
+    value: "<n>",
+    help: "with --wait: handlers that run at once (default: one per core)",
+  },
+  root: {
+    type: "string",
+    multiple: true,
+    value: "<dir>",
+    help: "with --wait: directory that handlers may use, besides the working one and --data",
+  },
+};
+
+const submit = toolCommand({
+  name: "task submit",
+  operands: "<action>",
+  summary: "put a task on disk, and with --wait run it to its end",
+  flags: submitFlags,
+  examples: [
+    `mcplusplus task submit resize --tasks my.tasks.ts --input '{"file":"a.png"}' --retries 3`,
+    `mcplusplus task submit sleep --input '{"ms":2000}' --wait`,
+  ],
+  tool: "task_submit",
+  failsWithTask: true,
+  async argsOf(operands, values) {
+    const list = (name: string): string[] | undefined => (values[name] ? textsOf(values, name) : undefined);
+    return given({
+      task_id: textOf(values, "id") ?? randomUUID(),
+      task_type: onlyOperand(operands, "the action"),
+      payload: await inputOf(values),
+      priority: numberOf(values, "priority"),
+      timeout: numberOf(values, "timeout"),
+      retry_policy: given({ max_retries: numberOf(values, "retries"), backoff: textOf(values, "backoff") }),
+      delay_seconds: numberOf(values, "delay"),
+      deadline: textOf(values, "deadline"),
+      depends_on: list("depends-on"),
+      on_dependency_failure: textOf(values, "on-dependency-failure"),
+      idempotency_key: textOf(values, "key"),
+      tags: list("tag"),
+      required_capabilities: list("requires"),
+    });
+  },
+  options(values) {
+    const [data, tasks, threads] = [dataOf(values), textsOf(values, "tasks"), wholeOf(values, "threads")];
+    // Only a handler thread can tell which actions a module has; what it begins meanwhile is given back.
+    if (values["wait"] !== true)
+      return tasks.length === 0 ? { data, idle: true } : { data, tasks, threads: 1, graceMs: 0 };
+    const roots = [process.cwd(), data, ...textsOf(values, "root")];
+    return { data, tasks, roots, ...(threads === undefined ? {} : { threads }) };
+  },
+  async follow(answer, open) {
+    return open.values["wait"] === true ? followTask(String(answer["task_id"]), open) : answer;
+  },
+  linesOf(answer, values) {
+    if (values["wait"] === true) return resultLines(answer);
+    const { task_id, status, replayed } = answer;
+    const known = replayed === true ? ", as it was submitted before" : placeText(answer);
+    return [
+      `task ${String(task_id)} is ${String(status)}${known}`,
+      ...(status === "queued"
+        ? [`It is on disk in ${dataOf(values)}, and runs when a process opens that directory.`]
+        : []),
+    ];
+  },
+});
+
+const status = toolCommand({
+  name: "task status",
+  operands: "<id>",
+  summary: "show where a task is in its life",
+  flags: {},
+  examples: ["mcplusplus task status 4711"],
+  tool: "task_status",
+  argsOf: (operands) => ({ task_id: idOf(operands), include_metrics: true }),
+  linesOf: statusLines,
+});
+
+const list = toolCommand({
+  name: "task list",
+  operands: "",
+  summary: "list tasks in the order of their submission",
+  flags: {
+    status: {
+      type: "string",
+      value: "<state>",
+      help: "queued, running, cancelling, completed, failed or cancelled",
+    },
+    worker: { type: "string", value: "<id>", help: "only those of this worker" },
+    tag: {
+      type: "string",
+      multiple: true,
+      value: "<tag>",
+      help: "only those with this tag; may be repeated",
+    },
+    "priority-min": { type: "string", value: "<n>", help: "only those of at least this priority" },
+    ...PAGE_FLAGS,
+  },
+  examples: ["mcplusplus task list --status failed", "mcplusplus task list --tag nightly --limit 20 --json"],
+  tool: "task_list",
+  argsOf(operands, values) {
+    noOperand(operands, "task list");
+    return given({
+      status_filter: textOf(values, "status"),
+      worker_filter: textOf(values, "worker"),
+      tag_filter: values["tag"] ? textsOf(values, "tag") : undefined,
+      priority_min: numberOf(values, "priority-min"),
+      ...pageArgs(values),
+    });
+  },
+  linesOf: taskTable,
+});
+
+const cancel = toolCommand({
+  name: "task cancel",
+  operands: "<id>",
+  summary: "stop a task",
+  flags: {
+    reason: { type: "string", value: "<text>", help: "becomes part of the task's error" },
+    force: { type: "boolean", help: "do not wait for a running handler" },
+  },
+  examples: [`mcplusplus task cancel 4711 --reason "no longer needed"`],
+  tool: "task_cancel",
+  argsOf: (operands, values) =>
+    given({ task_id: idOf(operands), reason: textOf(values, "reason"), force: values["force"] }),
+  linesOf: ({ task_id, status: state }) => [`task ${String(task_id)} is ${String(state)}`],
+});
+
+const result = toolCommand({
+  name: "task result",
+  operands: "<id>",
+  summary: "show what came out of a task that has ended",
+  flags: {},
+  examples: ["mcplusplus task result 4711", "mcplusplus task result 4711 --json"],
+  tool: "task_result",
+  failsWithTask: true,
+  argsOf: (operands) => ({ task_id: idOf(operands), include_output: false }),
+  linesOf: resultLines,
+});
+
+const retry = toolCommand({
+  name: "task retry",
+  operands: "<id>",
+  summary: "make a new task with the work of one that failed or was cancelled",
+  flags: {
+    retries: { type: "string", value: "<n>", help: "attempts beyond the first (default: as before)" },
+    timeout: { type: "string", value: "<s>", help: "seconds that one attempt may take (default: as before)" },
+  },
+  examples: ["mcplusplus task retry 4711 --retries 2"],
+  tool: "task_retry",
+  argsOf: (operands, values) => ({
+    task_id: idOf(operands),
+    retry_config: given({ max_retries: numberOf(values, "retries"), timeout: numberOf(values, "timeout") }),
+  }),
+  linesOf: (answer) => [`task ${String(answer["retry_task_id"])} is queued${placeText(answer)}`],
+});
+
+const priority = toolCommand({
+  name: "task priority",
+  operands: "<id> <n>",
+  summary: "give a task that has not ended another priority",
+  flags: { by: { type: "string", value: "<n>", help: "in place of <n>: what to add to the present one" } },
+  examples: [
+    "mcplusplus task priority 4711 50",
+    "mcplusplus task priority 4711 -- -50",
+    "mcplusplus task priority 4711 --by -5",
+  ],
+  tool: "task_priority",
+  argsOf(operands, values) {
+    const [id, wanted, ...more] = operands;
+    const by = numberOf(values, "by");
+    if (more.length > 0 || (wanted === undefined) === (by === undefined)) {
+      const got = wanted === undefined ? "missing" : "given twice";
+      throw fault("INVALID_ARGUMENT", {
+        argument: "the priority",
+        got,
+        allowed: "one number: <id> <n>, or <id> --by <n>",
+      });
+    }
+    const to = numberOf({ "<n>": wanted }, "<n>");
+    return given({ task_id: idOf(id === undefined ? [] : [id]), new_priority: to, delta: by });
+  },
+  linesOf: ({ task_id, old_priority, new_priority, new_queue_position: ahead }) => [
+    `task ${String(task_id)} has priority ${String(new_priority)} instead of ${String(old_priority)}` +
+      (typeof ahead === "number" ? `; ${ahead} ahead of it` : ""),
+  ],
+});
+
+const explain = toolCommand({
+  name: "task explain",
+  operands: "<id>",
+  summary: "say why a task does not run",
+  flags: {},
+  examples: ["mcplusplus task explain 4711"],
+  tool: "task_explain",
+  argsOf: (operands) => ({ task_id: idOf(operands) }),
+  linesOf({ task_id, explanation, inherited_from }) {
+    const sentences = (explanation as string[]).map((sentence) => `  ${sentence}`);
+    const heir =
+      typeof inherited_from === "string"
+        ? [`  it has the urgency of ${inherited_from}, which waits for it`]
+        : [];
+    return [
+      `task ${String(task_id)}:`,
+      ...(sentences.length > 0 ? sentences : ["  nothing holds it"]),
+      ...heir,
+    ];
+  },
+});
+
+const logs = toolCommand({
+  name: "task logs",
+  operands: "<id>",
+  summary: "show what a task's handler logged and printed",
+  flags: {},
+  examples: ["mcplusplus task logs 4711"],
+  tool: "task_status",
+  argsOf: (operands) => ({ task_id: idOf(operands), include_logs: true }),
+  linesOf: (answer) =>
+    (answer["logs"] as Record<string, unknown>[]).map(
+      ({ time, attempt, level, message }) =>
+        `${String(time)} ${String(attempt)} ${String(level)} ${String(message)}`,
+    ),
+});
+
+export const taskGroup: CommandGroup = {
+  name: "task",
+  summary: "single tasks",
+  commands: [submit, status, cancel, list, result, retry, priority, explain, logs],
+};
+
+/** @throws INVALID_ARGUMENT, FILE_UNREADABLE */
+async function inputOf(values: Values): Promise<unknown> {
+  const [text, file] = [textOf(values, "input"), textOf(values, "input-file")];
+  if (text !== undefined && file !== undefined) {
+    throw fault("INVALID_ARGUMENT", {
+      argument: "--input-file",
+      got: "given beside --input",
+      allowed: "one of the two",
+    });
+  }
+  if (file === undefined) return text === undefined ? {} : parsed(text, "--input");
+  try {
+    return parsed(await readFile(file, "utf8"), "--input-file");
+  } catch (error) {
+    if (!(error instanceof Error) || !("syscall" in error)) throw error;
+    throw fault("FILE_UNREADABLE", { path: file, why: sentenceOf(error) }, { cause: error });
+  }
+}
+
+function parsed(text: string, argument: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw fault("INVALID_ARGUMENT", {
+      argument,
+      got: `no JSON (${sentenceOf(error)})`,
+      allowed: "a JSON object",
+    });
+  }
+}
+
+function placeText({ queue_position: ahead, queue_position_exact: exact }: Answer): string {
+  if (typeof ahead !== "number") return "";
+  return `, ${exact === false ? "at least " : ""}${ahead} ahead of it`;
+}
+
+const durationText = (seconds: unknown): string => (typeof seconds === "number" ? ` in ${seconds} s` : "");
+
+function resultLines(answer: Answer): string[] {
+  const { task_id, status: state, result: value, execution_time } = answer;
+  const head = `task ${String(task_id)} ${String(state)}${durationText(execution_time)}`;
+  return state === "completed" ? [head, ...JSON.stringify(value, null, 2).split("\n")] : [head];
+}
+
+function statusLines(answer: Answer): string[] {
+  const { metrics } = answer;
+  const { execution_time, wait_time, interruptions } = (metrics ?? {}) as Record<string, unknown>;
+  const some = (list: unknown): unknown => (Array.isArray(list) && list.length > 0 ? list.join(", ") : null);
+  const attempts = `${String(answer["attempt"])} of ${String(answer["max_attempts"])}`;
+  return factLines([
+    ["task", answer["task_id"]],
+    ["action", answer["task_type"]],
+    ["status", `${String(answer["status"])}${answer["dead_letter"] === true ? ", a dead letter" : ""}`],
+    ["failure", answer["failure"]],
+    ["progress", `${String(answer["progress"])} %`],
+    ["priority", answer["priority"]],
+    ["attempts", interruptions === 0 ? attempts : `${attempts}, and ${String(interruptions)} interruptions`],
+    ["ahead", answer["queue_position"]],
+    ["waits for", some(answer["blocked_by"])],
+    ["not before", answer["not_before"]],
+    ["deadline", answer["deadline"]],
+    ["tags", some(answer["tags"])],
+    ["worker", answer["worker_id"]],
+    ["submitted", answer["submitted_time"]],
+    ["started", answer["start_time"]],
+    ["ended", answer["end_time"]],
+    ["waited", typeof wait_time === "number" ? `${wait_time} s` : null],
+    ["ran", typeof execution_time === "number" ? `${execution_time} s` : null],
+    ["made of", answer["origin"]],
+    ["made anew as", answer["successor"]],
+  ]);
+}
+
+/** Tasks of a page, and what is beyond it. */
+export function taskTable(answer: Answer): string[] {
+  const tasks = answer["tasks"] as Record<string, unknown>[];
+  if (tasks.length === 0) return ["no tasks"];
+  const rows = tasks.map((task) => [
+    task["task_id"],
+    task["task_type"],
+    task["status"],
+    task["priority"],
+    `${String(task["attempt"])}/${String(task["max_attempts"])}`,
+    task["worker_id"],
+    task["submitted_time"],
+  ]);
+  const headings = ["TASK", "ACTION", "STATUS", "PRIORITY", "ATTEMPT", "WORKER", "SUBMITTED"];
+  const more =
+    answer["has_more"] === true ? [`${tasks.length} of ${String(answer["total_count"])}; see --offset`] : [];
+  return [...tableLines(headings, rows), ...more];
+}

@@ -1,0 +1,173 @@
+import { fault } from "../errors/index.ts";
+import { openSystem, type System, type SystemOptions } from "../system/index.ts";
+import type { Flag, Flags, Values, Command } from "./arguments.ts";
+import { textOf } from "./arguments.ts";
+import { INTERRUPTED, oneLine } from "./failure.ts";
+import { openInterrupts } from "./interrupts.ts";
+
+/** What a tool answers: plain JSON, checked by the tool's own output schema. */
+export type Answer = Readonly<Record<string, unknown>>;
+
+/** What is at hand while the system is open. */
+export interface OpenCommand {
+  readonly system: System;
+  readonly values: Values;
+  readonly signal: AbortSignal;
+  call(tool: string, args: Record<string, unknown>): Promise<Answer>;
+  /** A line for people; nothing with `--json`. */
+  note(line: string): void;
+}
+
+/** A verb of the command line that is a tool of the MCP server too: same arguments, same answer. */
+export interface ToolVerb extends Omit<Command, "run"> {
+  readonly tool: string;
+  /** @throws INVALID_ARGUMENT */
+  argsOf(
+    operands: readonly string[],
+    values: Values,
+  ): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** The answer in lines for people. */
+  linesOf(answer: Answer, values: Values): readonly string[];
+  readonly options?: (values: Values) => SystemOptions;
+  /** The command fails when the task that it is about has. */
+  readonly failsWithTask?: boolean;
+  /** What is still to be done with the system open, and the answer that it gives in place of the first. */
+  follow?(answer: Answer, open: OpenCommand): Promise<Answer>;
+}
+
+/** Verbs that belong together. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
+}
+
+const DATA_DEFAULT = ".mcplusplus";
+
+const DATA_FLAG: Flag = {
+  type: "string",
+  value: "<dir>",
+  help: `data directory (default ${DATA_DEFAULT})`,
+};
+export const dataOf = (values: Values): string => textOf(values, "data") ?? DATA_DEFAULT;
+
+/** Whoever only asks or changes something carries out nothing: it would be cut off when the command ends. */
+const idle = (values: Values): SystemOptions => ({ data: dataOf(values), idle: true });
+
+/** Codes of a command line that was wrong, as against a request that failed. */
+const WRONG_USAGE: ReadonlySet<unknown> = new Set([
+  "INPUT_INVALID",
+  "INVALID_ARGUMENT",
+  "CONFIRMATION_REQUIRED",
+]);
+
+export function toolCommand(verb: ToolVerb): Command {
+  const { name, operands, summary, examples } = verb;
+  const flags: Flags = {
+    ...verb.flags,
+    data: DATA_FLAG,
+    json: { type: "boolean", help: "the answer as one line of JSON, and nothing else" },
+  };
+  return {
+    name,
+    operands,
+    summary,
+    flags,
+    examples,
+    async run(given, values) {
+      // What goes wrong is told in one sentence at the end; an operator who wants more sets the level.
+      process.env["MCPLUSPLUS_LOG"] ??= "error";
+      const answer = await carryOut(verb, await verb.argsOf(given, values), values);
+      if (values["json"] === true) say(JSON.stringify(answer));
+      else if (answer["success"] === true)
+        for (const line of verb.linesOf(answer, values)) say(printable(line));
+      return exitCodeOf(answer, verb.failsWithTask === true);
+    },
+  };
+}
+
+async function carryOut(verb: ToolVerb, args: Record<string, unknown>, values: Values): Promise<Answer> {
+  // Only here: reading a help text needs no schemas.
+  const { TOOLS, callTool } = await import("../tools/index.ts");
+  const note = (line: string): void => {
+    if (values["json"] !== true) say(line);
+  };
+  const interrupts = openInterrupts(note);
+  const { signal } = interrupts;
+  let opened: System | undefined;
+  const open = async (): Promise<System> => (opened ??= await openSystem((verb.options ?? idle)(values)));
+  const call = async (name: string, given: Record<string, unknown>): Promise<Answer> => {
+    const tool = TOOLS.find((each) => each.name === name);
+    if (!tool) throw fault("UNKNOWN_NAME", { kind: "tool", name, known: TOOLS.map((each) => each.name) });
+    // What was asked for is asked for once; after an interruption the rest is still to be told.
+    return callTool(tool, given, {
+      open,
+      signal: name === verb.tool ? signal : new AbortController().signal,
+    });
+  };
+  try {
+    const answer = await call(verb.tool, args);
+    if (answer["success"] !== true || !verb.follow) return answer;
+    return await verb.follow(answer, { system: await open(), values, signal, call, note });
+  } finally {
+    await opened?.close();
+    interrupts.close();
+  }
+}
+
+/** Says on standard error what went wrong. */
+function exitCodeOf(answer: Answer, failsWithTask: boolean): number {
+  const { success, error, code, failure } = answer;
+  if (success === true && !(failsWithTask && typeof failure === "string")) return 0;
+  process.stderr.write(`mcplusplus: ${oneLine(String(success === true ? failure : error))}\n`);
+  if (success !== true) return WRONG_USAGE.has(code) ? 2 : code === "CANCELLED" ? INTERRUPTED : 1;
+  return answer["failure_code"] === "CANCELLED" ? INTERRUPTED : 1;
+}
+
+/** Handlers put what they like into their messages, escapes included. */
+function printable(line: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is for
+  return line.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The only operand of a verb. @throws INVALID_ARGUMENT */
+export function onlyOperand(operands: readonly string[], what: string): string {
+  const [only, ...more] = operands;
+  if (only !== undefined && only !== "" && more.length === 0) return only;
+  const got = operands.length === 0 ? "missing" : only === "" ? "empty" : `${operands.length} of them`;
+  throw fault("INVALID_ARGUMENT", { argument: what, got, allowed: "one" });
+}
+
+/** @throws INVALID_ARGUMENT */
+export function noOperand(operands: readonly string[], command: string): void {
+  if (operands.length === 0) return;
+  const got = `given ${operands.map((each) => `"${each}"`).join(" ")}`;
+  throw fault("INVALID_ARGUMENT", { argument: command, got, allowed: "no operand" });
+}
+
+/** The value of a flag that takes a number, also a negative or broken one. @throws INVALID_ARGUMENT */
+export function numberOf(values: Values, name: string): number | undefined {
+  const text = textOf(values, name);
+  if (text === undefined) return undefined;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return Number(text);
+  throw fault("INVALID_ARGUMENT", { argument: `--${name}`, got: `"${text}"`, allowed: "a number" });
+}
+
+/** Without what was not given: the tools have their own defaults. */
+export function given(args: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+}
+
+/** The same flags wherever a page of a list is asked for. */
+export const PAGE_FLAGS: Flags = {
+  limit: { type: "string", value: "<n>", help: "how many at most, 1 to 1000 (default 100)" },
+  offset: { type: "string", value: "<n>", help: "how many to leave out from the beginning (default 0)" },
+};
+export const pageArgs = (values: Values): Record<string, unknown> => ({
+  limit: numberOf(values, "limit"),
+  offset: numberOf(values, "offset"),
+});

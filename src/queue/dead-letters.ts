@@ -1,0 +1,69 @@
+import { LIMITS } from "../errors/index.ts";
+import { checkInteger, invalidArgument } from "../schema/index.ts";
+import type { QueueEngine } from "./queue-engine.ts";
+import type { TaskFilter } from "./queue.protocol.ts";
+import { hasEnded, isDeadLetter, type Task } from "./task.ts";
+
+/** What is done with tasks that have ended, many at a time. */
+export class DeadLetters {
+  readonly #engine: QueueEngine;
+
+  constructor(engine: QueueEngine) {
+    this.#engine = engine;
+  }
+
+  async redrive(
+    taskIds: readonly string[] | null,
+    filter: TaskFilter,
+    limit: number,
+  ): Promise<{ redriven: { taskId: string; newTaskId: string }[]; remaining: number }> {
+    checkInteger("limit", limit, 1, LIMITS.lists.pageItems);
+    await this.#engine.flushed();
+    const letters = this.#select(taskIds, filter);
+    const redriven = await Promise.all(
+      letters.slice(0, limit).map(async ({ taskId }) => ({
+        taskId,
+        newTaskId: (await this.#engine.retry(taskId, {})).taskId,
+      })),
+    );
+    return { redriven, remaining: Math.max(0, letters.length - limit) };
+  }
+
+  async purge(taskIds: readonly string[] | null, filter: TaskFilter): Promise<number> {
+    await this.#engine.flushed();
+    return this.#engine.remove(this.#select(taskIds, filter));
+  }
+
+  /** Queued tasks are cancelled, ended ones forgotten. Tasks that a workflow run holds are its own. */
+  async clear(
+    states: readonly ("queued" | "completed" | "failed" | "cancelled")[],
+  ): Promise<{ cleared: number; remaining: number }> {
+    const { core } = this.#engine;
+    await this.#engine.flushed();
+    const free = [...core.select({ states })].filter(({ held }) => !held);
+    const ended = free.filter(hasEnded);
+    const queued = free.filter((task) => !hasEnded(task)).map(({ taskId }) => taskId);
+    const { batchTasks } = LIMITS.queue;
+    let cancelled = 0;
+    for (let first = 0; first < queued.length; first += batchTasks) {
+      const some = queued.slice(first, first + batchTasks);
+      cancelled += (await this.#engine.cancel(some, "the queue was cleared", false)).cancelled;
+    }
+    const removed = await this.#engine.remove(ended);
+    let remaining = 0;
+    for (const state of states) remaining += core.counts[state];
+    return { cleared: cancelled + removed, remaining };
+  }
+
+  /** @throws TASK_NOT_FOUND; INVALID_ARGUMENT for one that is no dead letter: then nothing has changed */
+  #select(taskIds: readonly string[] | null, filter: TaskFilter): Task[] {
+    const { core } = this.#engine;
+    if (taskIds === null)
+      return [...core.select({ ...filter, deadLetter: true })].filter(({ held }) => !held);
+    return taskIds.map((taskId) => {
+      const task = core.task(taskId);
+      if (isDeadLetter(task)) return task;
+      throw invalidArgument("taskIds", `"${taskId}", which is ${task.life.state}`, "ids of dead letters");
+    });
+  }
+}

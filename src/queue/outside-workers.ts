@@ -1,0 +1,197 @@
+import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { checkInteger, checkNumber } from "../schema/index.ts";
+import type { Clock } from "../scope/index.ts";
+import { ClaimWaits, type ClaimRequest } from "./claim-waits.ts";
+import type { QueueEngine } from "./queue-engine.ts";
+import type { AttemptEnd } from "./queue.core.ts";
+import type { Lease, LeaseEnd, TaskState, WorkerSpec, WorkerStatus } from "./queue.protocol.ts";
+import type { RowChange } from "./row-change.ts";
+import { checkLease, checkWorker } from "./task-spec.ts";
+import type { Task } from "./task.ts";
+import type { OutsideWorker } from "./workers.ts";
+
+interface LeaseRef {
+  readonly workerId: string;
+  readonly taskId: string;
+  readonly token: number;
+}
+
+/** Tasks in one claim. */
+const CLAIM_MAX = 1_000;
+
+/**
+ * Workers that are not the queue's own pool: they pull tasks under leases with an end, and every word about an attempt
+ * is checked against its fencing token.
+ */
+export class OutsideWorkers {
+  readonly #engine: QueueEngine;
+  readonly #clock: Clock;
+  readonly #waits: ClaimWaits;
+  /** Told when a draining worker has nothing left. */
+  readonly #drained = new Map<string, () => void>();
+
+  constructor(engine: QueueEngine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#waits = new ClaimWaits(clock);
+    engine.onChange = () => this.#look();
+  }
+
+  async register(spec: WorkerSpec): Promise<WorkerStatus> {
+    checkWorker(spec);
+    const { workers } = this.#engine.core;
+    if (workers.find(spec.workerId)) workers.outside(spec.workerId);
+    else if (workers.all().length > LIMITS.queue.workers) {
+      throw fault("INVALID_ARGUMENT", {
+        argument: "workers",
+        got: `one more than ${LIMITS.queue.workers}`,
+        allowed: `at most ${LIMITS.queue.workers}; unregister one first`,
+      });
+    }
+    await this.#engine.track(this.#engine.rows.saveWorker(spec, this.#engine.nowMs()));
+    const worker = workers.add(spec, this.#engine.nowMs());
+    this.#engine.pump();
+    return worker.status(this.#engine.nowMs());
+  }
+
+  async unregister(
+    workerId: string,
+    graceful: boolean,
+    timeoutMs: number,
+  ): Promise<{ completed: number; abandoned: number }> {
+    checkNumber("timeoutMs", timeoutMs, 0, LIMITS.queue.leaseMs);
+    const { core } = this.#engine;
+    const worker = core.workers.outside(workerId);
+    worker.draining = true;
+    if (graceful && worker.running.size > 0) await this.#untilDrained(worker, timeoutMs);
+    const abandoned = [...worker.running];
+    try {
+      for (const task of abandoned) await this.#abandon(task);
+      await this.#engine.track(this.#engine.rows.removeWorker(workerId));
+    } catch (error) {
+      // Refused, it goes on as it was.
+      worker.draining = false;
+      this.#engine.pump();
+      throw error;
+    }
+    core.workers.remove(workerId);
+    this.#engine.pump();
+    return { completed: worker.completed, abandoned: abandoned.length };
+  }
+
+  async claim(request: ClaimRequest, waitMs: number, signal: AbortSignal): Promise<Lease[]> {
+    checkInteger("max", request.max, 1, CLAIM_MAX);
+    checkInteger("waitMs", waitMs, 0, LIMITS.queue.waitMs);
+    checkLease(request.leaseMs);
+    const untilMs = this.#clock.now() + waitMs;
+    let rows = this.#take(request);
+    for (let leftMs = waitMs; rows.length === 0 && leftMs > 0; leftMs = untilMs - this.#clock.now()) {
+      await this.#waits.wait(request, leftMs, signal);
+      // Whoever is gone would take tasks with it until its lease ends.
+      if (signal.aborted) return [];
+      // Somebody else may have been quicker.
+      rows = this.#take(request);
+    }
+    if (rows.length === 0) return [];
+    this.#engine.arm();
+    await this.#engine.commit(rows);
+    return rows.map((row) => {
+      this.#engine.news.started(row);
+      return this.#leaseOf(row);
+    });
+  }
+
+  renew(
+    workerId: string,
+    leases: readonly { readonly taskId: string; readonly token: number }[],
+    leaseMs: number,
+  ): { lost: string[]; cancelling: string[] } {
+    checkLease(leaseMs);
+    const { core } = this.#engine;
+    const nowMs = this.#engine.nowMs();
+    core.workers.outside(workerId).lastSeenMs = nowMs;
+    const lost: string[] = [];
+    const cancelling: string[] = [];
+    for (const { taskId, token } of leases) {
+      if (!core.holds(workerId, taskId, token)) {
+        lost.push(taskId);
+        continue;
+      }
+      const task = core.task(taskId);
+      core.renew(task, nowMs + leaseMs);
+      if (task.life.state === "cancelling") cancelling.push(taskId);
+    }
+    return { lost, cancelling };
+  }
+
+  async finish({ workerId, taskId, token }: LeaseRef, end: LeaseEnd): Promise<TaskState> {
+    const { core } = this.#engine;
+    if (!core.holds(workerId, taskId, token)) throw fault("LEASE_LOST", { taskId });
+    core.workers.outside(workerId).lastSeenMs = this.#engine.nowMs();
+    const state = await this.#engine.tryEnd(taskId, token, endOf(end, core.task(taskId)));
+    this.#engine.pump();
+    return state;
+  }
+
+  report({ workerId, taskId, token }: LeaseRef, progress: number, message: string): boolean {
+    checkNumber("progress", progress, 0, 1);
+    if (!this.#engine.core.holds(workerId, taskId, token)) return false;
+    this.#engine.core.workers.outside(workerId).lastSeenMs = this.#engine.nowMs();
+    this.#engine.progressed(taskId, progress, message.slice(0, LIMITS.compute.progressChars));
+    return true;
+  }
+
+  #take({ workerId, max, leaseMs }: ClaimRequest): RowChange[] {
+    const { core } = this.#engine;
+    const worker = core.workers.outside(workerId);
+    const nowMs = this.#engine.nowMs();
+    worker.lastSeenMs = nowMs;
+    return core.claim({ worker, max, leaseMs }, nowMs);
+  }
+
+  #look(): void {
+    const { core } = this.#engine;
+    this.#waits.wake(({ workerId }) => {
+      const worker = core.workers.find(workerId);
+      return !worker || worker.draining || core.couldClaim(worker, this.#engine.nowMs());
+    });
+    for (const [workerId, resume] of this.#drained) {
+      if (core.workers.find(workerId)?.running.size === 0) resume();
+    }
+  }
+
+  async #untilDrained(worker: OutsideWorker, timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.at(this.#clock.now() + timeoutMs, resolve);
+    this.#drained.set(worker.workerId, resolve);
+    await promise;
+    this.#drained.delete(worker.workerId);
+    timer.cancel();
+  }
+
+  async #abandon({ taskId, life }: Task): Promise<void> {
+    try {
+      await this.#engine.tryEnd(taskId, life.token, { kind: "interrupted" });
+    } catch (error) {
+      // It ended by itself meanwhile.
+      if (!isFault(error, "LEASE_LOST")) throw error;
+    }
+  }
+
+  #leaseOf({ task, after }: RowChange): Lease {
+    return {
+      taskId: task.taskId,
+      token: after.token,
+      action: task.terms.action,
+      input: this.#engine.takeInput(task),
+      attempt: after.attempt,
+      timeoutMs: task.terms.timeoutMs,
+      leaseUntilMs: after.leaseUntilMs ?? 0,
+    };
+  }
+}
+
+/** Work that is given back while it is being cancelled has been stopped as was wished. */
+function endOf(end: LeaseEnd, task: Task): AttemptEnd {
+  return end.kind === "returned" && task.life.state === "cancelling" ? { kind: "cancelled" } : end;
+}

@@ -1,0 +1,28 @@
+import type { WireError } from "../errors/index.ts";
+import type { AttemptRecord, TaskLogLine, WireRecord } from "./queue.protocol.ts";
+import type { Task, TaskLife } from "./task.ts";
+
+/** What a new task brings that only the disk keeps. */
+export interface Content {
+  readonly input: Uint8Array;
+  /** Hash of action and input: tells a repeated submit from another task under the same id. */
+  readonly fingerprint: Uint8Array;
+  readonly metadata: WireRecord | null;
+  /** A retry takes over what its origin has. */
+  readonly dependsOn: readonly string[];
+}
+
+/** One row to write, and enough to take the change back. */
+export interface RowChange {
+  readonly task: Task;
+  /** Null: the task is new. */
+  readonly before: TaskLife | null;
+  readonly after: TaskLife;
+  /** Present when the task is new. */
+  readonly content?: Content;
+  readonly output?: Uint8Array;
+  readonly error?: WireError;
+  /** An attempt that ended without completing the task. */
+  readonly attempt?: AttemptRecord;
+  readonly log?: readonly TaskLogLine[];
+}

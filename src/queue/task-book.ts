@@ -1,0 +1,123 @@
+import type { RowChange } from "./row-change.ts";
+import type { Seats } from "./seats.ts";
+import { hasEnded, type Task, type TaskLife } from "./task.ts";
+import { Urgencies } from "./urgency.ts";
+import type { KeyOf } from "./task-order.ts";
+
+/**
+ * All tasks that the queue knows, and the one place where their lives change: where a task stands, who waits for it and
+ * how urgent it is follow from that, here.
+ */
+export class TaskBook {
+  readonly seats: Seats;
+  readonly urgencies: Urgencies;
+  readonly #tasks = new Map<string, Task>();
+  readonly #groups = new Map<string, Set<Task>>();
+  readonly #byKey = new Map<string, Task>();
+
+  constructor(seats: Seats, keyOf: KeyOf) {
+    this.seats = seats;
+    this.urgencies = new Urgencies(keyOf, (task, change) => this.reseat(task, change));
+  }
+
+  get(taskId: string): Task | undefined {
+    return this.#tasks.get(taskId);
+  }
+
+  /** By its idempotency key. */
+  ofKey(key: string): Task | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** In submission order; an unknown group is an empty one. */
+  group(group: string): ReadonlySet<Task> {
+    return this.#groups.get(group) ?? new Set();
+  }
+
+  /** In submission order. */
+  all(): IterableIterator<Task> {
+    return this.#tasks.values();
+  }
+
+  /** Changes something that decides where a task stands. */
+  reseat(task: Task, change: () => void): void {
+    this.seats.take(task);
+    change();
+    this.seats.put(task);
+  }
+
+  change(task: Task, patch: Partial<TaskLife>): RowChange {
+    const before = task.life;
+    this.put(task, { ...before, ...patch });
+    return { task, before, after: task.life };
+  }
+
+  put(task: Task, after: TaskLife): void {
+    const before = task.life;
+    this.reseat(task, () => (task.life = after));
+    const [had, has] = [before.endedAtMs !== null, after.endedAtMs !== null];
+    if (had !== has && task.ties !== null) this.#retie(task, has);
+    if (before.priority !== after.priority) this.urgencies.mark(task);
+  }
+
+  /** @param dependsOn tasks that were there before it; those that have left since do not count */
+  admit(task: Task, dependsOn: readonly string[]): void {
+    this.#tasks.set(task.taskId, task);
+    if (task.idempotencyKey !== null) this.#byKey.set(task.idempotencyKey, task);
+    if (task.group !== null) {
+      const group = this.#groups.get(task.group);
+      if (group) group.add(task);
+      else this.#groups.set(task.group, new Set([task]));
+    }
+    const { first, second } = this.urgencies.own(task);
+    task.first = first;
+    task.second = second;
+    if (dependsOn.length > 0 && !hasEnded(task)) this.#tie(task, dependsOn);
+    this.seats.put(task);
+  }
+
+  dismiss(task: Task): void {
+    this.seats.take(task);
+    if (task.ties !== null && !hasEnded(task)) this.#retie(task, true);
+    this.urgencies.unmark(task);
+    this.#tasks.delete(task.taskId);
+    if (task.idempotencyKey !== null) this.#byKey.delete(task.idempotencyKey);
+    if (task.group === null) return;
+    const group = this.#groups.get(task.group);
+    group?.delete(task);
+    if (group?.size === 0) this.#groups.delete(task.group);
+  }
+
+  #tie(task: Task, dependsOn: readonly string[]): void {
+    const blockers = new Set<Task>();
+    task.ties = { dependsOn, blockers, waiters: new Set() };
+    for (const taskId of dependsOn) {
+      const blocker = this.#tasks.get(taskId);
+      if (!blocker || hasEnded(blocker)) continue;
+      blockers.add(blocker);
+      blocker.ties ??= { dependsOn: [], blockers: new Set(), waiters: new Set() };
+      blocker.ties.waiters.add(task);
+      this.urgencies.mark(blocker);
+    }
+  }
+
+  /** Nobody waits for a task that has ended, and it waits for nobody; taking the end back ties them again. */
+  #retie(task: Task, ended: boolean): void {
+    const { waiters = [], dependsOn = [] } = task.ties ?? {};
+    this.urgencies.mark(task);
+    for (const waiter of waiters) {
+      this.reseat(waiter, () => {
+        if (ended) waiter.ties?.blockers.delete(task);
+        else waiter.ties?.blockers.add(task);
+      });
+    }
+    for (const taskId of dependsOn) {
+      const blocker = this.#tasks.get(taskId);
+      // Its id may have become free, and been given to a task that came after this one.
+      if (!blocker?.ties || blocker.sequence > task.sequence) continue;
+      if (ended) blocker.ties.waiters.delete(task);
+      else blocker.ties.waiters.add(task);
+      this.urgencies.mark(blocker);
+    }
+  }
+}

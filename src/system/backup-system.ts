@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Actors } from "./actors.ts";
+import { copyAnew, writeBackup, type BackupOptions, type BackupSummary } from "./backup.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { copyStopped, openStopped } from "./stopped-data.ts";
+import type { StoreName } from "./store-names.ts";
+import { throughRestarts } from "./through-restarts.ts";
+
+const WAY_OUT = "end that process first, or let it make the backup itself with system.backup(directory)";
+
+/** A backup of a system that is open, each file copied by its owner while work goes on. */
+export function backupSystem(
+  { scheduler, queue, cache }: Actors,
+  { data, idle }: Pick<ResolvedOptions, "data" | "idle">,
+  directory: string,
+  options: BackupOptions,
+): Promise<BackupSummary> {
+  const { signal = new AbortController().signal } = options;
+  type Owner = typeof scheduler | typeof queue | typeof cache;
+  const by = (owner: Owner) => (to: string) =>
+    throughRestarts(
+      owner,
+      () => copyAnew(to, (path) => owner.call.backup({ path }, { signal, timeoutMs: Infinity })),
+      signal,
+    );
+  const stores: { [Name in StoreName]?: (path: string) => Promise<unknown> } = {
+    "scheduler.sqlite": by(scheduler),
+    "queue.sqlite": by(queue),
+    "cache.sqlite": by(cache),
+  };
+  // The scheduler of a system that carries out nothing leaves its file alone.
+  if (idle && data !== null) {
+    const name = "scheduler.sqlite";
+    if (existsSync(join(data, name))) stores[name] = (to) => copyStopped(data, name, to);
+    else delete stores[name];
+  }
+  return writeBackup(directory, { stores, data }, options);
+}
+
+/** A backup of a data directory that no process has open. */
+export async function backupStopped(
+  data: string,
+  directory: string,
+  options: BackupOptions = {},
+): Promise<BackupSummary> {
+  await using stopped = await openStopped(data, { wayOut: WAY_OUT });
+  const { path, leftOut } = stopped;
+  const stores = Object.fromEntries(
+    Object.entries(stopped.stores).map(([name, store]) => [name, (to: string) => store.backup(to)]),
+  );
+  return await writeBackup(directory, { stores, data: path, leftOut }, options);
+}

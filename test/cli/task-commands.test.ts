@@ -1,0 +1,225 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openSystem } from "../../src/system/index.ts";
+import { TOOLSET_NAMES } from "../../src/tools/index.ts";
+import { DRILL, run, temporaryDirectory } from "./kit/command.ts";
+
+/** Commands over a data directory of their own. */
+function commands() {
+  const directory = temporaryDirectory();
+  const data = join(directory, "data");
+  const command = (...argv: string[]) => run(...argv, "--data", data);
+  return {
+    directory,
+    data,
+    command,
+    async json(...argv: string[]): Promise<Record<string, unknown>> {
+      const { out } = await command(...argv, "--json");
+      expect(out).toMatch(/^[^\n]+\n$/);
+      return JSON.parse(out) as Record<string, unknown>;
+    },
+  };
+}
+
+describe("a task from the command line", () => {
+  it("is put on disk, stays there for the next owner, and the output says so", async () => {
+    const { data, command, json } = commands();
+    const submitted = await command(
+      "task",
+      "submit",
+      "echo",
+      "--id",
+      "a",
+      "--input",
+      '{"n":1}',
+      "--tag",
+      "x",
+    );
+    expect(submitted).toEqual({
+      code: 0,
+      out: `task a is queued, 0 ahead of it\nIt is on disk in ${data}, and runs when a process opens that directory.\n`,
+      err: "",
+    });
+    const { code, out } = await command("task", "status", "a");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^task +a\naction +echo\nstatus +queued\n/);
+    expect(out).toMatch(/\nattempts +0 of 1\n/);
+    expect(await json("task", "list", "--tag", "x", "--status", "queued")).toMatchObject({
+      success: true,
+      total_count: 1,
+      tasks: [{ task_id: "a", status: "queued", attempt: 0 }],
+    });
+    await using system = await openSystem({ data });
+    expect(await system.tasks.wait("a")).toMatchObject({ state: "completed", output: { n: 1 } });
+  });
+
+  it("is run to its end with --wait, and its result is printed", async () => {
+    const { command, json } = commands();
+    const waited = await command("task", "submit", "echo", "--id", "a", "--input", '{"n":[1]}', "--wait");
+    expect([waited.code, waited.err]).toEqual([0, ""]);
+    expect(waited.out).toMatch(/task a completed in [\d.]+ s\n\{\n {2}"n": \[\n {4}1\n {2}\]\n\}\n$/);
+    expect(await json("task", "result", "a")).toMatchObject({
+      success: true,
+      status: "completed",
+      result: { n: [1] },
+    });
+    expect((await command("task", "list")).out).toMatch(
+      /^TASK +ACTION .*\na +echo +completed +1 +1\/1 +local /,
+    );
+  });
+
+  it("that fails makes the command fail with one sentence, and is explained, inspected, redriven and retried", async () => {
+    const { command, json } = commands();
+    const failing = ["task", "submit", "fail", "--input", '{"message":"no\\nluck"}'];
+    const waited = await command(...failing, "--id", "a", "--retries", "1", "--backoff", "none", "--wait");
+    expect(waited).toMatchObject({ code: 1, err: "mcplusplus: fail failed: no luck\n" });
+    expect(await command("task", "result", "a")).toMatchObject({
+      code: 1,
+      err: "mcplusplus: fail failed: no luck\n",
+    });
+    expect((await command("task", "explain", "a")).out).toBe("task a:\n  it has ended: failed\n");
+    expect((await command("deadletters", "list")).out).toMatch(/\na +fail +failed +1 +2\/2 +local /);
+    const inspected = await command("deadletters", "inspect", "a");
+    expect([inspected.code, inspected.err]).toEqual([0, ""]);
+    expect(inspected.out).toMatch(/\nfailure +fail failed: no luck\n/);
+    expect(inspected.out).toMatch(/\nattempt 1: fail failed: no luck\nattempt 2: fail failed: no luck\n$/);
+    expect((await command("task", "logs", "a")).out).toMatch(/error Error: no luck/);
+    expect((await command("deadletters", "redrive", "a")).out).toMatch(
+      /\na +a-retry-1\n0 dead letters left\n$/,
+    );
+    expect(await json("task", "retry", "a", "--retries", "2")).toMatchObject({ retry_task_id: "a-retry-2" });
+    expect(await json("task", "status", "a-retry-2")).toMatchObject({ max_attempts: 3, origin: "a" });
+    expect((await command("deadletters", "purge")).code).toBe(2);
+    expect((await command("deadletters", "purge", "--yes")).out).toBe("purged 0 dead letters\n");
+  });
+
+  it("has handlers of one's own with --tasks, and input from a file", async () => {
+    const { directory, command } = commands();
+    const file = join(directory, "input.json");
+    writeFileSync(file, "{}");
+    const prints = ["task", "submit", "prints", "--tasks", DRILL, "--input-file", file, "--wait"];
+    expect(await command(...prints)).toMatchObject({ code: 0 });
+    const gone = await command("task", "submit", "echo", "--input-file", join(directory, "gone.json"));
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining("gone.json cannot be read")]);
+    expect((await command("task", "submit", "prints")).err).toContain('there is no action "prints"');
+  });
+
+  it("is put before others, and cancelled", async () => {
+    const { data, command } = commands();
+    for (const id of ["a", "b"]) await command("task", "submit", "echo", "--id", id);
+    expect((await command("task", "priority", "b", "5")).out).toBe(
+      "task b has priority 5 instead of 1; 0 ahead of it\n",
+    );
+    expect((await run("task", "priority", "b", "--data", data, "--", "-5")).out).toContain(
+      "has priority -5 instead of 5; 1 ahead",
+    );
+    expect((await command("task", "priority", "b", "--by", "-1")).out).toContain("has priority -6");
+    expect((await command("task", "cancel", "a", "--reason", "not now")).out).toBe("task a is cancelled\n");
+    expect((await command("task", "status", "a")).out).toMatch(/\nfailure +.*not now\n/);
+  });
+});
+
+describe("the queue from the command line", () => {
+  it("is paused for the next owner too, counted, resumed and cleared", async () => {
+    const { command, json } = commands();
+    await command("task", "submit", "echo", "--id", "a");
+    expect((await command("queue", "pause", "--reason", "a new disk")).out).toMatch(
+      /^the queue is paused since .*Z, with 1 queued task\n$/,
+    );
+    const { out } = await command("queue", "stats");
+    expect(out).toMatch(
+      /^queue +paused since .*: a new disk\norder +priority\ndurability +flushed\nqueued +1 \(/,
+    );
+    expect(out).toMatch(/\nWORKER +STATUS +RUNNING +COMPLETED +FAILED\nlocal /);
+    expect(await json("queue", "stats")).toMatchObject({ success: true, status: "paused", queued_count: 1 });
+    expect((await command("queue", "resume")).out).toBe("the queue is active, with 1 queued task\n");
+    const refused = await command("queue", "clear", "--json");
+    expect([refused.code, JSON.parse(refused.out)]).toMatchObject([2, { code: "CONFIRMATION_REQUIRED" }]);
+    expect((await command("queue", "clear", "--status", "queued", "--yes")).out).toMatch(/^cleared 1 task; /);
+  });
+});
+
+describe("a command of two words", () => {
+  it("is listed with its sisters, and explained alone", async () => {
+    expect((await run("help")).out).toMatch(
+      /\n {2}task +single tasks: submit, status, .*\n {2}queue .*\n {2}deadletters /,
+    );
+    for (const argv of [
+      ["help", "task"],
+      ["task", "--help"],
+      ["task", "help"],
+    ]) {
+      expect((await run(...argv)).out).toMatch(
+        /^mcplusplus task: single tasks\n\nCommands:\n {2}task submit <action> /,
+      );
+    }
+    for (const argv of [
+      ["help", "queue", "clear"],
+      ["queue", "clear", "--help"],
+    ]) {
+      const { code, out } = await run(...argv);
+      expect(code).toBe(0);
+      expect(out).toMatch(/^mcplusplus queue clear: .*\n\nUsage: mcplusplus queue clear \[options\]\n/);
+      expect(out).toContain("--yes");
+    }
+    const { out } = await run("help", "mcp");
+    for (const name of TOOLSET_NAMES) expect(out).toContain(name);
+  });
+
+  it.each([
+    [["task"], "task is alone; allowed is task and one of submit, status, cancel, list, result, retry"],
+    [["task", "--json"], "task is followed by --json; allowed is task and one of submit"],
+    [
+      ["task", "sumbit"],
+      'there is no command "task" with "sumbit"; there are: submit (did you mean that?), status',
+    ],
+    [["task", "status"], "the id of the task is missing; allowed is one"],
+    [["task", "status", "a", "b"], "the id of the task is 2 of them; allowed is one"],
+    [["task", "submit"], "the action is missing; allowed is one"],
+    [["task", "submit", "echo", "--input", "{"], "--input is no JSON ("],
+    [["task", "submit", "echo", "--input", "[]"], "payload is an array of 0; allowed is a"],
+    [
+      ["task", "submit", "echo", "--input", "{}", "--input-file", "x"],
+      "--input-file is given beside --input",
+    ],
+    [["task", "submit", "echo", "--priority", "high"], '--priority is "high"; allowed is a number'],
+    [
+      ["task", "submit", "echo", "--deadline", "soon"],
+      'deadline is "soon"; allowed is an ISO-8601 date and time',
+    ],
+    [["task", "priority", "a"], "the priority is missing; allowed is one number"],
+    [["task", "list", "x"], 'task list is given "x"; allowed is no operand'],
+    [["task", "list", "--limit", "0"], "limit is 0; allowed is at least 1"],
+    [["task", "list", "--status", "lost"], 'status_filter is "lost"; allowed is one of'],
+    [["queue", "clear"], "clearing the queue cannot be taken back: confirm it with confirm = true"],
+    [["deadletters", "redrive", "a", "--tag", "x"], "task_ids and filters exclude each other"],
+    [
+      ["mcp", "--toolsets", "queue"],
+      'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, admin',
+    ],
+  ])("refuses %j with exit code 2, one sentence, and no data directory", async (argv, sentence) => {
+    const data = join(temporaryDirectory(), "data");
+    const flag = argv.length > 1 && argv[1] !== "--json" && argv[1] !== "sumbit" ? ["--data", data] : [];
+    const { code, out, err } = await run(...argv, ...flag);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/^mcplusplus: [^\n]+\n$/);
+    expect(err).toContain(sentence);
+  });
+
+  it("says with --json what went wrong as one line of JSON", async () => {
+    const { command } = commands();
+    const { code, out, err } = await command("task", "status", "nobody", "--json");
+    expect([code, err]).toEqual([1, 'mcplusplus: there is no task "nobody"\n']);
+    expect(JSON.parse(out)).toEqual({
+      success: false,
+      error: 'there is no task "nobody"',
+      code: "TASK_NOT_FOUND",
+      retryable: false,
+      task_id: "nobody",
+    });
+    expect(JSON.parse((await command("task", "status", "--json")).out)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+});
