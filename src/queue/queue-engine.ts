@@ -405,7 +405,10 @@ export class QueueEngine {
     for (let task = this.core.expired(nowMs); task; task = this.core.expired(nowMs)) {
       const { token, workerId } = task.life;
       const why = fault("UNAVAILABLE", { what: `worker ${workerId ?? ""}`, why: "its lease ran out" });
-      this.end(task.taskId, token, { kind: "interrupted", error: toWireError(why) });
+      // Tried again by looking again: until it is written, its worker may still renew the lease.
+      this.tryEnd(task.taskId, token, { kind: "interrupted", error: toWireError(why) }).catch((error: unknown) =>
+        this.#retryLater(error),
+      );
     }
   }
 
@@ -458,6 +461,7 @@ export class QueueEngine {
       this.#retry = null;
       this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
       this.#endAgain();
+      this.#expire();
       this.#retire();
       this.pump();
     });
