@@ -39,6 +39,8 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   /** The key of a lane takes longer to make than a look-up by the terms themselves. */
   #ofTerms = new WeakMap<Terms, Lane>();
+  #latestTerms: Terms | null = null;
+  #latestLane: Lane | null = null;
   /** Those that are not empty. */
   readonly #open = new Set<Lane>();
   /** The pass of the share that was served last: one that comes back from being empty does not catch up. */
@@ -53,8 +55,15 @@ export class Lanes {
   }
 
   of(terms: Terms): Lane {
-    const known = this.#ofTerms.get(terms);
-    if (known) return known;
+    // Neighbours tend to have the same.
+    if (terms === this.#latestTerms && this.#latestLane !== null) return this.#latestLane;
+    const lane = this.#ofTerms.get(terms) ?? this.#make(terms);
+    this.#latestTerms = terms;
+    this.#latestLane = lane;
+    return lane;
+  }
+
+  #make(terms: Terms): Lane {
     const quotas = this.#book.of(terms);
     const share = this.#book.shareOf(terms);
     const { action, place, requires } = terms;
@@ -126,6 +135,8 @@ export class Lanes {
     this.#lanes.clear();
     this.#open.clear();
     this.#ofTerms = new WeakMap();
+    this.#latestTerms = null;
+    this.#latestLane = null;
   }
 
   #isServed(share: Share): boolean {

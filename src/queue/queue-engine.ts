@@ -22,6 +22,8 @@ const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5_000;
 /** Ended tasks that leave in one transaction. */
 const REMOVE_BATCH = 256;
+/** Loaded tasks that are indexed in one turn, which takes a few milliseconds. */
+const INDEX_BATCH = 4_096;
 
 /**
  * Joins the core, its rows on disk and the handlers: what the core decides reaches the disk first, and the outside (a
@@ -242,6 +244,7 @@ export class QueueEngine {
     this.core.place(this.placeOf);
     this.#retire();
     this.pump();
+    this.#index();
     // Tasks that wait for handlers of modules go on when these are known; while a module is broken they wait.
     if (this.#init.modules.length > 0 && this.core.counts.queued > 0) {
       this.#handlers.list().catch((error: unknown) => this.#context.log.warn(sentenceOf(error)));
@@ -364,6 +367,13 @@ export class QueueEngine {
     this.pump();
   }
 
+  /** Turn by turn, so that whoever claims meanwhile does not wait. */
+  #index(): void {
+    this.#context.scheduler.schedule(() => {
+      if (this.core.index(INDEX_BATCH)) this.#index();
+    });
+  }
+
   /** Lets ended tasks leave that are too many or too old. */
   #retire(): void {
     if (this.#retiring) return;
@@ -406,8 +416,8 @@ export class QueueEngine {
       const { token, workerId } = task.life;
       const why = fault("UNAVAILABLE", { what: `worker ${workerId ?? ""}`, why: "its lease ran out" });
       // Tried again by looking again: until it is written, its worker may still renew the lease.
-      this.tryEnd(task.taskId, token, { kind: "interrupted", error: toWireError(why) }).catch((error: unknown) =>
-        this.#retryLater(error),
+      this.tryEnd(task.taskId, token, { kind: "interrupted", error: toWireError(why) }).catch(
+        (error: unknown) => this.#retryLater(error),
       );
     }
   }

@@ -65,6 +65,8 @@ export interface ClaimTerms {
   readonly leaseMs: number | null;
 }
 
+const NONE: readonly string[] = [];
+
 /**
  * The queue without its disk and threads: which tasks there are, which runs next, and what may happen to each.
  *
@@ -202,13 +204,19 @@ export class QueueCore {
   /** Takes over all tasks as they stand on disk, in submission order. */
   load(tasks: Iterable<Task>, dependsOn: ReadonlyMap<number, readonly string[]>): void {
     const terms = new Set<Terms>();
+    let latest: Terms | null = null;
     for (const task of tasks) {
-      assert(task.sequence <= this.#sequence, `sequence ${task.sequence} is below the mark`);
-      terms.add(task.terms);
-      this.#book.admit(task, dependsOn.get(task.sequence) ?? []);
+      assert(task.sequence <= this.#sequence, "sequences are below the mark");
+      if (task.terms !== latest) terms.add((latest = task.terms));
+      this.#book.load(task, dependsOn.get(task.sequence) ?? NONE);
     }
     for (const each of terms) this.#terms.adopt(each);
     this.#book.urgencies.settle();
+  }
+
+  /** Makes some of the loaded tasks findable by name. False when all are. */
+  index(most: number): boolean {
+    return this.#book.index(most);
   }
 
   /**
@@ -306,7 +314,7 @@ export class QueueCore {
       if (!next) break;
       const { lane, task } = next;
       this.#token += 1;
-      task.progress = 0;
+      task.progress = null;
       rows.push(
         this.#book.change(task, {
           state: advance(taskTable, task.life.state, "start"),

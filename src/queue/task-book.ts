@@ -14,6 +14,9 @@ export class TaskBook {
   readonly #tasks = new Map<string, Task>();
   readonly #groups = new Map<string, Set<Task>>();
   readonly #byKey = new Map<string, Task>();
+  /** Taken over from disk, in submission order; those from `#indexed` on are not found by any name yet. */
+  #loaded: Task[] = [];
+  #indexed = 0;
 
   constructor(seats: Seats, keyOf: KeyOf) {
     this.seats = seats;
@@ -21,22 +24,49 @@ export class TaskBook {
   }
 
   get(taskId: string): Task | undefined {
+    this.index();
     return this.#tasks.get(taskId);
   }
 
   /** By its idempotency key. */
   ofKey(key: string): Task | undefined {
+    this.index();
     return this.#byKey.get(key);
   }
 
   /** In submission order; an unknown group is an empty one. */
   group(group: string): ReadonlySet<Task> {
+    this.index();
     return this.#groups.get(group) ?? new Set();
   }
 
   /** In submission order. */
   all(): IterableIterator<Task> {
+    this.index();
     return this.#tasks.values();
+  }
+
+  /**
+   * Loaded tasks can be claimed before they can be found: finding names takes as long as all the rest of a load. Whoever
+   * asks for a name waits for all of them, so let them be indexed in the background before.
+   *
+   * @param most tasks in this call
+   * @returns whether some are left
+   */
+  index(most = Infinity): boolean {
+    if (this.#loaded.length === 0) return false;
+    const end = Math.min(this.#loaded.length, this.#indexed + most);
+    for (; this.#indexed < end; this.#indexed++) this.#name(this.#loaded[this.#indexed] as Task);
+    if (this.#indexed < this.#loaded.length) return true;
+    this.#loaded = [];
+    this.#indexed = 0;
+    return false;
+  }
+
+  /** Takes over a task as it stands on disk; in submission order, and before anything else. */
+  load(task: Task, dependsOn: readonly string[]): void {
+    this.#loaded.push(task);
+    this.#seat(task, dependsOn);
   }
 
   /** Changes something that decides where a task stands. */
@@ -62,13 +92,21 @@ export class TaskBook {
 
   /** @param dependsOn tasks that were there before it; those that have left since do not count */
   admit(task: Task, dependsOn: readonly string[]): void {
+    this.index();
+    this.#name(task);
+    this.#seat(task, dependsOn);
+  }
+
+  #name(task: Task): void {
     this.#tasks.set(task.taskId, task);
     if (task.idempotencyKey !== null) this.#byKey.set(task.idempotencyKey, task);
-    if (task.group !== null) {
-      const group = this.#groups.get(task.group);
-      if (group) group.add(task);
-      else this.#groups.set(task.group, new Set([task]));
-    }
+    if (task.group === null) return;
+    const group = this.#groups.get(task.group);
+    if (group) group.add(task);
+    else this.#groups.set(task.group, new Set([task]));
+  }
+
+  #seat(task: Task, dependsOn: readonly string[]): void {
     const { first, second } = this.urgencies.own(task);
     task.first = first;
     task.second = second;
@@ -77,6 +115,7 @@ export class TaskBook {
   }
 
   dismiss(task: Task): void {
+    this.index();
     this.seats.take(task);
     if (task.ties !== null && !hasEnded(task)) this.#retie(task, true);
     this.urgencies.unmark(task);
@@ -92,7 +131,7 @@ export class TaskBook {
     const blockers = new Set<Task>();
     task.ties = { dependsOn, blockers, waiters: new Set() };
     for (const taskId of dependsOn) {
-      const blocker = this.#tasks.get(taskId);
+      const blocker = this.get(taskId);
       if (!blocker || hasEnded(blocker)) continue;
       blockers.add(blocker);
       blocker.ties ??= { dependsOn: [], blockers: new Set(), waiters: new Set() };
@@ -112,7 +151,7 @@ export class TaskBook {
       });
     }
     for (const taskId of dependsOn) {
-      const blocker = this.#tasks.get(taskId);
+      const blocker = this.get(taskId);
       // Its id may have become free, and been given to a task that came after this one.
       if (!blocker?.ties || blocker.sequence > task.sequence) continue;
       if (ended) blocker.ties.waiters.delete(task);

@@ -15,7 +15,7 @@ export function statusOf(task: Task): TaskStatus {
     attempt: life.attempt,
     attempts: terms.attempts,
     interruptions: life.interruptions,
-    progress: life.state === "completed" ? 1 : task.progress,
+    progress: life.state === "completed" ? 1 : (task.progress ?? 0),
     submittedAtMs: task.submittedAtMs,
     startedAtMs: life.startedAtMs,
     endedAtMs: life.endedAtMs,

@@ -74,8 +74,8 @@ export interface Task extends HeapItem {
   readonly origin: string | null;
   /** Its group's owner still needs it, so retention leaves it alone. */
   held: boolean;
-  /** 0 to 1; of the latest attempt, and never on disk. */
-  progress: number;
+  /** 0 to 1; of the latest attempt, and never on disk; null = nothing was reported. */
+  progress: number | null;
   life: TaskLife;
   ties: Ties | null;
   /** The effective ordering key: its own, or that of the most urgent task that waits for it. */
@@ -113,11 +113,12 @@ export function makeTask(task: NewTask): Task {
     idempotencyKey: task.idempotencyKey,
     origin: task.origin,
     held: task.held,
-    progress: 0,
+    progress: null,
     life: task.life,
     ties: null,
-    first: 0,
-    second: 0,
+    // Keys are doubles from the start: V8 would otherwise make each task anew at the first key that is no small integer.
+    first: Number.NaN,
+    second: Number.NaN,
     heir: null,
   };
 }
