@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { readFlags, type Flags } from "./kit/flags.ts";
+import { watchStolenTime } from "./kit/stolen-time.ts";
 import { meets, report, table, type Measured } from "./kit/suite.ts";
 
 /** `npm run bench -- <suite> [--json] [--rounds N] …`: measures, prints, and keeps the raw samples in `bench/results/`. */
@@ -19,8 +20,9 @@ if (!load) {
 // What the suite has started ends with it: an interrupted process would otherwise leave without a word.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const { default: measure } = await load();
+const stolenShare = watchStolenTime();
 const measured = await measure(flags);
-const printed = report(name, measured);
+const printed = report(name, measured, stolenShare());
 const directory = new URL("./results/", import.meta.url);
 await mkdir(directory, { recursive: true });
 await writeFile(new URL(`${name}.json`, directory), JSON.stringify({ ...printed, raw: measured.samples }));

@@ -26,9 +26,18 @@ interface Asked {
 }
 type Answered = { readonly answer: unknown } | { readonly failure: string };
 
-export function openChild(module: URL, args: readonly string[] = [], flags: readonly string[] = []): Child {
+export interface ChildOptions {
+  readonly args?: readonly string[];
+  /** Of node. */
+  readonly flags?: readonly string[];
+  /** Runs the package as it is built, not its sources: for figures that a user of it would have. */
+  readonly built?: boolean;
+}
+
+export function openChild(module: URL, { args = [], flags = [], built = false }: ChildOptions = {}): Child {
+  const execArgv = process.execArgv.filter((flag) => !built || !flag.startsWith("--conditions"));
   const child = fork(module, args, {
-    execArgv: [...process.execArgv, ...flags],
+    execArgv: [...execArgv, ...flags],
     env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
     serialization: "advanced",
   });

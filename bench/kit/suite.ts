@@ -28,6 +28,8 @@ export interface Report {
   readonly node: string;
   readonly cpus: number;
   readonly machine: string;
+  /** Percent of the processors' time that the machine's host gave to others meanwhile; null = not known. */
+  readonly stolenPercent: number | null;
   /** What an acknowledgement means on disk; "none" where nothing is stored. */
   readonly durability: string;
   readonly results: readonly Result[];
@@ -59,11 +61,12 @@ export function result(name: string, unit: string, samples: readonly number[]): 
   return { name, value: median(samples), unit, min, max, samples: samples.length };
 }
 
-export function report(suite: string, measured: Measured): Report {
+export function report(suite: string, measured: Measured, stolenShare: number | null): Report {
   const [cpu] = cpus();
   const machine = `${cpu?.model.trim() ?? "unknown"} x ${cpus().length}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${process.arch}`;
   const { results, ratios, durability, rivals } = measured;
-  const about = { suite, node: process.version, cpus: cpus().length, machine, durability };
+  const stolenPercent = stolenShare === null ? null : Math.round(stolenShare * 1_000) / 10;
+  const about = { suite, node: process.version, cpus: cpus().length, machine, stolenPercent, durability };
   return { ...about, ...(rivals && { rivals }), results, ratios };
 }
 
@@ -71,12 +74,16 @@ export const meets = ({ value, atLeast = -Infinity, atMost = Infinity }: Ratio):
   value >= atLeast && value <= atMost;
 
 /** For people. */
-export function table({ suite, node, machine, durability, results, ratios, rivals = [] }: Report): string {
+export function table({ suite, node, machine, durability, results, ratios, ...more }: Report): string {
+  const { rivals = [], stolenPercent } = more;
   const width = Math.max(...results.map(({ name }) => name.length), ...ratios.map(({ name }) => name.length));
   const figure = (value: number): string =>
     value >= 1_000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
   return [
     `${suite}: node ${node}, ${machine}, durability ${durability}`,
+    ...(stolenPercent === null
+      ? []
+      : [`  ${stolenPercent} % of the processors' time went to others on the host`]),
     ...rivals.map((rival) => `  ${"is" in rival ? rival.is : `${rival.name} is absent: ${rival.absent}`}`),
     ...results.map(
       ({ name, value, unit, min, max, samples }) =>

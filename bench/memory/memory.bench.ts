@@ -65,7 +65,7 @@ export default async function measure({ rounds, minutes }: Flags): Promise<Measu
 async function inFreshProcess<Found>(work: (child: Child) => Promise<Found>): Promise<Found> {
   const directory = await mkdtemp(join(tmpdir(), "mcplusplus-memory-"));
   const module = new URL("./memory.process.ts", import.meta.url);
-  const child = openChild(module, [join(directory, "data")], MEASURED_FLAGS);
+  const child = openChild(module, { args: [join(directory, "data")], flags: MEASURED_FLAGS, built: true });
   try {
     const found = await work(child);
     await child.ask("close");

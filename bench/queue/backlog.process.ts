@@ -7,7 +7,7 @@ import { ELSEWHERE, TASKS, waitingTask } from "./task.ts";
 const [, , data = ""] = process.argv;
 const WORKER = "outside";
 const LEASE_MS = 600_000;
-const PER_SUBMIT = 10_000;
+const PER_SUBMIT = 1_000;
 const PATIENT = { timeoutMs: 120_000 };
 
 let system: System | undefined;

@@ -16,7 +16,11 @@ const MB = 2 ** 20;
 const QUIET_MS = 5_000;
 
 const openQueue = (directory: string): Child =>
-  openChild(new URL("./backlog.process.ts", import.meta.url), [directory], MEASURED_FLAGS);
+  openChild(new URL("./backlog.process.ts", import.meta.url), {
+    args: [directory],
+    flags: MEASURED_FLAGS,
+    built: true,
+  });
 
 /**
  * What a long queue costs: claims from it and from a short one in turns, each in a process of its own; its memory;

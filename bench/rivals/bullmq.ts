@@ -51,7 +51,7 @@ export async function startBullMq(): Promise<Rival> {
     const plain = new bullmq.Queue(QUEUE, optionsOf({ path: redis.socket }));
     const pipelined = new bullmq.Queue(QUEUE, optionsOf({ path: redis.socket, enableAutoPipelining: true }));
     await Promise.all([plain.waitUntilReady(), pipelined.waitUntilReady()]);
-    const apart = openChild(new URL("./bullmq-worker.process.ts", import.meta.url), [redis.socket]);
+    const apart = openChild(new URL("./bullmq-worker.process.ts", import.meta.url), { args: [redis.socket] });
     return {
       is: `bullmq ${await versionOf("bullmq")}, ioredis ${await versionOf("ioredis")}, redis ${redis.version} (appendfsync always)`,
       ways: {
