@@ -7,7 +7,7 @@ import type { Pause, QueueCore } from "./queue.core.ts";
 import type { TaskReceipt, TaskSpec, TaskState } from "./queue.protocol.ts";
 import type { QueueRows } from "./queue-rows.ts";
 import { QueueTime } from "./queue-time.ts";
-import type { Content, RowChange } from "./row-change.ts";
+import { merged, type Content, type RowChange } from "./row-change.ts";
 import { checkCancel, checkReason, checkSpecs } from "./task-spec.ts";
 import type { AttemptEnd } from "./task-ends.ts";
 import { TaskLogs, type LoggedLine } from "./task-logs.ts";
@@ -15,7 +15,6 @@ import { TaskNews } from "./task-news.ts";
 import { TaskResults } from "./task-results.ts";
 import { receiptOf } from "./task-status.ts";
 import { hasEnded, type Place, type Task } from "./task.ts";
-import { LOCAL } from "./workers.ts";
 
 /** First and longest pause before a write that failed is tried again. */
 const RETRY_MS_MIN = 50;
@@ -92,7 +91,7 @@ export class QueueEngine {
     if (unplaced.length > 0) {
       await this.#handlers.check(
         unplaced.map(({ action }) => action),
-        (action) => this.#isElsewhere(action),
+        (action) => this.core.workers.areOutside(action),
       );
     }
     for (;;) {
@@ -228,10 +227,6 @@ export class QueueEngine {
     return this.#time.now();
   }
 
-  get throughputPerMinute(): number {
-    return this.news.endsPerMinute(this.nowMs());
-  }
-
   // --- running ------------------------------------------------------------------------------------------------------
 
   /** Interrupts what the last life left running here, and starts what is queued. */
@@ -282,17 +277,8 @@ export class QueueEngine {
 
   /** Claims for every free slot. The start waits for the commit; the claim does not wait for the turn to end. */
   pump(): void {
-    if (this.#stopping) return;
-    const { local } = this.core.workers;
-    const rows = this.core.claim({ worker: local, max: Infinity, leaseMs: null }, this.nowMs());
-    this.news.gauge();
-    this.onChange();
-    this.arm();
-    if (rows.length === 0) return;
-    this.commit(rows).then(
-      () => rows.forEach((row) => void this.#run(row)),
-      (error: unknown) => this.#retryLater(error),
-    );
+    // Whoever claims has its failure told and tried again already.
+    this.#writeAndClaim([]).catch(() => undefined);
   }
 
   /** Of a task that starts, whose claim has been committed. */
@@ -444,12 +430,35 @@ export class QueueEngine {
     return written;
   }
 
+  /** What was decided, and the claims that this allows, as one: a task that can start at once is one row. */
+  #writeAndClaim(rows: readonly RowChange[]): Promise<void> {
+    const claims = this.#claim();
+    if (rows.length + claims.length === 0) return Promise.resolve();
+    const undo = (): void => this.core.undo([...rows, ...claims]);
+    const written = this.track(this.rows.write(merged(rows, claims), undo));
+    if (claims.length > 0) {
+      written.then(
+        () => claims.forEach((row) => void this.#run(row)),
+        (error: unknown) => this.#retryLater(error),
+      );
+    }
+    return written;
+  }
+
+  #claim(): RowChange[] {
+    if (this.#stopping) return [];
+    const { local } = this.core.workers;
+    const claims = this.core.claim({ worker: local, max: Infinity, leaseMs: null }, this.nowMs());
+    this.news.gauge();
+    this.onChange();
+    this.arm();
+    return claims;
+  }
+
   async #submitted(rows: readonly RowChange[]): Promise<void> {
     for (const { task, content } of rows) if (content) this.#contents.set(task, content);
-    const written = this.commit(rows);
-    this.pump();
     try {
-      await written;
+      await this.#writeAndClaim(rows);
     } finally {
       for (const { task } of rows) if (!this.core.busy.has(task)) this.#contents.delete(task);
     }
@@ -491,14 +500,6 @@ export class QueueEngine {
     const timer = clock.at(clock.now() + timeoutMs, resolve);
     await promise;
     timer.cancel();
-  }
-
-  #isElsewhere(action: string): boolean {
-    return this.core.workers
-      .all()
-      .some(
-        (worker) => worker.workerId !== LOCAL && worker.can({ action, place: "elsewhere", requires: [] }),
-      );
   }
 
   readonly #isSameWork = (task: Task, fingerprint: Uint8Array): boolean =>

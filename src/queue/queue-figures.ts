@@ -31,7 +31,7 @@ export function statsOf(
     wait: figuresOf(histograms.taskWaitSeconds),
     run: figuresOf(histograms.taskRunSeconds),
     total: figuresOf(histograms.taskTotalSeconds),
-    throughputPerMinute: engine.throughputPerMinute,
+    throughputPerMinute: engine.news.endsPerMinute(nowMs),
     deadlineMisses: counters.deadlinesMissed,
     boosts: core.boosts,
     fenced: counters.tasksFenced,

@@ -150,14 +150,11 @@ export class QueueCore {
     for (const task of this.#book.all()) if (matches(task, filter)) yield task;
   }
 
-  /** Looks at every task. */
+  /** Looks at every queued task: for questions at human rates. */
   oldestQueuedAtMs(): number | null {
-    let oldest: number | null = null;
-    if (this.counts.queued === 0) return null;
-    for (const { life, submittedAtMs } of this.#book.all()) {
-      if (life.state === "queued" && (oldest === null || submittedAtMs < oldest)) oldest = submittedAtMs;
-    }
-    return oldest;
+    let oldest = Infinity;
+    for (const { submittedAtMs } of this.#seats.queued()) oldest = Math.min(oldest, submittedAtMs);
+    return oldest === Infinity ? null : oldest;
   }
 
   /** Also of a task that has not been submitted, and then as if it were. */

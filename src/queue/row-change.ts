@@ -26,3 +26,16 @@ export interface RowChange {
   readonly attempt?: AttemptRecord;
   readonly log?: readonly TaskLogLine[];
 }
+
+/** A task that is submitted and claimed in one is written as claimed. */
+export function merged(rows: readonly RowChange[], claims: readonly RowChange[]): RowChange[] {
+  if (rows.length === 0 || claims.length === 0) return [...rows, ...claims];
+  const claimed = new Map(claims.map((claim) => [claim.task, claim]));
+  const first = rows.map((row) => {
+    const claim = row.before === null ? claimed.get(row.task) : undefined;
+    if (!claim) return row;
+    claimed.delete(row.task);
+    return { ...row, after: claim.after };
+  });
+  return [...first, ...claimed.values()];
+}

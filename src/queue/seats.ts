@@ -22,9 +22,9 @@ export class Seats {
   };
   readonly queuedByPriority = new Map<number, number>();
   readonly busy = new Set<Task>();
-  blocked = 0;
   deadLetters = 0;
   readonly #workers: Workers;
+  readonly #blocked = new Set<Task>();
   readonly #delayed = new IndexedHeap<Task>(dueBefore);
   readonly #leased = new IndexedHeap<Task>(expiresBefore);
   /** Ended tasks that nobody holds, for retention. */
@@ -35,6 +35,11 @@ export class Seats {
     this.lanes = new Lanes(book);
     this.#workers = workers;
     this.#nowMs = nowMs;
+  }
+
+  /** Queued tasks that wait for others. */
+  get blocked(): number {
+    return this.#blocked.size;
   }
 
   get delayed(): number {
@@ -50,7 +55,7 @@ export class Seats {
     this.#count(task, 1);
     const { state, notBeforeMs, leaseUntilMs } = task.life;
     if (state === "queued") {
-      if (isBlocked(task)) return;
+      if (isBlocked(task)) return void this.#blocked.add(task);
       if (notBeforeMs !== null && notBeforeMs > this.#nowMs) this.#delayed.insert(task);
       else this.lanes.insert(task);
     } else if (state === "running" || state === "cancelling") {
@@ -64,7 +69,7 @@ export class Seats {
     this.#count(task, -1);
     const { state } = task.life;
     if (state === "queued") {
-      if (!this.lanes.remove(task)) this.#delayed.remove(task);
+      if (!this.#blocked.delete(task) && !this.lanes.remove(task)) this.#delayed.remove(task);
     } else if (state === "running" || state === "cancelling") this.#leased.remove(task);
     else this.#leaving.remove(task);
   }
@@ -78,6 +83,13 @@ export class Seats {
       this.#delayed.remove(due);
       this.lanes.insert(due);
     }
+  }
+
+  /** All queued tasks, in no useful order. */
+  *queued(): Generator<Task> {
+    for (const { ready } of this.lanes.open) yield* ready.values();
+    yield* this.#delayed.values();
+    yield* this.#blocked;
   }
 
   /** When the next delay is over; Infinity when nothing is delayed. */
@@ -108,7 +120,6 @@ export class Seats {
     this.counts[state] += by;
     if (isDeadLetter(task)) this.deadLetters += by;
     if (state === "queued") {
-      if (isBlocked(task)) this.blocked += by;
       for (const use of this.lanes.of(task.terms).quotas) use.waiting += by;
       const queued = (this.queuedByPriority.get(priority) ?? 0) + by;
       if (queued === 0) this.queuedByPriority.delete(priority);

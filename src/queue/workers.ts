@@ -164,6 +164,14 @@ export class Workers {
     return [...this.#all.values()];
   }
 
+  /** Has any of those outside handlers for the action? */
+  areOutside(action: string): boolean {
+    for (const worker of this.#all.values()) {
+      if (worker !== this.local && worker.can({ action, place: "elsewhere", requires: [] })) return true;
+    }
+    return false;
+  }
+
   find(workerId: string): Worker | undefined {
     return this.#all.get(workerId);
   }
