@@ -55,13 +55,15 @@ export function wrapControl<T extends Api<T>>(
  * of each message, for whose class it loads its HTTP client: 25 to 200 ms and some megabytes for every thread.
  */
 function endpointOf(port: MessagePort): Comlink.Endpoint {
-  const listeners = new Map<unknown, (data: unknown) => void>();
+  type Listener = Parameters<Comlink.Endpoint["addEventListener"]>[1];
+  const listeners = new Map<Listener, (data: unknown) => void>();
   return {
     postMessage: (message: unknown) => port.postMessage(message),
     addEventListener(_type, listener) {
       const listen = (data: unknown): void => {
         // Comlink reads nothing else of an event, and passes functions.
-        if (typeof listener === "function") listener({ data } as MessageEvent);
+        const tell = listener as (event: { readonly data: unknown }) => void;
+        tell({ data });
       };
       listeners.set(listener, listen);
       port.on("message", listen);
