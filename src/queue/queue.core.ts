@@ -159,14 +159,9 @@ export class QueueCore {
 
   /** Also of a task that has not been submitted, and then as if it were. */
   position(task: Task, nowMs: number): QueuePosition {
-    const { lanes } = this.#seats;
     const aheadMax = this.#limits.positionTasks;
-    const ahead = lanes.countBefore(task, aheadMax);
-    const lane = lanes.of(task.terms);
-    let room = 0;
-    for (const worker of this.workers.all()) {
-      if (!worker.draining && !worker.isOffline(nowMs) && worker.can(lane)) room += worker.roomFor(lane);
-    }
+    const ahead = this.#seats.lanes.countBefore(task, aheadMax);
+    const room = this.#roomFor(task, nowMs);
     const waitMs = this.pause === null && room > 0 ? this.pace.waitMs(ahead, this.busy.size, room) : null;
     return {
       ahead,
@@ -179,8 +174,21 @@ export class QueueCore {
   admission(spec: TaskSpec & { readonly deadlineMs: number }, place: Place, nowMs: number): Admission {
     const task = Submission.asIf(spec, this.#terms.of(spec, place), this.#sequence + 1, nowMs);
     Object.assign(task, this.#book.urgencies.own(task));
-    const { ahead, exact, estimatedStartMs } = this.position(task, nowMs);
-    return admissionOf({ ahead, exact, estimatedStartMs }, this.pace.runMs(spec.action), spec.deadlineMs);
+    const refused = (reason: string): Admission => ({ feasible: false, estimatedEndMs: null, reason });
+    if (spec.deadlineMs <= nowMs) return refused("its deadline has passed");
+    if (this.pause !== null) return refused("the queue is paused");
+    if (this.#roomFor(task, nowMs) === 0) return refused("no worker that is there can do it");
+    return admissionOf(this.position(task, nowMs), this.pace.runMs(spec.action), spec.deadlineMs);
+  }
+
+  /** Tasks like this that all workers together could have at once. */
+  #roomFor(task: Task, nowMs: number): number {
+    const lane = this.#seats.lanes.of(task.terms);
+    let room = 0;
+    for (const worker of this.workers.all()) {
+      if (!worker.draining && !worker.isOffline(nowMs) && worker.can(lane)) room += worker.roomFor(lane);
+    }
+    return room;
   }
 
   explain(task: Task, nowMs: number): Explanation {

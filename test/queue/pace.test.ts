@@ -132,6 +132,17 @@ describe("admission", () => {
     expect(reason).toBe("nothing is known yet of the pace of the queue");
   });
 
+  it("refuses what cannot end in time whatever the pace: the deadline is over, nothing starts, or nobody can do it", () => {
+    const kit = new CoreKit();
+    const ask = (deadlineMs: number, place: "thread" | "elsewhere" = "thread"): unknown =>
+      kit.core.admission({ ...spec("x"), deadlineMs }, place, 1_000);
+    const refused = (reason: string): unknown => ({ feasible: false, estimatedEndMs: null, reason });
+    expect(ask(1_000)).toEqual(refused("its deadline has passed"));
+    expect(ask(9_000, "elsewhere")).toEqual(refused("no worker that is there can do it"));
+    kit.core.pause = { sinceMs: 0, reason: "" };
+    expect(ask(9_000)).toEqual(refused("the queue is paused"));
+  });
+
   it("says so when it stopped counting those ahead", () => {
     const position = { ahead: 10_000, exact: false, estimatedStartMs: 5 };
     expect(admissionOf(position, 5, 10).reason).toBe(
