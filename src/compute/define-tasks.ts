@@ -27,6 +27,11 @@ export interface HandlerDefinition<Input extends StandardSchema, Output extends 
   readonly output?: Output;
   /** How long one attempt may run, in milliseconds, when the task does not say; default: the queue's. */
   readonly timeoutMs?: number;
+  /**
+   * Processor time that one attempt may use, in milliseconds; then its thread is ended at once, without a grace. Only
+   * where it has its thread alone: nobody can tell whose time a shared one takes. Default: no bound.
+   */
+  readonly cpuMs?: number;
   /** What its attempts share a thread with; default: `thread`, nothing. */
   readonly isolation?: Isolation;
   run(
@@ -41,6 +46,7 @@ export interface Handler {
   readonly input: StandardSchema | null;
   readonly output: StandardSchema | null;
   readonly timeoutMs: number | null;
+  readonly cpuMs: number | null;
   readonly isolation: Isolation;
   readonly run: (input: unknown, context: TaskContext) => unknown;
 }
@@ -56,7 +62,8 @@ export interface Tasks {
  * A handler may run more than once for the same task (at least once is the promise), so its effects should bear
  * that. It runs with the rights of the process.
  *
- * @throws INVALID_ARGUMENT for a time-out that is not above 0, and for an isolation that there is not
+ * @throws INVALID_ARGUMENT for a time-out or a processor time that is not above 0, and for an isolation that there is
+ *   not, or that cannot bound what is asked for
  */
 export function handler<Input extends StandardSchema = Untyped, Output extends StandardSchema = Untyped>(
   definition: HandlerDefinition<Input, Output>,
@@ -66,12 +73,14 @@ export function handler<Input extends StandardSchema = Untyped, Output extends S
     input = null,
     output = null,
     timeoutMs = null,
+    cpuMs = null,
     isolation = "thread",
   } = definition;
-  if (timeoutMs !== null && !(timeoutMs > 0)) {
+  for (const [argument, value] of Object.entries({ timeoutMs, cpuMs })) {
+    if (value === null || value > 0) continue;
     throw fault("INVALID_ARGUMENT", {
-      argument: "timeoutMs",
-      got: String(timeoutMs),
+      argument,
+      got: String(value),
       allowed: "a number of milliseconds above 0",
     });
   }
@@ -84,9 +93,16 @@ export function handler<Input extends StandardSchema = Untyped, Output extends S
       allowed: ISOLATIONS.join(" or "),
     });
   }
+  if (cpuMs !== null && isolation !== "thread") {
+    throw fault("INVALID_ARGUMENT", {
+      argument: "cpuMs",
+      got: `${cpuMs} with isolation "${isolation}"`,
+      allowed: 'a bound with isolation "thread": the time of a shared thread is nobody\'s alone',
+    });
+  }
   // The schemas turn unknown values into the types that `run` was written for, and are applied before it is called.
   const run = definition.run.bind(definition) as Handler["run"];
-  return branded(HANDLER, { description, input, output, timeoutMs, isolation, run });
+  return branded(HANDLER, { description, input, output, timeoutMs, cpuMs, isolation, run });
 }
 
 /**

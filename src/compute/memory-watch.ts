@@ -1,4 +1,5 @@
 import type { Worker } from "node:worker_threads";
+import { watchThread } from "./thread-watch.ts";
 
 /**
  * When a handler has used up its memory: V8's own limit on a thread is a bad judge of that. Node grants a thread 16 MB
@@ -34,53 +35,22 @@ export function memoryBounds(heapMb: number): MemoryBounds {
   return { endAtMb, v8LimitMb: endAtMb + ROOM_MB };
 }
 
-/** A look takes the thread some 20 microseconds. */
-const LOOK_EVERY_MS = 25;
 const BYTES_PER_MB = 1_048_576;
 
 /**
- * Looks at a thread's memory until it is stopped, also while the thread computes; never twice at once. What is
- * shared between threads is not counted, as it is nobody's.
+ * Ends a thread that has more memory in use than it may. What is shared between threads is not counted, as it is
+ * nobody's.
  *
- * @param thread null as long as it is not known
- * @param end ends the thread; called once at most, and never after it was stopped
- * @returns stops it, and tells the id of the thread that was ended; null for none. May be called again
+ * @see watchThread for the rest
  */
 export function watchMemory(
   thread: () => Worker | null,
   endAtMb: number,
   end: (thread: Worker) => void,
 ): () => number | null {
-  let endedId: number | null = null;
-  let stopped = false;
-  let timer: NodeJS.Timeout;
-  const look = async (): Promise<void> => {
-    const seen = thread();
-    const usedMb = seen === null ? 0 : await usedMbOf(seen);
-    if (stopped) return;
-    // An attempt that has ended meanwhile is spared, and so is the next one, which may have its thread already.
-    if (seen !== null && usedMb > endAtMb && thread() === seen) {
-      endedId = seen.threadId;
-      end(seen);
-    } else lookAgain();
+  const isOver = async (seen: Worker): Promise<boolean> => {
+    const { used_heap_size: heap, external_memory: buffers } = await seen.getHeapStatistics();
+    return (heap + buffers) / BYTES_PER_MB > endAtMb;
   };
-  const lookAgain = (): void => {
-    timer = setTimeout(() => void look(), LOOK_EVERY_MS).unref();
-  };
-  lookAgain();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-    return endedId;
-  };
-}
-
-/** Zero when it has ended meanwhile: whoever runs on it hears of that in another way. */
-async function usedMbOf(thread: Worker): Promise<number> {
-  try {
-    const { used_heap_size: heap, external_memory: buffers } = await thread.getHeapStatistics();
-    return (heap + buffers) / BYTES_PER_MB;
-  } catch {
-    return 0;
-  }
+  return watchThread(thread, isOver, end);
 }

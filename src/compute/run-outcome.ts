@@ -100,6 +100,7 @@ function outcomeOfCrash(
   if (crash.kind === "memory") {
     return failed(fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: pool.heapMb }));
   }
+  if (crash.kind === "cpu") return failed(fault("HANDLER_CPU_EXCEEDED", { action, cpuMs: crash.cpuMs }));
   if (crash.kind === "exit") return failed(fault("HANDLER_EXITED", { action, exitCode: crash.exitCode }));
   const text = `${how} (thrown where nothing waits for it, which ended the thread)`;
   return failed(fault("HANDLER_FAILED", { action, text }, causeOf(crash.error)));
@@ -107,6 +108,7 @@ function outcomeOfCrash(
 
 export function textOfCrash(crash: Crash, pool: Pick<PoolTerms, "heapMb">): string {
   if (crash.kind === "memory") return `more than ${pool.heapMb} MB of memory were used`;
+  if (crash.kind === "cpu") return `more than ${crash.cpuMs / 1_000} s of processor time were used`;
   return crash.kind === "exit" ? `exit code ${crash.exitCode}` : textOfThrown(crash.error);
 }
 

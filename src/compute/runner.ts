@@ -154,6 +154,7 @@ class HandlerRunner implements Runner {
     const { context, end } = openContext(request, log, this.#services);
     try {
       const handler = this.#registry.known(action) ?? (await this.#load(request));
+      if (handler.cpuMs !== null) slots.boundCpu(slot, handler.cpuMs);
       if (!slots.begin(slot, token, clock.now())) return STOPPED;
       const given = inputOf(handler, request, this.#services);
       const input = given instanceof Promise ? ((await given) as unknown) : given;

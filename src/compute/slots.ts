@@ -4,11 +4,11 @@
  * here.
  *
  * ```
- *  byte 0            8               16         20         24                32            40    64
- *  ┌─────────────────┬───────────────┬──────────┬──────────┬─────────────────┬─────────────┬─── … ─┐
- *  │ token and phase │ phase since   │ thread   │ module   │ ended by        │ first turn  │ pad-  │
- *  │ 56 bits, 8 bits │ clock ms      │ threadId │ index    │ leftover or not │ ms          │ ding  │
- *  └─────────────────┴───────────────┴──────────┴──────────┴─────────────────┴─────────────┴─── … ─┘
+ *  byte 0            8               16         20         24           28            32            40    64
+ *  ┌─────────────────┬───────────────┬──────────┬──────────┬────────────┬─────────────┬─────────────┬─── … ─┐
+ *  │ token and phase │ phase since   │ thread   │ module   │ ended by   │ processor   │ first turn  │ pad-  │
+ *  │ 56 bits, 8 bits │ clock ms      │ threadId │ index    │ leftover?  │ time, ms    │ ms          │ ding  │
+ *  └─────────────────┴───────────────┴──────────┴──────────┴────────────┴─────────────┴─────────────┴─── … ─┘
  * ```
  *
  * The first word carries the fencing token of the attempt beside its phase and changes by compare-and-swap only: of
@@ -23,6 +23,7 @@ const SINCE = 1;
 const THREAD = 4;
 const MODULE = 5;
 const LEFTOVER = 6;
+const CPU = 7;
 const TURN = 4;
 
 const PHASES = ["free", "assigned", "loading", "running", "ended", "cancelled", "timedOut", "left"] as const;
@@ -37,6 +38,8 @@ export type StopPhase = "cancelled" | "timedOut";
 const PHASE_BITS = 8n;
 const PHASE_MASK = (1n << PHASE_BITS) - 1n;
 const TO_STOP: readonly Phase[] = ["assigned", "loading", "running"];
+/** What fits into the slot: 24 days. */
+const CPU_MS_MAX = 2 ** 31 - 1;
 const TO_END: readonly Phase[] = ["loading", "running"];
 const TO_LEAVE: readonly Phase[] = ["cancelled", "timedOut"];
 
@@ -67,6 +70,7 @@ export class Slots {
     this.#ints[slot * INTS + THREAD] = 0;
     this.#ints[slot * INTS + MODULE] = -1;
     this.#ints[slot * INTS + LEFTOVER] = 0;
+    this.#ints[slot * INTS + CPU] = 0;
     Atomics.store(this.#words, slot * WORDS, wordOf(token, "assigned"));
   }
 
@@ -108,6 +112,16 @@ export class Slots {
   /** Did something that an earlier attempt left running on the thread bring it down? */
   endedByLeftover(slot: number): boolean {
     return Atomics.load(this.#ints, slot * INTS + LEFTOVER) === 1;
+  }
+
+  /** Processor time that the attempt may use, in milliseconds; null = as much as it wants, or it has not begun. */
+  cpuMs(slot: number): number | null {
+    return Atomics.load(this.#ints, slot * INTS + CPU) || null;
+  }
+
+  /** The thread knows the handler, and so the bound. */
+  boundCpu(slot: number, cpuMs: number): void {
+    Atomics.store(this.#ints, slot * INTS + CPU, Math.min(CPU_MS_MAX, Math.ceil(cpuMs)));
   }
 
   /** The thread takes the attempt up; false when it was stopped meanwhile. */

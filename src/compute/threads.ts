@@ -4,6 +4,7 @@ import type { Piscina } from "piscina";
 import { fault, sentenceOf } from "../errors/index.ts";
 import { openCompileCache, type CompileCache } from "./compile-cache.ts";
 import type { Log } from "../telemetry/index.ts";
+import { watchCpu } from "./cpu-watch.ts";
 import { memoryBounds, watchMemory } from "./memory-watch.ts";
 import type { FromShared, ToShared } from "./shared-thread.ts";
 import { Slots, type Phase } from "./slots.ts";
@@ -122,18 +123,27 @@ export function openThreads(options: ThreadsOptions): Threads {
   const run = async (task: RunnerTask, moved: MessagePort[] = []): Promise<ThreadReply> => {
     unsettled += 1;
     const unwatch = watchMemory(() => holder(task), endAtMb, end);
+    const unwatchCpu = watchCpu(
+      () => slots.cpuMs(task.slot),
+      () => holder(task),
+      end,
+    );
     try {
       opening ??= open();
       return (await (await opening).run(task, { transferList: moved })) as ThreadReply;
     } catch (error) {
-      const endedId = unwatch();
+      const [forMemory, forCpu] = [unwatch(), unwatchCpu()];
+      const endedId = forMemory ?? forCpu;
       if (endedId === null) throw error;
       // This attempt is to blame: its thread is not being ended because of the one before.
       terminated.delete(endedId);
       const action = task.kind === "run" ? task.action : task.kind;
-      throw fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: options.heapMb });
+      throw forMemory === null
+        ? fault("HANDLER_CPU_EXCEEDED", { action, cpuMs: slots.cpuMs(task.slot) ?? 0 })
+        : fault("HANDLER_OUT_OF_MEMORY", { action, limitMb: options.heapMb });
     } finally {
       unwatch();
+      unwatchCpu();
       unsettled -= 1;
     }
   };

@@ -274,6 +274,11 @@ export const FAULTS = {
     means: "A handler used more memory than its thread may have.",
     sentence: (d) => `${d.action} used more than ${d.limitMb} MB of memory and was stopped`,
   }),
+  HANDLER_CPU_EXCEEDED: row<{ action: string; cpuMs: number }>({
+    retryable: true,
+    means: "A handler used more processor time than it allows itself.",
+    sentence: (d) => `${d.action} used more than ${seconds(d.cpuMs)} of processor time and was stopped`,
+  }),
   TASK_INTERRUPTED: row<{ taskId: string; interruptions: number; limit: number }>({
     retryable: true,
     means: "The process or thread under a task died too often while it ran, through no fault of the task.",

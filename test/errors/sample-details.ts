@@ -50,6 +50,7 @@ export const SAMPLES: { readonly [C in FaultCode]: FaultDetails<C> } = {
   HANDLER_FAILED: { action: "parse", text: "a quote is not closed" },
   HANDLER_TIMEOUT: { action: "parse", timeoutMs: 1_500 },
   HANDLER_EXITED: { action: "parse", exitCode: 3 },
+  HANDLER_CPU_EXCEEDED: { action: "parse", cpuMs: 2_000 },
   HANDLER_OUT_OF_MEMORY: { action: "parse", limitMb: 64 },
   TASK_INTERRUPTED: { taskId: "t-1", interruptions: 6, limit: 5 },
   WORKFLOW_NOT_FOUND: { workflowId: "w-1" },
