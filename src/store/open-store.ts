@@ -3,6 +3,7 @@ import { LIMITS, fault, isFault, type Fault } from "../errors/index.ts";
 import type { Clock, Scheduler } from "../scope/index.ts";
 import type { Log, MetricsBlock } from "../telemetry/index.ts";
 import { openSqlite, type Driver, type Row } from "./driver.ts";
+import { LogSpace } from "./log-space.ts";
 import { isLocked, writeFault } from "./store-fault.ts";
 import { OwnedStore, type Durability, type Store, type StoreLimits } from "./store.ts";
 
@@ -43,12 +44,13 @@ const APPLICATION_ID = 0x6d63702b;
 export function openStore(options: StoreOptions): Store {
   const { path, migrations, durability = "flushed", driver: open = openSqlite } = options;
   const ownerPath = options.driver === undefined && durability !== "memory" ? `${path}.owner` : undefined;
+  const limits = { ...LIMITS.store, ...options.limits };
   let driver: Driver | undefined;
   try {
     driver = open(durability === "memory" ? ":memory:" : path);
     const found = lockAndInspect(driver);
     assertOurs(path, found, migrations.length);
-    configure(driver, path, durability, options.limits?.walBytes ?? LIMITS.store.walBytes);
+    configure(driver, path, durability, limits.walBytes);
     if (!found.fresh)
       assertSound(
         driver,
@@ -69,7 +71,10 @@ export function openStore(options: StoreOptions): Store {
     path,
     durability,
     driver,
-    limits: { ...LIMITS.store, ...options.limits },
+    limits,
+    // Below `flushed` nobody waits for the disk; with another driver there is no file.
+    logSpace:
+      ownerPath !== undefined && durability === "flushed" ? LogSpace.open(path, limits.walBytes) : null,
     clock: options.clock,
     scheduler: options.scheduler,
     metrics: options.metrics,

@@ -3,6 +3,7 @@ import type { Clock, Scheduler, Timer } from "../scope/index.ts";
 import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
 import { copyDatabase } from "./backup.ts";
 import type { Driver, Query } from "./driver.ts";
+import type { LogSpace } from "./log-space.ts";
 import { StatementCache, type Queries, type Statements } from "./statements.ts";
 import { isSqliteError, readFault, writeFault } from "./store-fault.ts";
 
@@ -104,6 +105,8 @@ export interface OwnedStoreOptions {
   readonly metrics: MetricsBlock | undefined;
   readonly log: Log | undefined;
   readonly onClose: () => void;
+  /** Absent where there is no file, or nobody waits for it. */
+  readonly logSpace: LogSpace | null;
 }
 
 /** @see https://www.sqlite.org/fileformat.html#the_write_ahead_log (sizes of the log's and its frames' headers) */
@@ -200,6 +203,7 @@ export class OwnedStore implements Store {
   /** SQLite moves the log into the file when its last connection closes. */
   #giveUp(): void {
     try {
+      this.#options.logSpace?.close();
       this.#options.onClose();
     } finally {
       this.#driver.close();
@@ -308,6 +312,7 @@ export class OwnedStore implements Store {
     metrics?.count(METRICS.storeRows, rows);
     metrics?.observe(METRICS.fsyncSeconds, commitMs / 1_000);
     if (this.#walBytes > 0) this.#armIdleTimer();
+    this.#options.logSpace?.keepAhead(this.#walBytes);
   }
 
   // --- the log ---------------------------------------------------------------------------------------------------
