@@ -19,8 +19,22 @@ const random = seededRandom(Number(life));
 const WORKER = "outside";
 const LEASE_MS = 1_500;
 const LANES = 6;
+/** Nobody ever wakes it. */
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-const say = (line: Line): void => void writeSync(1, `${JSON.stringify(line)}\n`);
+/** Waits where the reader is behind: the pipe is full then, and does not block by itself. */
+function say(line: Line): void {
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(1, bytes, written);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      Atomics.wait(PAUSE, 0, 0, 1);
+    }
+  }
+}
+
 const chance = (share: number): boolean => random.next() < share;
 const upTo = (most: number): number => 1 + Math.floor(random.next() * most);
 
