@@ -1,4 +1,4 @@
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { workerModule, type RefOf } from "../../src/actor/index.ts";
 import { packValue, unpackValue } from "../../src/codec/index.ts";
 import { LIMITS, fault, isFault, sentenceOf, toWireError } from "../../src/errors/index.ts";
@@ -19,22 +19,9 @@ const random = seededRandom(Number(life));
 const WORKER = "outside";
 const LEASE_MS = 1_500;
 const LANES = 6;
-/** Nobody ever wakes it. */
-const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-/** Waits where the reader is behind: the pipe is full then, and does not block by itself. */
-function say(line: Line): void {
-  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-  for (let written = 0; written < bytes.length;) {
-    try {
-      written += writeSync(1, bytes, written);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
-      Atomics.wait(PAUSE, 0, 0, 1);
-    }
-  }
-}
-
+/** Written when it returns: Node writes to pipes synchronously, except on Windows. */
+const say = (line: Line): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const chance = (share: number): boolean => random.next() < share;
 const upTo = (most: number): number => 1 + Math.floor(random.next() * most);
 
