@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import { openSupervisor } from "../../src/supervisor/index.ts";
 import type { RefOf } from "mcplusplus";
 import { median, result, type Measured, type Ratio, type Result } from "../kit/suite.ts";
+import { inLanes, inTurns } from "../kit/turns.ts";
 import { measureStart } from "./start.ts";
 import { Sink } from "./sink.protocol.ts";
 import { taskMessage, type TaskMessage } from "./task-message.ts";
@@ -35,7 +36,7 @@ export default async function measure(): Promise<Measured> {
   const worker = new Worker(new URL("./post-message.worker.ts", import.meta.url));
   await once(worker, "online");
   try {
-    const samples = await inTurns({
+    const measurements: Readonly<Record<string, Sample>> = {
       oneway: () => ourOneWay(sink),
       oneway_postmessage: () => theirOneWay(worker, 1),
       oneway_postmessage_batched: () => theirOneWay(worker, PER_BATCH),
@@ -45,7 +46,11 @@ export default async function measure(): Promise<Measured> {
       hot_roundtrip_p50_postmessage: async () => median(await theirTrips(worker, HOT_TRIPS, 0)),
       idle_roundtrip_p50: async () => median(await ourTrips(sink, IDLE_TRIPS, IDLE_MS)),
       idle_roundtrip_p50_postmessage: async () => median(await theirTrips(worker, IDLE_TRIPS, IDLE_MS)),
-    });
+    };
+    const turns = Object.entries(measurements).map(([name, sample]) => async () => ({
+      [name]: await sample(),
+    }));
+    const samples = await inTurns(ROUNDS, turns);
     const results = Object.entries(samples).map(([name, values]) =>
       result(name, name.includes("roundtrip") ? "us" : "per second", values),
     );
@@ -59,20 +64,6 @@ export default async function measure(): Promise<Measured> {
     await worker.terminate();
     await supervisor.close();
   }
-}
-
-/** Each round measures each once, so that whatever else the machine does meets all of them. The first is warm-up. */
-async function inTurns(measurements: Readonly<Record<string, Sample>>): Promise<Record<string, number[]>> {
-  const samples: Record<string, number[]> = Object.fromEntries(
-    Object.keys(measurements).map((name) => [name, []]),
-  );
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, sample] of Object.entries(measurements)) {
-      const value = await sample();
-      if (round > 0) samples[name]?.push(value);
-    }
-  }
-  return samples;
 }
 
 function ratiosOf(results: readonly Result[]): Ratio[] {
@@ -125,11 +116,7 @@ async function theirOneWay(worker: Worker, perBatch: number): Promise<number> {
 
 async function ourEchoes(sink: SinkRef): Promise<number> {
   const sinceMs = performance.now();
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < ECHOES) await sink.call.echo(message(next++));
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+  await inLanes(ECHOES, IN_FLIGHT, (index) => sink.call.echo(message(index)));
   return perSecond(ECHOES, sinceMs);
 }
 

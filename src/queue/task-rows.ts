@@ -1,9 +1,7 @@
 import { assert } from "../errors/index.ts";
 import type { TaskState } from "./queue.protocol.ts";
 import { freshLife, makeTask, type Task, type TaskLife, type Terms } from "./task.ts";
-
-/** The worker of almost every task, which is therefore written as 1. */
-const LOCAL = "local";
+import { LOCAL } from "./workers.ts";
 
 /** Their places are what is written: only ever append. */
 const STATES: readonly TaskState[] = ["queued", "running", "cancelling", "completed", "failed", "cancelled"];
@@ -61,6 +59,7 @@ export function lifeOf({ submittedAtMs }: Task, life: TaskLife, isNew: boolean):
     leaseUntilMs === null && notBeforeMs === null && cancelReason === null && successor === null;
   const rare: RareLife | 0 = isPlain ? 0 : [leaseUntilMs, notBeforeMs, cancelReason, successor];
   const more = rare === 0 ? "0" : JSON.stringify(rare);
+  // The worker of almost every task is the queue's own, which is therefore written as 1.
   const worker = workerId === LOCAL ? "1" : workerId === null ? "0" : JSON.stringify(workerId);
   const counts = `${priority},${attempt},${interruptions},${token}`;
   const times = `${textOf(startedAtMs, submittedAtMs)},${textOf(endedAtMs, startedAtMs ?? submittedAtMs)}`;
