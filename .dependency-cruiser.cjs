@@ -26,7 +26,17 @@ const SECOND_DOORS = [
   "^src/lifecycle/machines\\.ts$",
   // What task modules load on every handler thread: no pool, no store.
   "^src/compute/define-tasks\\.ts$",
+  // What becomes of large values: no pool either.
+  "^src/compute/values\\.ts$",
+  // Reads expressions with a package that few threads need.
+  "^src/compute/expression\\.ts$",
+  // Checks the options of a system on its caller's thread, which loads no pool.
+  "^src/compute/host-rules\\.ts$",
   "^src/system/open-system\\.ts$",
+  // What an actor reads the cache with, on a thread that loads no system.
+  "^src/system/cache-door\\.ts$",
+  // Checks the options of a system on its caller's thread, which does not load the queue.
+  "^src/queue/task-order\\.ts$",
   // Checks with zod, which the scheduler's thread does not load.
   "^src/workflow/template\\.ts$",
 ];
@@ -43,10 +53,14 @@ const THREAD_DOORS = [
 const OWNERS = {
   "@modelcontextprotocol/[^/]+": "^src/mcp/",
   comlink: "^src/supervisor/",
+  "csv-parse": "^src/compute/",
   "hdr-histogram-js": "^src/load/",
+  jsonata: "^src/compute/",
   msgpackr: "^src/codec/",
   piscina: "^src/compute/",
+  semver: "^src/workflow/",
   xstate: "^src/lifecycle/",
+  yaml: "^src/workflow/",
   zod: "^src/schema/zod-schema\\.ts$",
 };
 const OWNED_BUILT_INS = { sqlite: "^src/store/" };

@@ -10,6 +10,7 @@ import { lifecyclesPage } from "./pages/lifecycles-page.ts";
 import { limitsPage } from "./pages/limits-page.ts";
 import { ROOT } from "./pages/page.ts";
 import { architecturePage } from "./pages/rooms-picture.ts";
+import { templateSchemaPage } from "./pages/template-schema-page.ts";
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   "src/lifecycle/tables.ts": lifecycleTables,
@@ -17,6 +18,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/limits.md": limitsPage,
   "docs/lifecycles.md": lifecyclesPage,
   "docs/architecture.md": architecturePage,
+  "docs/schema/template.schema.json": templateSchemaPage,
 };
 
 const checking = process.argv.includes("--check");

@@ -1,16 +1,25 @@
 export { openSystem } from "./system/open-system.ts";
+export { CacheDoor } from "./system/cache-door.ts";
+export { Cache } from "./cache/cache.protocol.ts";
+export { cacheKey } from "./cache/near.protocol.ts";
+export type { CacheSelection, CacheStats, EvictionPolicy } from "./cache/cache.protocol.ts";
 export type {
   ActorName,
   Actors,
   BackupOptions,
   BackupSummary,
+  CacheOptions,
+  CachePutOptions,
+  CachedValue,
   CancelOptions,
   ClearedState,
   CopyProgress,
   DeadLetter,
   DeadLetterChoice,
   DeadLetterDoor,
+  GetOrComputeOptions,
   QuotaDoor,
+  RunFilter,
   RunOptions,
   RunOutcome,
   System,
@@ -32,13 +41,16 @@ export type {
 } from "./system/index.ts";
 export type {
   FailurePolicy,
+  HistoryEntry,
   RunEvent,
+  RunHistoryPage,
   RunState,
   RunStatus,
   RunSummary,
   StepDefinition,
   StepState,
   StepStatus,
+  SubmittedRun,
 } from "./workflow/workflow.protocol.ts";
 export type {
   ActionInfo,
@@ -107,6 +119,36 @@ export { FAULTS, LIMITS, Fault, fault, isCancellation, isFault } from "./errors/
 export type { FaultCode, FaultDetails, WireError } from "./errors/index.ts";
 
 export { Reference, packValue, unpackValue } from "./codec/index.ts";
+export type { Collected } from "./store/index.ts";
 export type { Wire } from "./schema/index.ts";
 
-export { dagPicture, type DagPictureOptions } from "./workflow/index.ts";
+export {
+  buildDag,
+  criticalPath,
+  dagPicture,
+  describeDag,
+  dotOf,
+  mermaidOf,
+  simulateDag,
+  whatIf,
+} from "./workflow/index.ts";
+export type {
+  CriticalPath,
+  Dag,
+  DagArrow,
+  DagChange,
+  DagComparison,
+  DagDescription,
+  DagEdge,
+  DagNode,
+  DagNote,
+  DagOptions,
+  DagPictureOptions,
+  DagPlan,
+  DagResult,
+  DagSimulation,
+  DagStep,
+  DescribeOptions,
+  PictureStep,
+  StepNumbers,
+} from "./workflow/index.ts";

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { fault } from "mcplusplus";
 
 /** What can be said on the command line; the defaults are those under which the project's figures are taken. */
 export interface Flags {
@@ -13,32 +14,71 @@ export interface Flags {
   readonly minutes: number;
 }
 
-export function readFlags(args: readonly string[]): { readonly suite: string; readonly flags: Flags } {
-  const { positionals, values } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      json: { type: "boolean", default: false },
-      rounds: { type: "string", default: "5" },
-      tasks: { type: "string", default: "20000" },
-      waiting: { type: "string", default: "1000000" },
-      minutes: { type: "string", default: "3" },
-    },
-  });
-  return {
-    suite: positionals[0] ?? "",
-    flags: {
-      json: values.json,
-      rounds: positive("rounds", values.rounds),
-      tasks: positive("tasks", values.tasks),
-      waiting: positive("waiting", values.waiting),
-      minutes: positive("minutes", values.minutes),
-    },
-  };
+type Figure = Exclude<keyof Flags, "json">;
+
+interface Range {
+  readonly otherwise: number;
+  readonly least: number;
+  /** Default: whole numbers only. */
+  readonly parts?: boolean;
 }
 
-function positive(flag: string, text: string): number {
-  const value = Number(text);
-  if (value > 0) return value;
-  throw new Error(`--${flag} is a number above 0, not "${text}"`);
+/** Where a suite needs more than the least here, it says so itself. */
+const RANGES: Readonly<Record<Figure, Range>> = {
+  rounds: { otherwise: 5, least: 1 },
+  tasks: { otherwise: 20_000, least: 10 },
+  waiting: { otherwise: 1_000_000, least: 1 },
+  minutes: { otherwise: 3, least: 0.1, parts: true },
+};
+
+/**
+ * @param suites by name, with the flags that each takes beside `--json`
+ * @throws INVALID_ARGUMENT, UNKNOWN_NAME
+ */
+export function readFlags<Suite extends string>(
+  args: readonly string[],
+  suites: Readonly<Record<Suite, readonly Figure[]>>,
+): { readonly suite: Suite; readonly flags: Flags } {
+  const { positionals, tokens } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(Object.keys(RANGES).map((name) => [name, { type: "string" as const }])),
+  });
+  const names = Object.keys(suites) as Suite[];
+  const suite = names.find((name) => name === positionals[0]);
+  if (suite === undefined) {
+    throw fault("UNKNOWN_NAME", { kind: "suite", name: positionals[0] ?? "", known: names });
+  }
+  const given: Partial<Record<Figure, number>> = {};
+  let json = false;
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const figure = suites[suite].find((name) => name === token.name);
+    if (figure !== undefined) given[figure] = numberOf(figure, token.value);
+    else if (token.name === "json" && token.value === undefined) json = true;
+    else {
+      const allowed = ["json", ...suites[suite]].map((name) => `--${name}`).join(", ");
+      throw invalid(token.rawName, `no flag of the suite ${suite}`, allowed);
+    }
+  }
+  const [, surplus] = positionals;
+  if (surplus !== undefined) throw invalid(`"${surplus}"`, "too many", "one suite at a time");
+  const defaults = Object.fromEntries(
+    Object.entries(RANGES).map(([name, { otherwise }]) => [name, otherwise]),
+  ) as Record<Figure, number>;
+  return { suite, flags: { json, ...defaults, ...given } };
 }
+
+function numberOf(figure: Figure, text: string | undefined): number {
+  const { least, parts = false } = RANGES[figure];
+  const value = Number(text);
+  if (text !== undefined && text !== "" && value >= least && (parts || Number.isSafeInteger(value)))
+    return value;
+  const allowed = `${parts ? "a number" : "a whole number"} from ${least}`;
+  throw invalid(`--${figure}`, text === undefined ? "without a value" : `"${text}"`, allowed);
+}
+
+const invalid = (argument: string, got: string, allowed: string): Error =>
+  fault("INVALID_ARGUMENT", { argument, got, allowed });

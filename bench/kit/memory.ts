@@ -5,8 +5,8 @@ const PROBES = "mcplusplus-bench-probes";
 
 interface ProbeQuestion {
   readonly round: number;
-  /** Whether to collect garbage first. */
-  readonly collect: boolean;
+  /** What to do first; `rest` is what V8 itself does on a thread that has rested for some two minutes. */
+  readonly collect: "nothing" | "garbage" | "rest";
 }
 interface ProbeAnswer {
   readonly to: number;
@@ -34,8 +34,8 @@ export const MEASURED_FLAGS = [
   `--import=${new URL("./thread-probe.mjs", import.meta.url).href}`,
 ] as const;
 
-/** A thread that has not answered by then is taken for gone. */
-const ANSWER_MS = 5_000;
+/** A thread that has not answered by then is taken for gone: a full collection takes seconds on a busy machine. */
+const ANSWER_MS = 30_000;
 /** The second collection takes what the finalizers of the first let go. */
 const COLLECTIONS = 3;
 const SETTLE_MS = 300;
@@ -63,20 +63,30 @@ export function lastingHeaps(times: readonly Memory[]): number[] {
 
 /** Right after a collection on every thread. */
 export function collectedMemory(): Promise<Memory> {
-  return probe(true);
+  return probe("garbage");
 }
 
 /** After pauses and collections on every thread. */
 export async function settledMemory(): Promise<Memory> {
-  let settled = await probe(true);
+  let settled = await probe("garbage");
   for (let collection = 1; collection < COLLECTIONS; collection++) {
     await pause(SETTLE_MS);
-    settled = await probe(true);
+    settled = await probe("garbage");
   }
   return settled;
 }
 
-async function probe(collect: boolean): Promise<Memory> {
+/**
+ * As after a rest: V8 then collects all that it can, and gives back to the system what it keeps for the next garbage of
+ * a busy thread. It does so by itself a hundred seconds after a thread became quiet, which nobody has to wait for here.
+ */
+export async function restedMemory(): Promise<Memory> {
+  await probe("rest");
+  await pause(SETTLE_MS);
+  return probe("nothing");
+}
+
+async function probe(collect: ProbeQuestion["collect"]): Promise<Memory> {
   const round = ++rounds;
   const channel = new BroadcastChannel(PROBES);
   const byThread = new Map<number, number>();

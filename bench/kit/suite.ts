@@ -78,7 +78,11 @@ export function table({ suite, node, machine, durability, results, ratios, ...mo
   const { rivals = [], stolenPercent } = more;
   const width = Math.max(...results.map(({ name }) => name.length), ...ratios.map(({ name }) => name.length));
   const figure = (value: number): string =>
-    value >= 1_000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
+    Number.isNaN(value)
+      ? "–"
+      : value >= 1_000
+        ? Math.round(value).toLocaleString("en")
+        : value.toPrecision(3);
   return [
     `${suite}: node ${node}, ${machine}, durability ${durability}`,
     ...(stolenPercent === null

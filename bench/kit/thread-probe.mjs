@@ -9,7 +9,8 @@ import { threadId } from "node:worker_threads";
 const channel = new BroadcastChannel("mcplusplus-bench-probes");
 channel.addEventListener("message", ({ data: { round, collect } }) => {
   if (round === undefined) return; // another thread's answer
-  if (collect) globalThis.gc();
+  if (collect === "garbage") globalThis.gc();
+  if (collect === "rest") globalThis.gc({ type: "major", execution: "sync", flavor: "last-resort" });
   const { used_heap_size, external_memory } = getHeapStatistics();
   channel.postMessage({ to: round, threadId, bytes: used_heap_size + external_memory });
 });

@@ -2,12 +2,14 @@ import { StreamDecoder, StreamEncoder, packValue, unpackValue } from "../../src/
 import { advance, taskTable } from "../../src/lifecycle/index.ts";
 import { RingReader, RingWriter, createRing } from "../../src/ring/index.ts";
 import { METRICS, createMetricsBlock } from "../../src/telemetry/index.ts";
+import { instantiate, templateFrom } from "../../src/workflow/template.ts";
 import { taskMessage } from "../actor/task-message.ts";
 import { nanosecondsPerRun } from "../kit/micro.ts";
 import { result, type Measured } from "../kit/suite.ts";
 
 /** The pieces that every message passes, each beside what a program without them would use. */
 const FRAMES = 64;
+const STEPS = 50;
 
 export default async function measure(): Promise<Measured> {
   const task = taskMessage(1);
@@ -22,6 +24,7 @@ export default async function measure(): Promise<Measured> {
   const writer = new RingWriter(shared);
   const reader = new RingReader(shared);
   const metrics = createMetricsBlock();
+  const template = templateFrom(chain(), "chain");
   const samples = await nanosecondsPerRun({
     encode_record: () => void encoder.encode(task),
     encode_plain_msgpack: () => void packValue(task),
@@ -37,6 +40,7 @@ export default async function measure(): Promise<Measured> {
       reader.release();
     },
     lifecycle_transition: () => void advance(taskTable, "queued", "start"),
+    instantiate_50_steps: () => void instantiate(template, { directory: "data" }, "w"),
     count_a_metric: () => metrics.count(METRICS.messagesSent),
   });
   return {
@@ -45,4 +49,23 @@ export default async function measure(): Promise<Measured> {
     ratios: [],
     samples: {},
   };
+}
+
+/** A template of steps that each take a parameter and what the one before gave. */
+function chain(): unknown {
+  const steps = Array.from({ length: STEPS }, (_, at) => ({
+    step_id: `s${at}`,
+    action: "echo",
+    depends_on: at === 0 ? [] : [`s${at - 1}`],
+    inputs: {
+      path: `\${directory}/${at}`,
+      limit: "${limit}",
+      rows: at === 0 ? [] : `\${{ steps.s${at - 1}.output.rows }}`,
+    },
+  }));
+  const parameters = [
+    { name: "directory", type: "string", validation: "\\w+$" },
+    { name: "limit", type: "number", default: 100 },
+  ];
+  return { template_id: "chain", name: "Chain", parameters, steps };
 }

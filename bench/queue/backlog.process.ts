@@ -1,6 +1,6 @@
 import { openSystem, packValue, type System } from "mcplusplus";
 import { answer } from "../kit/child.ts";
-import { settledMemory } from "../kit/memory.ts";
+import { restedMemory, settledMemory } from "../kit/memory.ts";
 import { ELSEWHERE, TASKS, waitingTask } from "./task.ts";
 
 /** A queue in a process of its own, with a worker from outside that claims from it. */
@@ -66,6 +66,7 @@ answer({
   queued: async () => (await queue().call.stats(undefined, PATIENT)).queued,
   residentBytes: () => process.memoryUsage.rss(),
   settledMemory,
+  restedMemory,
   /** Milliseconds from the call that opens the system to a task in the hands of its worker. */
   async openToFirstClaim() {
     const sinceMs = performance.now();

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { fault } from "mcplusplus";
 import { openChild, type Child } from "../kit/child.ts";
 import { MEASURED_FLAGS, type Memory } from "../kit/memory.ts";
 import { median, result, type Measured } from "../kit/suite.ts";
@@ -23,6 +24,19 @@ const openQueue = (directory: string): Child =>
   });
 
 /**
+ * The measurement takes tasks from the long queue in each round, the warm-up included, and means little once half of
+ * them are gone.
+ *
+ * @throws INVALID_ARGUMENT
+ */
+export function checkWaiting(rounds: number, waiting: number): void {
+  const least = 2 * (rounds + 1) * 2 * CLAIMS;
+  if (waiting >= least) return;
+  const allowed = `from ${least}, with --rounds ${rounds}: half of them must be left at the end`;
+  throw fault("INVALID_ARGUMENT", { argument: "--waiting", got: String(waiting), allowed });
+}
+
+/**
  * What a long queue costs: claims from it and from a short one in turns, each in a process of its own; its memory;
  * and how long a new process takes to open it and hand out a task.
  */
@@ -39,6 +53,7 @@ export async function measureBacklog(rounds: number, waiting: number): Promise<O
     await pause(QUIET_MS);
     const unsettled = await long.ask<number>("residentBytes");
     const { residentBytes: settled } = await long.ask<Memory>("settledMemory");
+    const { residentBytes: rested } = await long.ask<Memory>("restedMemory");
 
     const turns = await inTurns(rounds, [
       () => claimsOf(short, "claim_empty", CLAIMS),
@@ -56,6 +71,7 @@ export async function measureBacklog(rounds: number, waiting: number): Promise<O
       backlog_fill: [fillPerSecond],
       backlog_resident: [settled / MB],
       backlog_resident_before_collection: [unsettled / MB],
+      backlog_resident_at_rest: [rested / MB],
       backlog_reopen_to_first_claim: closed,
       backlog_reopen_to_first_claim_after_kill: killed,
     };

@@ -4,7 +4,7 @@ import { inTurns, type Figures, type Samples } from "../kit/turns.ts";
 import { startBullMq } from "../rivals/bullmq.ts";
 import { startPgBoss } from "../rivals/pgboss.ts";
 import type { Rival } from "../rivals/rival.ts";
-import { measureBacklog } from "./backlog.ts";
+import { checkWaiting, measureBacklog } from "./backlog.ts";
 import type { Contestant } from "./contestant.ts";
 import { openOurs } from "./ours.ts";
 
@@ -26,7 +26,9 @@ const GOALS: Readonly<Record<string, number>> = {
   light_load_p50_vs_bullmq: 2,
 };
 
+/** @throws INVALID_ARGUMENT */
 export default async function measure({ rounds, tasks, waiting }: Flags): Promise<Measured> {
+  checkWaiting(rounds, waiting);
   const { rivals, reports } = await startRivals();
   const ours = await openOurs();
   let samples: Samples;
@@ -35,7 +37,7 @@ export default async function measure({ rounds, tasks, waiting }: Flags): Promis
     const measurements = [
       ...allOf("", ours, tasks),
       ...ways.flatMap(([way, contestant]) =>
-        allOf(`_${way}`, contestant, way === "pgboss" ? tasks / FEWER : tasks),
+        allOf(`_${way}`, contestant, way === "pgboss" ? Math.floor(tasks / FEWER) : tasks),
       ),
     ];
     samples = await inTurns(rounds, interleaved(measurements));
@@ -93,7 +95,7 @@ function allOf(suffix: string, contestant: Contestant, tasks: number): Measureme
   return [
     ...IN_FLIGHT.flatMap((inFlight) => [
       throughput("submit", inFlight, tasks),
-      throughput("cycle", inFlight, tasks / 2),
+      throughput("cycle", inFlight, Math.floor(tasks / 2)),
     ]),
     {
       of: "light_load",

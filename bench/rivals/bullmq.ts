@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { taskMessage } from "../actor/task-message.ts";
 import { openChild, type Child } from "../kit/child.ts";
 import { inLanes } from "../kit/turns.ts";
 import { timed, timedTrips, type Contestant } from "../queue/contestant.ts";
 import { startRedis, type RedisServer } from "./redis.ts";
-import { load, type Rival } from "./rival.ts";
+import { load, versionOf, type Rival } from "./rival.ts";
 
 interface Connection {
   readonly path: string;
@@ -74,11 +73,6 @@ const optionsOf = (connection: Connection): ConstructorParameters<BullMq["Queue"
   connection,
   defaultJobOptions: { removeOnComplete: true },
 });
-
-export async function versionOf(name: string): Promise<string> {
-  const path = new URL(`./node_modules/${name}/package.json`, import.meta.url);
-  return (JSON.parse(await readFile(path, "utf8")) as { version: string }).version;
-}
 
 class BullContestant implements Contestant {
   readonly #bullmq: BullMq;

@@ -2,9 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { taskMessage } from "../actor/task-message.ts";
 import { inLanes } from "../kit/turns.ts";
 import { timed, timedTrips, type Contestant } from "../queue/contestant.ts";
-import { versionOf } from "./bullmq.ts";
 import { startPostgres } from "./postgres.ts";
-import { load, type Rival } from "./rival.ts";
+import { load, versionOf, type Rival } from "./rival.ts";
 
 interface Sql {
   executeSql(text: string): Promise<{ rows: Record<string, unknown>[] }>;

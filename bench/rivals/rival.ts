@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { Contestant } from "../queue/contestant.ts";
 
 /** A rival that has started, and what it turned out to be. */
@@ -15,4 +16,10 @@ export interface Rival {
  */
 export async function load<Module>(name: string): Promise<Module> {
   return (await import(name)) as Module;
+}
+
+/** Of a rival's package, as it is installed. */
+export async function versionOf(name: string): Promise<string> {
+  const path = new URL(`./node_modules/${name}/package.json`, import.meta.url);
+  return (JSON.parse(await readFile(path, "utf8")) as { version: string }).version;
 }

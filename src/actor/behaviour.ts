@@ -18,6 +18,11 @@ export interface ActorContext<M extends Members> {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly metrics: MetricsBlock;
+  /**
+   * Memory that outlives the actor's lives and that each of its callers sees, by `ref.shared`; null when it was spawned
+   * without.
+   */
+  readonly shared: SharedArrayBuffer | null;
   /** Sends an event to every subscriber; costs nothing when there is none. */
   readonly emit: EmittersOf<M>;
   /** The ref of an actor named in this child's `calls`. */

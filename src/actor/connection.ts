@@ -21,6 +21,7 @@ export class Connection {
   #link: LinkClient | undefined;
   #down: Fault;
   #forGood = false;
+  #shared: SharedArrayBuffer | null = null;
   #waiters: PromiseWithResolvers<void>[] = [];
 
   constructor(callee: string) {
@@ -32,12 +33,18 @@ export class Connection {
     assert(!this.#forGood, `${this.callee} does not come back after it has been stopped`);
     this.#link?.close(fault("ACTOR_RESTARTING", { actor: this.callee }));
     this.#link = link;
+    this.#shared = link.shared;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
   }
 
   /** Has it been told that the actor will not come back? */
   get ended(): boolean {
     return this.#forGood;
+  }
+
+  /** Of the life that was up last. */
+  get shared(): SharedArrayBuffer | null {
+    return this.#shared;
   }
 
   uses(link: LinkClient): boolean {
@@ -122,5 +129,6 @@ export function createRef<M extends Members>(protocol: Protocol<M>, connection: 
     on: Object.freeze(on) as EventsOf<M>,
     writable: ({ signal }: { signal?: AbortSignal } = {}) => connection.writable(signal),
     ready: ({ signal }: { signal?: AbortSignal } = {}) => connection.ready(signal),
+    shared: () => connection.shared,
   });
 }

@@ -37,7 +37,7 @@ export class Inbound {
     traceparent: undefined as string | undefined,
   };
   /** The message that is arriving in pieces. */
-  #partial: Buffer | undefined;
+  #partial: Buffer<ArrayBuffer> | undefined;
   #partialBytes = 0;
 
   /** @param bell the writer's: rung when it waits for room */
@@ -63,6 +63,8 @@ export class Inbound {
         if (this.#decode(offset)) {
           messages++;
           handle(this.#header);
+          // Valid until here: it may be large, and the next message far away.
+          this.#header.payload = undefined;
         }
         if (this.#ring.unreleasedBytes * 4 > this.#ring.capacityBytes) this.#release();
       }
@@ -90,7 +92,7 @@ export class Inbound {
   #collect(start: number, end: number): boolean {
     const { totalBytes, flags } = this.#header;
     assert(totalBytes <= LIMITS.actor.messageBytes + TRACEPARENT_BYTES, `a message of ${totalBytes} bytes`);
-    this.#partial ??= Buffer.allocUnsafe(totalBytes);
+    this.#partial ??= Buffer.allocUnsafeSlow(totalBytes);
     this.#ring.bytes.copy(this.#partial, this.#partialBytes, start, end);
     this.#partialBytes += end - start;
     if ((flags & FLAG.more) !== 0) return false;
@@ -98,7 +100,12 @@ export class Inbound {
     assert(this.#partialBytes === totalBytes, `${this.#partialBytes} of ${totalBytes} bytes arrived`);
     this.#partial = undefined;
     this.#partialBytes = 0;
-    return this.#finish(whole, 0, totalBytes);
+    try {
+      return this.#finish(whole, 0, totalBytes);
+    } finally {
+      // Nothing refers to it. The collector would find that out some large messages later.
+      whole.buffer.transfer(0);
+    }
   }
 
   #finish(bytes: Buffer, from: number, end: number): boolean {

@@ -16,6 +16,7 @@ export type {
 } from "./protocol.ts";
 export { actor, type ActorContext, type Behaviour, type Setup } from "./behaviour.ts";
 export { Connection, createRef } from "./connection.ts";
+export { EventStream } from "./event-stream.ts";
 export { LinkClient, type Place } from "./link-client.ts";
 export { checkHandshake, checkMailbox, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
 export { ActorRuntime, threadBells, type ActorServices, type BellOf } from "./runtime.ts";

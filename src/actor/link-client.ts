@@ -119,8 +119,6 @@ export class LinkClient implements Source {
     const limit = buffer ?? LIMITS.actor.eventBuffer;
     const name = { actor: this.#link.callee, event };
     const correlation = this.#nextCorrelation();
-    const refused =
-      this.#closed ?? (this.#streams.size >= LIMITS.actor.subscriptions ? this.#tooMany() : undefined);
     const stream = new EventStream<unknown>(
       name,
       limit,
@@ -134,17 +132,24 @@ export class LinkClient implements Source {
       },
       signal,
     );
-    if (refused) {
-      stream.finish(refused);
-    } else if (!signal?.aborted) {
-      this.#streams.set(correlation, stream);
-      this.#outbound.deliver(
-        { kind: KIND.subscribe, member: index, correlation, deadlineMs: Infinity },
-        limit,
-      );
-      this.#sent();
+    if (this.#closed) stream.finish(this.#closed);
+    else if (this.#streams.size >= LIMITS.actor.subscriptions) stream.finish(this.#tooMany());
+    else if (!signal?.aborted) {
+      try {
+        // Refused like a call: each may be left at once, and its end must not be refused.
+        const message = { kind: KIND.subscribe, member: index, correlation, deadlineMs: Infinity };
+        this.#outbound.offer(message, limit);
+        this.#streams.set(correlation, stream);
+        this.#sent();
+      } catch (refused) {
+        stream.finish(refused);
+      }
     }
     return stream;
+  }
+
+  get shared(): SharedArrayBuffer | null {
+    return this.#link.shared;
   }
 
   /** Resolves when at least half of the mailbox is free. */

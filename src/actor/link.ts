@@ -20,6 +20,8 @@ export interface Link {
   readonly callerBell: SharedArrayBuffer | null;
   readonly calleeBell: SharedArrayBuffer | null;
   readonly mailboxMessages: number;
+  /** What the callee shares with all who call it. */
+  readonly shared: SharedArrayBuffer | null;
 }
 
 export interface Mailbox {
@@ -59,6 +61,7 @@ export function createLink(
   handshake: string,
   bells: { readonly caller: SharedArrayBuffer | null; readonly callee: SharedArrayBuffer | null },
   mailbox: Mailbox = {},
+  shared: SharedArrayBuffer | null = null,
 ): Link {
   const ringBytes = mailbox.ringBytes ?? LIMITS.ring.sizeBytes;
   return {
@@ -69,5 +72,6 @@ export function createLink(
     callerBell: bells.caller,
     calleeBell: bells.callee,
     mailboxMessages: mailbox.messages ?? LIMITS.actor.mailboxMessages,
+    shared,
   };
 }

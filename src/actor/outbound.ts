@@ -4,13 +4,14 @@ import {
   KIND,
   StreamEncoder,
   TRACEPARENT_BYTES,
+  TooLargeError,
+  foundIn,
   writeFrameHeader,
   type FrameHeader,
   type Kind,
 } from "../codec/index.ts";
 import { LIMITS, assert, fault } from "../errors/index.ts";
 import { RingWriter, frameBytesMax, type Bell } from "../ring/index.ts";
-import { findNonWire } from "../schema/index.ts";
 import { METRICS, type MetricsBlock } from "../telemetry/index.ts";
 
 /** What goes into one frame, or, when it is large, into several. */
@@ -24,7 +25,7 @@ export interface Message {
 
 interface Waiting extends Message {
   /** The traceparent, where there is one, and the payload. */
-  readonly body: Uint8Array;
+  readonly body: Uint8Array<ArrayBuffer>;
   sentBytes: number;
 }
 
@@ -185,13 +186,6 @@ export class Outbound {
   /** The bytes are valid until the next call. */
   #encode({ member, traceparent }: Message, payload: unknown): Uint8Array {
     const encoded = payload === undefined ? NOTHING : this.#encodeValue(payload, member);
-    if (encoded.length > LIMITS.actor.messageBytes) {
-      throw fault("MESSAGE_TOO_LARGE", {
-        actor: this.#callee,
-        sizeBytes: encoded.length,
-        limitBytes: LIMITS.actor.messageBytes,
-      });
-    }
     if (traceparent === undefined) return encoded;
     return Buffer.concat([
       Buffer.from(traceparent.padEnd(TRACEPARENT_BYTES).slice(0, TRACEPARENT_BYTES), "latin1"),
@@ -203,8 +197,12 @@ export class Outbound {
     try {
       return this.#encoder.encode(payload, member);
     } catch (error) {
-      const found = findNonWire(payload) ?? "a value";
-      throw fault("NOT_A_WIRE_VALUE", { what: `a message for ${this.#callee}`, found }, { cause: error });
+      if (error instanceof TooLargeError) {
+        const { messageBytes: limitBytes } = LIMITS.actor;
+        throw fault("MESSAGE_TOO_LARGE", { actor: this.#callee, sizeBytes: error.atLeastBytes, limitBytes });
+      }
+      const what = `a message for ${this.#callee}`;
+      throw fault("NOT_A_WIRE_VALUE", { what, found: foundIn(payload) }, { cause: error });
     }
   }
 
@@ -285,7 +283,9 @@ export class Outbound {
     first.sentBytes = end;
     if (end === first.body.length) {
       this.#queue.shift();
-      this.#queuedBytes -= first.body.length;
+      this.#queuedBytes -= end;
+      // It was copied for this queue alone. The collector would find that out some large messages later.
+      if (!whole) first.body.buffer.transfer(0);
     }
     return true;
   }

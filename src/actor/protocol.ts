@@ -192,6 +192,8 @@ export interface Ref<M extends Members = Members> {
   readonly writable: (options?: { readonly signal?: AbortSignal }) => Promise<void>;
   /** Resolves when the actor is up (at once, if it is); rejects with `ACTOR_STOPPED` when it never will be again. */
   readonly ready: (options?: { readonly signal?: AbortSignal }) => Promise<void>;
+  /** The memory that the actor shares with all who call it; null when it has none, or has not been up yet. */
+  readonly shared: () => SharedArrayBuffer | null;
 }
 
 /** The ref of a protocol, for signatures: `RefOf<typeof Counter>`. */

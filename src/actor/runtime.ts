@@ -42,6 +42,7 @@ export class ActorRuntime<M extends Members = Members> {
   readonly #bellOf: BellOf;
   /** Names of the actors that it may call. */
   readonly #calls: readonly string[];
+  readonly #shared: SharedArrayBuffer | null;
   readonly #crash: (defect: unknown) => void;
   /** Asked to stop: what the actor sees as `context.signal`. */
   readonly #stopping = new AbortController();
@@ -68,6 +69,7 @@ export class ActorRuntime<M extends Members = Members> {
     services: ActorServices;
     bellOf: BellOf;
     calls: readonly string[];
+    shared: SharedArrayBuffer | null;
     /** Told once, when the actor has died of a defect: `kill` has been done. */
     crash: (defect: unknown) => void;
   }) {
@@ -77,6 +79,7 @@ export class ActorRuntime<M extends Members = Members> {
     this.#services = options.services;
     this.#bellOf = options.bellOf;
     this.#calls = options.calls;
+    this.#shared = options.shared;
     this.#crash = (defect) => {
       if (this.#ended.signal.aborted) return;
       // At once, on a thread too: messages that came with the fatal one must not meet a state that is in doubt.
@@ -242,6 +245,7 @@ export class ActorRuntime<M extends Members = Members> {
       scheduler: { schedule: (run) => scheduler.schedule(() => void (life.aborted || run())) },
       log,
       metrics,
+      shared: this.#shared,
       emit: this.#emitters(),
       ref: <N extends Members>(protocol: Protocol<N>, name = protocol.name): Ref<N> => {
         // Nobody would ever connect it, and its calls would be told for ever that the actor is on its way.

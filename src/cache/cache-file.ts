@@ -2,8 +2,16 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ActorContext, Members } from "../actor/index.ts";
+import { REFERENCE_MARK, addressesIn } from "../codec/index.ts";
 import { fault, sentenceOf } from "../errors/index.ts";
-import { openStore, type Durability, type Store } from "../store/index.ts";
+import {
+  markedRows,
+  openStore,
+  type Durability,
+  type LookPlace,
+  type LookedThrough,
+  type Store,
+} from "../store/index.ts";
 import type { CacheChange, CacheEntry } from "./cache.core.ts";
 
 /** Rows read at a time when the file is opened. */
@@ -23,13 +31,38 @@ export const CACHE_MIGRATIONS: readonly string[] = [
      checksum INTEGER NOT NULL,
      value BLOB NOT NULL
    ) STRICT`,
+  // Columns cannot be put before the value, so the rows move to a table that has them there.
+  `CREATE TABLE entries_2 (
+     id INTEGER PRIMARY KEY,
+     key TEXT NOT NULL,
+     stored_at_ms REAL NOT NULL,
+     expires_at_ms REAL NOT NULL,
+     leaves_at_ms REAL NOT NULL,
+     negative INTEGER NOT NULL,
+     tags TEXT NOT NULL,
+     checksum INTEGER NOT NULL,
+     value BLOB NOT NULL
+   ) STRICT;
+   INSERT INTO entries_2
+     SELECT id, key, stored_at_ms, expires_at_ms, expires_at_ms, 0, '', checksum, value FROM entries;
+   DROP TABLE entries;
+   ALTER TABLE entries_2 RENAME TO entries`,
 ];
+
+/** Where rows name large values. */
+const NAMING: readonly LookedThrough[] = [{ table: "entries", key: "id", columns: ["value"] }];
 
 const FILE_NAME = "cache.sqlite";
 /** A second damaged file takes the place of the first: what is kept as evidence is bounded too. */
 const DAMAGED_NAME = `${FILE_NAME}.damaged`;
 /** What SQLite keeps beside a database. A log without its file would be taken for that of the new one. */
 const COMPANIONS = ["", "-wal", "-shm"];
+
+interface EntryRow extends Omit<CacheEntry, "negative" | "tags"> {
+  readonly negative: number;
+  /** One per line. */
+  readonly tags: string;
+}
 
 /** What the store takes from the actor that opens it. */
 export type CachePlace = Pick<ActorContext<Members>, "clock" | "scheduler" | "metrics" | "log">;
@@ -76,28 +109,30 @@ export class CacheFile {
   }
 
   #entriesAfter(id: number): CacheEntry[] {
-    return this.#store.read((db) =>
+    const rows = this.#store.read((db) =>
       db
-        .prepare<CacheEntry>(
-          `SELECT id, key, length(value) AS sizeBytes, stored_at_ms AS storedAtMs, expires_at_ms AS expiresAtMs
+        .prepare<EntryRow>(
+          `SELECT id, key, length(value) AS sizeBytes, stored_at_ms AS storedAtMs, expires_at_ms AS expiresAtMs,
+             leaves_at_ms AS leavesAtMs, negative, tags
            FROM entries WHERE id > ? ORDER BY id LIMIT ${ROWS_PER_READ}`,
         )
         .all(id),
     );
+    return rows.map((row) => ({ ...row, negative: row.negative !== 0, tags: tagsOf(row.tags) }));
   }
 
   /**
-   * The stored value; undefined when the row is gone or its checksum tells that key or value have changed.
+   * The stored value; undefined when the row is gone or its checksum tells that it has changed.
    *
    * @throws STORE_CORRUPT, FILE_UNREADABLE
    */
-  valueOf({ id, key }: CacheEntry): Uint8Array | undefined {
+  valueOf(entry: CacheEntry): Uint8Array | undefined {
     const row = this.#store.read((db) =>
       db
         .prepare<{ checksum: number; value: Uint8Array }>("SELECT checksum, value FROM entries WHERE id = ?")
-        .get(id),
+        .get(entry.id),
     );
-    return row !== undefined && row.checksum === checksumOf(key, row.value) ? row.value : undefined;
+    return row !== undefined && row.checksum === checksumOf(entry, row.value) ? row.value : undefined;
   }
 
   /**
@@ -111,14 +146,34 @@ export class CacheFile {
       for (const { entry } of dropped) remove.run(entry.id);
       if (added === undefined || value === undefined) return;
       db.prepare(
-        "INSERT INTO entries (id, key, stored_at_ms, expires_at_ms, checksum, value) VALUES (?, ?, ?, ?, ?, ?)",
-      ).run(added.id, added.key, added.storedAtMs, added.expiresAtMs, checksumOf(added.key, value), value);
+        `INSERT INTO entries
+           (id, key, stored_at_ms, expires_at_ms, leaves_at_ms, negative, tags, checksum, value)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ).run(
+        added.id,
+        added.key,
+        added.storedAtMs,
+        added.expiresAtMs,
+        added.leavesAtMs,
+        Number(added.negative),
+        added.tags.join("\n"),
+        checksumOf(added, value),
+        value,
+      );
     }, undo);
   }
 
   /** Removes every row: without a condition SQLite drops whole pages instead of rows. */
   clear(undo: () => void): Promise<void> {
     return this.#store.write((db) => void db.prepare("DELETE FROM entries").run(), undo);
+  }
+
+  /** Addresses of the large values that a part of the entries names, and where the next part begins. */
+  async references(from: LookPlace): Promise<{ addresses: string[]; next: LookPlace | null }> {
+    // What is on its way here is an entry already.
+    await this.#store.flush();
+    const { found, next } = this.#store.read((db) => markedRows(db, NAMING, REFERENCE_MARK, from));
+    return { addresses: found.flatMap(addressesIn), next };
   }
 
   /** @see Store.backup */
@@ -155,7 +210,13 @@ export function setAside(directory: string): string {
   return damaged;
 }
 
-/** Over key and value, so that a value under the wrong key is found too. It tells damage, not malice. */
-function checksumOf(key: string, value: Uint8Array): number {
-  return crc32(value, crc32(key));
+const tagsOf = (text: string): string[] => (text === "" ? [] : text.split("\n"));
+
+/**
+ * Over key, tags and value, so that a value under the wrong key is found too. It tells damage, not malice. The first
+ * version of the file had no tags, and none change nothing.
+ */
+function checksumOf({ key, tags, negative }: CacheEntry, value: Uint8Array): number {
+  const named = tags.length === 0 && !negative ? key : `${key}${tags.join("\n")}${negative ? "-" : ""}`;
+  return crc32(value, crc32(named));
 }

@@ -11,10 +11,19 @@ export const cacheBehaviour = actor(Cache, async (context, init) => {
   context.reportHealth(() => cache.health());
   return {
     get: ({ key }) => cache.get(key),
-    put: ({ key, value, ttlMs }) => cache.put(key, value, ttlMs),
-    remove: async ({ key }) => ({ removed: await cache.remove(key) }),
+    put: ({ key, value, ttlMs, tags = [], staleMs = 0 }) =>
+      cache.put(key, value, ttlMs, { tags, staleMs, negative: false }),
+    invalidate: async (selection) => ({ removed: await cache.invalidate(selection) }),
     clear: async () => ({ removed: await cache.clear() }),
+    claim: (claim, { signal }) => cache.claim(claim, signal),
+    renew: ({ token }) => ({ held: cache.flights.renew(token) }),
+    settle: ({ token, value, ttlMs, tags, staleMs }) =>
+      cache.settle(token, value, ttlMs, { tags, staleMs, negative: false }),
+    fail: ({ token, error, ttlMs, tags }) => cache.fail(token, error, ttlMs, tags),
+    release: ({ token }) => cache.flights.release(token),
+    desert: async ({ token }) => ({ abandoned: await cache.flights.desert(token) }),
     stats: () => cache.stats(),
+    references: ({ from }) => cache.references(from),
     backup: ({ path }) => cache.backup(path),
   };
 });

@@ -1,18 +1,29 @@
 import { LIMITS, assert } from "../errors/index.ts";
 import { IndexedHeap, NOWHERE, type HeapItem } from "../order/index.ts";
-import { checkInteger, checkName, invalidArgument } from "../schema/index.ts";
-import type { CacheStats } from "./cache.protocol.ts";
-import { RecencyList, type Linked } from "./recency-list.ts";
+import { checkInteger, checkName, checkNumber, invalidArgument } from "../schema/index.ts";
+import { EVICTION_POLICIES, evictionBy, type Eviction, type EvictionPolicy } from "./eviction.ts";
+import type { Linked } from "./recency-list.ts";
 
 export interface CacheBounds {
   /** An integer from 1. */
   readonly entriesMax: number;
   /** Of the values alone; an integer from 0. */
   readonly sizeBytesMax: number;
+  readonly policy: EvictionPolicy;
+}
+
+/** What may be said of an entry beside its time to live. */
+export interface EntryOptions {
+  /** By which it may be invalidated together with others; none is empty, or has a line break. */
+  readonly tags: readonly string[];
+  /** How long after its time is over it may still be shown to those who have it computed anew; 0 = not at all. */
+  readonly staleMs: number;
+  /** It stands for a failure: only those who ask for failures find it. */
+  readonly negative: boolean;
 }
 
 /** One cached value, without the value itself. Times are wall-clock milliseconds, because entries outlive a process. */
-export interface CacheEntry {
+export interface CacheEntry extends Omit<EntryOptions, "staleMs"> {
   /** Rises with every put; the row's key. */
   readonly id: number;
   readonly key: string;
@@ -20,10 +31,15 @@ export interface CacheEntry {
   readonly storedAtMs: number;
   /** Expired from this moment on, itself included. */
   readonly expiresAtMs: number;
+  /** Nobody finds it from this moment on, not even as a stale one. */
+  readonly leavesAtMs: number;
 }
 
-/** Why an entry left. Removal by its owner and replacement by a newer value are both `removed`. */
-export type DropReason = "evicted" | "expired" | "broken" | "removed";
+/**
+ * Why an entry left: `crowded` out by the bound of entries, `outweighed` by that of bytes, `replaced` by a newer value
+ * under its key, `invalidated` by its owner.
+ */
+export type DropReason = "crowded" | "outweighed" | "expired" | "broken" | "replaced" | "invalidated";
 
 export interface Dropped {
   readonly entry: CacheEntry;
@@ -37,103 +53,156 @@ export interface CacheChange {
   readonly dropped: readonly Dropped[];
 }
 
+/** What else than a fresh value counts as found. */
+export interface Accepted {
+  readonly stale: boolean;
+  readonly negative: boolean;
+}
+
+export interface CacheCounts extends Readonly<Record<DropReason, number>> {
+  readonly entries: number;
+  readonly sizeBytes: number;
+  readonly hits: number;
+  /** Of the hits, those that found a value whose time was over. */
+  readonly staleHits: number;
+  /** Of the hits, those that found a failure. */
+  readonly negativeHits: number;
+  readonly misses: number;
+}
+
 interface Held extends CacheEntry, HeapItem, Linked<Held> {}
+
+const PLAIN: EntryOptions = Object.freeze({ tags: [], staleMs: 0, negative: false });
+const FRESH_VALUES: Accepted = Object.freeze({ stale: false, negative: false });
 
 /**
  * What is cached, when it expires and what makes room: the index of the cache without its values. Deterministic: it
  * has no clock, and does no input or output.
  *
- * An entry is expired iff now >= expiresAtMs. When there is no room, expired entries go first, soonest expired first;
- * then the least recently used. Finding and putting both count as use.
+ * An entry is expired iff now >= expiresAtMs. When there is no room, expired entries go first, soonest first; then
+ * whom the policy names. Putting counts as a use, finding too.
  */
 export class CacheCore {
   readonly #bounds: CacheBounds;
   readonly #byKey = new Map<string, Held>();
-  readonly #recency = new RecencyList<Held>();
-  readonly #expiry = new IndexedHeap<Held>(expiresBefore);
-  readonly #drops: Record<DropReason, number> = { evicted: 0, expired: 0, broken: 0, removed: 0 };
+  readonly #byTag = new Map<string, Set<Held>>();
+  readonly #eviction: Eviction<Held>;
+  readonly #expiry = new IndexedHeap<Held>(leavesBefore);
+  readonly #drops: Record<DropReason, number> = {
+    crowded: 0,
+    outweighed: 0,
+    expired: 0,
+    broken: 0,
+    replaced: 0,
+    invalidated: 0,
+  };
+  readonly #found = { hits: 0, staleHits: 0, negativeHits: 0, misses: 0 };
   #nextId = 1;
   #sizeBytes = 0;
-  #hits = 0;
-  #misses = 0;
 
-  /** @throws INVALID_ARGUMENT when a bound is no integer or too small */
+  /** @throws INVALID_ARGUMENT when a bound is no integer or too small, or the policy unknown */
   constructor(bounds: CacheBounds) {
     checkInteger("entriesMax", bounds.entriesMax, 1);
     checkInteger("sizeBytesMax", bounds.sizeBytesMax, 0);
+    if (!EVICTION_POLICIES.includes(bounds.policy))
+      throw invalidArgument("policy", `"${bounds.policy}"`, EVICTION_POLICIES.join(", "));
     this.#bounds = bounds;
+    this.#eviction = evictionBy(bounds.policy);
   }
 
-  /** The live entry under this key, counted as a hit; else undefined, counted as a miss. */
-  find(key: string, nowMs: number): CacheEntry | undefined {
+  /** The entry under this key, counted as a hit; undefined, counted as a miss, when there is none of those accepted. */
+  find(key: string, nowMs: number, accepted: Accepted = FRESH_VALUES): CacheEntry | undefined {
     const held = this.#byKey.get(key);
-    if (held === undefined || isExpired(held, nowMs)) {
-      this.#misses += 1;
+    if (held === undefined || !isAccepted(held, nowMs, accepted)) {
+      this.#found.misses += 1;
       return undefined;
     }
-    this.#hits += 1;
-    this.#recency.touch(held);
+    this.#countHit(held, nowMs, 1);
+    this.#eviction.use(held);
     return held;
   }
 
   /**
    * Replaces what is under the key and makes room. With `ttlMs` 0 nothing is added: it would never be found.
    *
-   * @throws INVALID_ARGUMENT when the key, the time to live or the size is out of range; nothing changes then
+   * @throws INVALID_ARGUMENT when the key, a time, a tag or the size is out of range; nothing changes then
    */
-  put(key: string, sizeBytes: number, ttlMs: number, nowMs: number): CacheChange {
-    checkKey(key);
+  put(key: string, sizeBytes: number, ttlMs: number, nowMs: number, options = PLAIN): CacheChange {
+    checkEntry(key, ttlMs, options);
     this.#checkSize(sizeBytes);
-    checkTtl(ttlMs);
     const dropped: Dropped[] = [];
     const replaced = this.#byKey.get(key);
-    if (replaced !== undefined)
-      dropped.push(this.#drop(replaced, isExpired(replaced, nowMs) ? "expired" : "removed"));
+    if (replaced !== undefined) dropped.push(this.#drop(replaced, nowMs, "replaced"));
     if (ttlMs === 0) return { added: undefined, dropped };
     this.#makeRoom(1, sizeBytes, nowMs, dropped);
+    const expiresAtMs = nowMs + ttlMs;
     const added: CacheEntry = {
       id: this.#nextId++,
       key,
       sizeBytes,
       storedAtMs: nowMs,
-      expiresAtMs: nowMs + ttlMs,
+      expiresAtMs,
+      leavesAtMs: expiresAtMs + options.staleMs,
+      tags: options.tags,
+      negative: options.negative,
     };
-    this.#recency.addNewest(this.#hold(added));
+    this.#eviction.add(this.#hold(added));
     return { added, dropped };
   }
 
-  /** An expired entry leaves too, but as expired: it was not there to be removed. */
-  remove(key: string, nowMs: number): CacheChange {
+  /** Those under the keys leave; one whose time was over leaves as expired: it was not there to be invalidated. */
+  remove(keys: Iterable<string>, nowMs: number): CacheChange {
+    const leaving = new Set<Held>();
+    for (const key of keys) {
+      const held = this.#byKey.get(key);
+      if (held !== undefined) leaving.add(held);
+    }
+    const dropped = [...leaving].map((held) => this.#drop(held, nowMs, "invalidated"));
+    return { added: undefined, dropped };
+  }
+
+  /** Is there a value, be it a stale one? Not counted, and no use. */
+  has(key: string, nowMs: number): boolean {
     const held = this.#byKey.get(key);
-    return this.#changeOf(held === undefined ? [] : [held], nowMs);
+    return held !== undefined && isAccepted(held, nowMs, { stale: true, negative: false });
+  }
+
+  /** Keys of all entries, in no useful order. */
+  keys(): string[] {
+    return [...this.#byKey.keys()];
+  }
+
+  /** Keys of the entries that have one of the tags at least. */
+  keysTagged(tags: readonly string[]): string[] {
+    return tags.flatMap((tag) => [...(this.#byTag.get(tag) ?? [])].map(({ key }) => key));
   }
 
   clear(nowMs: number): CacheChange {
-    return this.#changeOf([...this.#byKey.values()], nowMs);
+    return this.remove(this.keys(), nowMs);
   }
 
   /** The value of an entry that was just found cannot be read: the hit becomes a miss, and the entry leaves. */
-  broken(entry: CacheEntry): CacheChange {
-    this.#hits -= 1;
-    this.#misses += 1;
+  broken(entry: CacheEntry, nowMs: number): CacheChange {
+    this.#countHit(entry, nowMs, -1);
+    this.#found.misses += 1;
     const held = this.#byKey.get(entry.key);
     assert(held?.id === entry.id, `the entry ${entry.id} is not in the cache`);
-    return { added: undefined, dropped: [this.#drop(held, "broken")] };
+    return { added: undefined, dropped: [this.#dropAs(held, "broken")] };
   }
 
-  /** Drops expired entries, at most `limit`. */
+  /** Drops what nobody finds any more, at most `limit`. */
   expire(nowMs: number, limit: number): CacheChange {
     const dropped: Dropped[] = [];
     for (let held = this.#expiry.peek(); held !== undefined; held = this.#expiry.peek()) {
-      if (dropped.length === limit || !isExpired(held, nowMs)) break;
-      dropped.push(this.#drop(held, "expired"));
+      if (dropped.length === limit || nowMs < held.leavesAtMs) break;
+      dropped.push(this.#dropAs(held, "expired"));
     }
     return { added: undefined, dropped };
   }
 
-  /** When the next entry expires; Infinity when there is none. */
+  /** When the next entry leaves by its time; Infinity when there is none. */
   get nextExpiryMs(): number {
-    return this.#expiry.peek()?.expiresAtMs ?? Infinity;
+    return this.#expiry.peek()?.leavesAtMs ?? Infinity;
   }
 
   /**
@@ -142,7 +211,7 @@ export class CacheCore {
    */
   load(entry: CacheEntry): boolean {
     if (this.#byKey.has(entry.key)) return false;
-    this.#recency.addNewest(this.#hold(entry));
+    this.#eviction.add(this.#hold(entry));
     this.#nextId = entry.id + 1;
     return true;
   }
@@ -156,7 +225,8 @@ export class CacheCore {
 
   /**
    * Takes a change back whose commit failed; several are taken back in reverse order. Entries that return are the
-   * least recently used, whatever they were before: their use is forgotten, not their value. Hits and misses stand.
+   * first to make room, whatever they were before, unless expiry alone decides: their use is forgotten, not their
+   * value. Hits and misses stand.
    */
   undo(change: CacheChange): void {
     if (change.added !== undefined) {
@@ -166,43 +236,41 @@ export class CacheCore {
     }
     for (const { entry, why } of change.dropped.toReversed()) {
       this.#drops[why] -= 1;
-      this.#recency.addOldest(this.#hold(entry));
+      this.#eviction.addBack(this.#hold(entry));
     }
   }
 
-  get counts(): Omit<CacheStats, "durability"> {
-    const { evicted: evictions, expired, broken } = this.#drops;
-    return {
-      entries: this.#byKey.size,
-      sizeBytes: this.#sizeBytes,
-      hits: this.#hits,
-      misses: this.#misses,
-      evictions,
-      expired,
-      broken,
-    };
+  get counts(): CacheCounts {
+    return { entries: this.#byKey.size, sizeBytes: this.#sizeBytes, ...this.#found, ...this.#drops };
   }
 
   #makeRoom(entries: number, sizeBytes: number, nowMs: number, dropped: Dropped[]): void {
     const { entriesMax, sizeBytesMax } = this.#bounds;
-    while (this.#byKey.size + entries > entriesMax || this.#sizeBytes + sizeBytes > sizeBytesMax) {
+    for (;;) {
+      const isCrowded = this.#byKey.size + entries > entriesMax;
+      if (!isCrowded && this.#sizeBytes + sizeBytes <= sizeBytesMax) return;
       const soonest = this.#expiry.peek();
-      if (soonest !== undefined && isExpired(soonest, nowMs)) {
-        dropped.push(this.#drop(soonest, "expired"));
+      if (soonest !== undefined && nowMs >= soonest.leavesAtMs) {
+        dropped.push(this.#dropAs(soonest, "expired"));
         continue;
       }
-      const oldest = this.#recency.oldest;
-      assert(oldest !== undefined, "an empty cache has room for whatever was accepted");
-      dropped.push(this.#drop(oldest, "evicted"));
+      const victim = this.#eviction.choose();
+      assert(victim !== undefined, "an empty cache has room for whatever was accepted");
+      dropped.push(this.#dropAs(victim, isCrowded ? "crowded" : "outweighed"));
     }
   }
 
-  #changeOf(leaving: readonly Held[], nowMs: number): CacheChange {
-    const dropped = leaving.map((held) => this.#drop(held, isExpired(held, nowMs) ? "expired" : "removed"));
-    return { added: undefined, dropped };
+  #countHit(entry: CacheEntry, nowMs: number, by: 1 | -1): void {
+    this.#found.hits += by;
+    if (isExpired(entry, nowMs)) this.#found.staleHits += by;
+    if (entry.negative) this.#found.negativeHits += by;
   }
 
-  #drop(held: Held, why: DropReason): Dropped {
+  #drop(held: Held, nowMs: number, why: DropReason): Dropped {
+    return this.#dropAs(held, isExpired(held, nowMs) ? "expired" : why);
+  }
+
+  #dropAs(held: Held, why: DropReason): Dropped {
     this.#take(held);
     this.#drops[why] += 1;
     return { entry: held, why };
@@ -210,24 +278,38 @@ export class CacheCore {
 
   #take(held: Held): void {
     this.#byKey.delete(held.key);
-    this.#recency.remove(held);
+    for (const tag of held.tags) {
+      const tagged = this.#byTag.get(tag);
+      tagged?.delete(held);
+      if (tagged?.size === 0) this.#byTag.delete(tag);
+    }
+    this.#eviction.remove(held);
     this.#expiry.remove(held);
     this.#sizeBytes -= held.sizeBytes;
   }
 
-  /** Into the index and the heap; its place in the recency list is the caller's. */
-  #hold({ id, key, sizeBytes, storedAtMs, expiresAtMs }: CacheEntry): Held {
+  /** Into the indexes and the heap; its place among those that make room is the caller's. */
+  #hold(entry: CacheEntry): Held {
+    const { id, key, sizeBytes, storedAtMs, expiresAtMs, leavesAtMs, tags, negative } = entry;
     const held: Held = {
       id,
       key,
       sizeBytes,
       storedAtMs,
       expiresAtMs,
+      leavesAtMs,
+      tags,
+      negative,
       slot: NOWHERE,
       newer: undefined,
       older: undefined,
     };
     this.#byKey.set(key, held);
+    for (const tag of tags) {
+      const tagged = this.#byTag.get(tag);
+      if (tagged) tagged.add(held);
+      else this.#byTag.set(tag, new Set([held]));
+    }
     this.#expiry.insert(held);
     this.#sizeBytes += sizeBytes;
     return held;
@@ -246,13 +328,18 @@ export class CacheCore {
   }
 }
 
-function isExpired(entry: CacheEntry, nowMs: number): boolean {
+export function isExpired(entry: Pick<CacheEntry, "expiresAtMs">, nowMs: number): boolean {
   return nowMs >= entry.expiresAtMs;
 }
 
+function isAccepted(entry: CacheEntry, nowMs: number, { stale, negative }: Accepted): boolean {
+  if (entry.negative && !negative) return false;
+  return nowMs < (stale ? entry.leavesAtMs : entry.expiresAtMs);
+}
+
 /** Ids break ties, so that the order is total. */
-function expiresBefore(a: CacheEntry, b: CacheEntry): boolean {
-  return a.expiresAtMs === b.expiresAtMs ? a.id < b.id : a.expiresAtMs < b.expiresAtMs;
+function leavesBefore(a: CacheEntry, b: CacheEntry): boolean {
+  return a.leavesAtMs === b.leavesAtMs ? a.id < b.id : a.leavesAtMs < b.leavesAtMs;
 }
 
 /** @throws INVALID_ARGUMENT unless it has 1 to 512 characters */
@@ -260,9 +347,20 @@ export function checkKey(key: string): void {
   checkName("key", key, LIMITS.cache.keyChars);
 }
 
-function checkTtl(ttlMs: number): void {
-  // Written so that NaN is outside.
-  if (!(ttlMs >= 0 && ttlMs <= LIMITS.cache.ttlMs)) {
-    throw invalidArgument("ttlMs", String(ttlMs), `0 to ${LIMITS.cache.ttlMs} milliseconds (ten years)`);
+/** @throws INVALID_ARGUMENT unless key, times and tags are in their ranges */
+export function checkEntry(key: string, ttlMs: number, { tags, staleMs }: EntryOptions): void {
+  checkKey(key);
+  checkNumber("ttlMs", ttlMs, 0, LIMITS.cache.ttlMs);
+  checkNumber("staleMs", staleMs, 0, LIMITS.cache.ttlMs);
+  checkTags(tags);
+}
+
+/** @throws INVALID_ARGUMENT unless there are 32 at most, each with 1 to 256 characters on one line */
+export function checkTags(tags: readonly string[]): void {
+  checkInteger("the number of tags", tags.length, 0, LIMITS.cache.tags);
+  for (const tag of tags) {
+    checkName("tags", tag, LIMITS.cache.tagChars);
+    // The file keeps them one per line.
+    if (tag.includes("\n")) throw invalidArgument("tags", JSON.stringify(tag), "tags without a line break");
   }
 }

@@ -3,11 +3,24 @@ import type { ActorContext, InitOf } from "../actor/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import { invalidArgument } from "../schema/index.ts";
 import type { Timer } from "../scope/index.ts";
+import type { LookPlace } from "../store/index.ts";
 import { METRICS } from "../telemetry/index.ts";
-import { CacheCore, checkKey, type CacheChange, type CacheEntry } from "./cache.core.ts";
+import {
+  CacheCore,
+  checkKey,
+  checkTags,
+  isExpired,
+  type Accepted,
+  type CacheChange,
+  type CacheEntry,
+  type EntryOptions,
+} from "./cache.core.ts";
 import { CacheFile, setAside } from "./cache-file.ts";
-import type { Cache, CacheLookup, CacheStats } from "./cache.protocol.ts";
+import type { Cache, CacheClaim, CacheLookup, CacheSelection, CacheStats } from "./cache.protocol.ts";
+import { Flights } from "./flights.ts";
+import { Generation } from "./generation.ts";
 import { HotValues } from "./hot-values.ts";
+import { keyPattern, type KeyPattern } from "./key-pattern.ts";
 
 type Context = ActorContext<typeof Cache.members>;
 type Init = InitOf<typeof Cache.members>;
@@ -16,6 +29,9 @@ type Init = InitOf<typeof Cache.members>;
 export const EXPIRED_PER_SLICE = 256;
 /** Least time between two searches for expired entries, so that many that expire one by one leave together. */
 export const SWEEP_PAUSE_MS = 1_000;
+
+/** Keys that a pattern is held against before other messages get their turn. */
+export const KEYS_PER_SLICE = 1_000;
 
 const MISS: CacheLookup = Object.freeze({ hit: false });
 
@@ -31,6 +47,12 @@ interface Era {
   readonly unwritten: Map<number, Uint8Array>;
 }
 
+/** An entry and its value. */
+interface Found {
+  readonly entry: CacheEntry;
+  readonly value: Uint8Array;
+}
+
 /**
  * Joins the core, the file and the clock. The core decides at once; a caller is answered when the file has followed,
  * and when the file refuses, the decision is taken back.
@@ -41,10 +63,14 @@ interface Era {
 export class StoredCache {
   readonly #context: Context;
   readonly #init: Init;
+  readonly #generation: Generation;
+  readonly flights: Flights;
   #era: Era;
   /** While the damaged file is being replaced; calls wait for it. */
   #replacing: Promise<void> | undefined;
   #filesSetAside = 0;
+  #computations = 0;
+  #joined = 0;
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
 
@@ -63,25 +89,29 @@ export class StoredCache {
     this.#init = init;
     this.#era = era;
     this.#filesSetAside = filesSetAside;
+    this.#generation = new Generation(context.shared ?? Generation.create());
+    this.flights = new Flights(context.clock, context.epoch);
+    // What an earlier life showed and had not written yet is lost.
+    this.#generation.moveAll();
     this.#tidy(era, era.core.trim(context.clock.wallNow()));
   }
 
   async get(key: string): Promise<CacheLookup> {
     checkKey(key);
     await this.#replacing;
-    const era = this.#era;
-    const { metrics, clock } = this.#context;
-    const entry = era.core.find(key, clock.wallNow());
-    const value = entry && this.#valueOf(era, entry);
-    metrics.count(value === undefined ? METRICS.cacheMisses : METRICS.cacheHits);
-    if (entry === undefined || value === undefined) return MISS;
+    const found = this.#find(key);
+    if (found === undefined) return MISS;
+    const { entry, value } = found;
     return { hit: true, value, storedAtMs: entry.storedAtMs, expiresAtMs: entry.expiresAtMs };
   }
 
-  async put(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
+  /** @throws INVALID_ARGUMENT, STORE_FULL, STORE_FAILED, STORE_CORRUPT */
+  async put(key: string, value: Uint8Array, ttlMs: number, options: EntryOptions): Promise<void> {
     await this.#replacing;
     const era = this.#era;
-    const change = era.core.put(key, value.byteLength, ttlMs, this.#context.clock.wallNow());
+    const change = era.core.put(key, value.byteLength, ttlMs, this.#context.clock.wallNow(), options);
+    this.flights.invalidateKey(key);
+    this.#generation.moveKey(key);
     const { added } = change;
     if (added !== undefined) {
       era.unwritten.set(added.id, value);
@@ -94,24 +124,92 @@ export class StoredCache {
     }
   }
 
-  async remove(key: string): Promise<boolean> {
-    checkKey(key);
+  /** How many there were. @throws INVALID_ARGUMENT, STORE_FULL, STORE_FAILED, STORE_CORRUPT: then they are still there */
+  async invalidate(selection: CacheSelection): Promise<number> {
+    const { key, tags, pattern } = checkedSelection(selection);
     await this.#replacing;
-    const change = this.#era.core.remove(key, this.#context.clock.wallNow());
-    await this.#commit(this.#era, change);
-    return change.dropped.some(({ why }) => why === "removed");
+    if (key !== undefined) {
+      this.flights.invalidateKey(key);
+      this.#generation.moveKey(key);
+      return this.#remove([key]);
+    }
+    const keys =
+      tags === undefined ? await this.#keysMatching(pattern.matches) : this.#era.core.keysTagged(tags);
+    // Entries that have left long ago may still be read on other threads, so it is not enough to look at those found.
+    this.flights.invalidate((computed, its) =>
+      tags === undefined ? pattern.matches(computed) : its.some((tag) => tags.includes(tag)),
+    );
+    this.#generation.moveAll();
+    return this.#remove(keys);
+  }
+
+  /** @throws INVALID_ARGUMENT, MAILBOX_FULL, CANCELLED */
+  async claim(
+    { key, tags, stale, negative }: { key: string; tags: readonly string[] } & Accepted,
+    signal: AbortSignal,
+  ): Promise<CacheClaim> {
+    checkKey(key);
+    checkTags(tags);
+    await this.#replacing;
+    const found = this.#find(key, { stale, negative });
+    if (found !== undefined) return this.#claimed(found, tags);
+    if (!this.flights.has(key)) return { kind: "compute", token: this.#giveOut(key, tags) };
+    this.#joined += 1;
+    return this.flights.join(key, signal);
+  }
+
+  /** @throws INVALID_ARGUMENT, STORE_FULL, STORE_FAILED, STORE_CORRUPT: those who waited have the value all the same */
+  async settle(
+    token: string,
+    value: Uint8Array,
+    ttlMs: number,
+    options: EntryOptions,
+  ): Promise<{ stored: boolean }> {
+    const storedAtMs = this.#context.clock.wallNow();
+    const landed = this.flights.land(token, {
+      kind: "computed",
+      value,
+      storedAtMs,
+      expiresAtMs: storedAtMs + ttlMs,
+    });
+    if (landed === undefined || !landed.mayFill) return { stored: false };
+    await this.put(landed.key, value, ttlMs, options);
+    return { stored: true };
+  }
+
+  /** @throws INVALID_ARGUMENT, STORE_FULL, STORE_FAILED, STORE_CORRUPT */
+  async fail(token: string, error: Uint8Array, ttlMs: number, tags: readonly string[]): Promise<void> {
+    const landed = this.flights.land(token, { kind: "failure", error });
+    if (landed === undefined || !landed.mayFill || ttlMs === 0) return;
+    // A value that may still be shown is worth more than the news that there is no newer one.
+    if (this.#era.core.has(landed.key, this.#context.clock.wallNow())) return;
+    await this.put(landed.key, error, ttlMs, { tags, staleMs: 0, negative: true });
   }
 
   async clear(): Promise<number> {
     await this.#replacing;
     const era = this.#era;
     const change = era.core.clear(this.#context.clock.wallNow());
+    this.flights.invalidate(() => true);
+    this.#generation.moveAll();
     this.#follow(era, change);
     await this.#watched(
       era,
       era.file.clear(() => this.#undo(era, change)),
     );
-    return change.dropped.filter(({ why }) => why === "removed").length;
+    return invalidatedIn(change);
+  }
+
+  /** @throws STORE_FULL, STORE_FAILED, STORE_CORRUPT, FILE_UNREADABLE */
+  async references(from: LookPlace): Promise<{ addresses: string[]; next: LookPlace | null }> {
+    await this.#replacing;
+    const era = this.#era;
+    try {
+      return await era.file.references(from);
+    } catch (error) {
+      if (isFault(error, "STORE_CORRUPT")) this.#replace(era, error);
+      throw error;
+    }
   }
 
   /** @throws INVALID_ARGUMENT, ALREADY_EXISTS, STORE_FULL, STORE_FAILED */
@@ -122,7 +220,21 @@ export class StoredCache {
   }
 
   stats(): CacheStats {
-    return { ...this.#era.core.counts, durability: this.#era.file.durability };
+    const { hits: ownHits, ...counts } = this.#era.core.counts;
+    const nearHits = this.#generation.reads;
+    const hits = ownHits + nearHits;
+    const asked = hits + counts.misses;
+    return {
+      ...counts,
+      hits,
+      nearHits,
+      hitRate: asked === 0 ? 0 : hits / asked,
+      evictions: counts.crowded + counts.outweighed,
+      computations: this.#computations,
+      joined: this.#joined,
+      policy: this.#init.policy,
+      durability: this.#era.file.durability,
+    };
   }
 
   health(): Record<string, unknown> {
@@ -131,17 +243,28 @@ export class StoredCache {
 
   /** What the death of the thread does: the file is free at once, and what was on its way to it is lost. */
   abandon(): void {
+    this.flights.close();
     this.#timer?.cancel();
     this.#era.file.abandon();
   }
 
   async close(): Promise<void> {
+    this.flights.close();
     this.#timer?.cancel();
     await this.#replacing;
     await this.#era.file.close();
   }
 
   // --- values -------------------------------------------------------------------------------------------------------
+
+  #find(key: string, accepted?: Accepted): Found | undefined {
+    const era = this.#era;
+    const { metrics, clock } = this.#context;
+    const entry = era.core.find(key, clock.wallNow(), accepted);
+    const value = entry && this.#valueOf(era, entry);
+    metrics.count(value === undefined ? METRICS.cacheMisses : METRICS.cacheHits);
+    return entry === undefined || value === undefined ? undefined : { entry, value };
+  }
 
   /** Undefined is a miss, whatever the reason: a cache that cannot answer is no reason for its caller to fail. */
   #valueOf(era: Era, entry: CacheEntry): Uint8Array | undefined {
@@ -160,12 +283,44 @@ export class StoredCache {
       return value;
     }
     this.#context.log.warn("a cached value is broken", { key: entry.key, error });
-    this.#tidy(era, era.core.broken(entry));
+    this.#tidy(era, era.core.broken(entry, this.#context.clock.wallNow()));
     if (isFault(error, "STORE_CORRUPT")) this.#replace(era, error);
     return undefined;
   }
 
+  #claimed({ entry, value }: Found, tags: readonly string[]): CacheClaim {
+    const { key, storedAtMs, expiresAtMs, negative } = entry;
+    if (negative) return { kind: "failure", error: value };
+    if (!isExpired(entry, this.#context.clock.wallNow()))
+      return { kind: "value", value, storedAtMs, expiresAtMs };
+    const token = this.flights.has(key) ? null : this.#giveOut(key, tags);
+    return { kind: "stale", token, value, storedAtMs, expiresAtMs };
+  }
+
+  #giveOut(key: string, tags: readonly string[]): string {
+    const token = this.flights.begin(key, tags);
+    this.#computations += 1;
+    return token;
+  }
+
+  async #keysMatching(matches: (key: string) => boolean): Promise<string[]> {
+    const keys = this.#era.core.keys();
+    const found: string[] = [];
+    for (let from = 0; from < keys.length; from += KEYS_PER_SLICE) {
+      if (from > 0) await new Promise<void>((resolve) => this.#context.scheduler.schedule(resolve));
+      found.push(...keys.slice(from, from + KEYS_PER_SLICE).filter(matches));
+    }
+    return found;
+  }
+
   // --- changes ------------------------------------------------------------------------------------------------------
+
+  async #remove(keys: readonly string[]): Promise<number> {
+    const era = this.#era;
+    const change = era.core.remove(keys, this.#context.clock.wallNow());
+    await this.#commit(era, change);
+    return invalidatedIn(change);
+  }
 
   /** Resolves when the file has followed; rejects when it has not and the change is undone. */
   async #commit(era: Era, change: CacheChange, value?: Uint8Array): Promise<void> {
@@ -193,7 +348,10 @@ export class StoredCache {
 
   #undo(era: Era, change: CacheChange): void {
     era.core.undo(change);
-    if (change.added !== undefined) era.hot.forget(change.added.id);
+    if (change.added !== undefined) {
+      era.hot.forget(change.added.id);
+      this.#generation.moveKey(change.added.key);
+    }
     this.#measure(era);
     this.#arm(era.core.nextExpiryMs);
   }
@@ -202,7 +360,7 @@ export class StoredCache {
   #follow(era: Era, { dropped }: CacheChange): void {
     for (const { entry, why } of dropped) {
       era.hot.forget(entry.id);
-      if (why === "evicted") this.#context.metrics.count(METRICS.cacheEvictions);
+      if (why === "crowded" || why === "outweighed") this.#context.metrics.count(METRICS.cacheEvictions);
     }
     this.#measure(era);
     this.#arm(era.core.nextExpiryMs);
@@ -261,8 +419,32 @@ export class StoredCache {
       this.#context.log.error("no new cache file can be begun; the cache goes on in memory", { error });
       this.#era = await openEra(this.#context, { ...this.#init, directory: null });
     }
+    this.#generation.moveAll();
     this.#measure(this.#era);
   }
+}
+
+const invalidatedIn = ({ dropped }: CacheChange): number =>
+  dropped.filter(({ why }) => why === "invalidated").length;
+
+/** @throws INVALID_ARGUMENT unless it says exactly one thing */
+function checkedSelection(
+  selection: CacheSelection,
+):
+  | { key: string; tags?: undefined; pattern?: undefined }
+  | { key?: undefined; tags: readonly string[]; pattern?: undefined }
+  | { key?: undefined; tags?: undefined; pattern: KeyPattern } {
+  if (Object.keys(selection).length !== 1)
+    throw invalidArgument("selection", Object.keys(selection).join(", "), "one of key, tags and pattern");
+  if ("key" in selection) {
+    checkKey(selection.key);
+    return selection;
+  }
+  if ("tags" in selection) {
+    checkTags(selection.tags);
+    return selection;
+  }
+  return { pattern: keyPattern(selection.pattern) };
 }
 
 /** @throws FILE_UNWRITABLE when the damaged file stays in the way, and what opening a store throws */
@@ -275,8 +457,9 @@ async function beginAnew(context: Context, init: Init, why: unknown): Promise<Er
 }
 
 /** Opens the file and reads its index. A file that cannot be read to its end is closed again. */
-async function openEra(context: Context, { directory, entriesMax, sizeBytesMax }: Init): Promise<Era> {
-  const core = new CacheCore({ entriesMax, sizeBytesMax });
+async function openEra(context: Context, init: Init): Promise<Era> {
+  const { directory, sizeBytesMax } = init;
+  const core = new CacheCore(init);
   const file = new CacheFile(directory, context);
   try {
     for (const entry of file.entries()) {

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { fault } from "../errors/index.ts";
-import { nearestName } from "../schema/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
+import { checkInteger, nearestName } from "../schema/index.ts";
 
 /** One flag of a command, as its help shows it. */
 export interface Flag {
@@ -16,7 +16,7 @@ export type Values = Readonly<Record<string, string | boolean | (string | boolea
 
 export interface Command {
   readonly name: string;
-  /** What stands after the name: `<template.json>`. */
+  /** What stands after the name: `<template>`; `[<n>]` may be left out, and of `[<id> …]` there may be several. */
   readonly operands: string;
   readonly summary: string;
   readonly flags: Flags;
@@ -35,14 +35,32 @@ export const TASKS_FLAG: Flag = {
   help: "module of handlers; may be given several times",
 };
 
-/** @throws INVALID_ARGUMENT in words about the command line, not about a parser */
+/** Likewise: what handlers may fetch from. */
+export const ALLOW_HOST_FLAG: Flag = {
+  type: "string",
+  multiple: true,
+  value: "<host>",
+  help: "host, address or range that http_fetch may reach; may be given several times (default: none)",
+};
+
+/** As in `-h`. */
+const SHORT: Readonly<Record<string, string>> = { help: "h" };
+
+/**
+ * What stands on a command line, as many operands as the command takes.
+ *
+ * @throws INVALID_ARGUMENT, UNKNOWN_NAME in words about the command line, not about a parser
+ */
 export function parseCommandLine(
   command: Command,
   argv: readonly string[],
 ): { operands: string[]; values: Values } {
   const flags = { ...COMMON_FLAGS, ...command.flags };
   const options = Object.fromEntries(
-    Object.entries(flags).map(([name, { type, multiple = false }]) => [name, { type, multiple }]),
+    Object.entries(flags).map(([name, { type, multiple = false }]) => {
+      const short = SHORT[name];
+      return [name, { type, multiple, ...(short !== undefined && { short }) }];
+    }),
   );
   const { values, positionals, tokens } = parseArgs({
     args: [...argv],
@@ -55,7 +73,7 @@ export function parseCommandLine(
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
-    if (!flag) throw unknownFlag(token.rawName, Object.keys(flags));
+    if (!flag) throw unknownFlag(token.rawName, argv[token.index] ?? "", Object.keys(flags));
     if (flag.type === "string" && !hasValue(token)) {
       const allowed = `--${token.name} ${flag.value}`;
       throw fault("INVALID_ARGUMENT", { argument: token.rawName, got: "without a value", allowed });
@@ -69,7 +87,21 @@ export function parseCommandLine(
     }
     seen.add(token.name);
   }
+  if (values["help"] !== true) checkOperands(command, positionals);
   return { operands: positionals, values };
+}
+
+function checkOperands({ name, operands }: Command, given: readonly string[]): void {
+  const allowed = ["mcplusplus", name, operands].filter(Boolean).join(" ");
+  const wanted = operands.split(/ (?=\[?<)/).filter(Boolean);
+  for (const [at, operand] of wanted.entries()) {
+    const got = given[at] === undefined ? "missing" : given[at] === "" ? "empty" : undefined;
+    if (got === undefined || (got === "missing" && operand.startsWith("["))) continue;
+    throw fault("INVALID_ARGUMENT", { argument: operand, got, allowed });
+  }
+  const surplus = operands.endsWith("…]") ? undefined : given[wanted.length];
+  if (surplus === undefined) return;
+  throw fault("INVALID_ARGUMENT", { argument: `"${surplus}"`, got: "one operand too many", allowed });
 }
 
 /** The value of a flag that takes one. */
@@ -78,11 +110,32 @@ export function textOf(values: Values, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** The value of a flag that takes a whole number; its range is for whoever uses it to check. */
-export function wholeOf(values: Values, name: string): number | undefined {
+/** The value of a flag that takes a whole number from `min` to `max`. @throws INVALID_ARGUMENT */
+export function wholeOf(values: Values, name: string, min: number, max: number): number | undefined {
   const text = textOf(values, name);
-  if (text === undefined || /^\d{1,15}$/.test(text)) return text === undefined ? undefined : Number(text);
-  throw fault("INVALID_ARGUMENT", { argument: `--${name}`, got: `"${text}"`, allowed: "a whole number" });
+  if (text === undefined) return undefined;
+  const argument = `--${name}`;
+  if (!/^\d{1,15}$/.test(text)) {
+    throw fault("INVALID_ARGUMENT", { argument, got: `"${text}"`, allowed: "a whole number" });
+  }
+  checkInteger(argument, Number(text), min, max);
+  return Number(text);
+}
+
+/** How many handlers may run at once. @throws INVALID_ARGUMENT */
+export const threadsOf = (values: Values): number | undefined =>
+  wholeOf(values, "threads", 1, LIMITS.compute.threadsMax);
+
+/** The value of a flag that takes a number, also a negative or broken one. @throws INVALID_ARGUMENT */
+export function numberOf(values: Values, name: string): number | undefined {
+  const text = textOf(values, name);
+  return text === undefined ? undefined : toNumber(text, `--${name}`);
+}
+
+/** @param argument where the text stands, for the sentence @throws INVALID_ARGUMENT */
+export function toNumber(text: string, argument: string): number {
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(text)) return Number(text);
+  throw fault("INVALID_ARGUMENT", { argument, got: `"${text}"`, allowed: "a number" });
 }
 
 /** The values of a flag that may be given several times. */
@@ -102,7 +155,11 @@ function hasValue({
   return value !== undefined && value !== "" && (inlineValue === true || !value.startsWith("--"));
 }
 
-function unknownFlag(rawName: string, names: readonly string[]): Error {
+function unknownFlag(rawName: string, given: string, names: readonly string[]): Error {
+  if (/^-[\d.]/.test(given)) {
+    const allowed = `-- ${given}: after two dashes nothing is taken for an option`;
+    return fault("INVALID_ARGUMENT", { argument: given, got: "no option", allowed });
+  }
   const nearest = nearestName(rawName.replace(/^-+/, ""), names);
   const others = names.filter((name) => name !== nearest).map((name) => `--${name}`);
   const known = nearest ? [`--${nearest} (did you mean that?)`, ...others] : others;

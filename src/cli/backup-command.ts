@@ -1,6 +1,6 @@
 import { backupData } from "../system/index.ts";
 import { counted, dataCommand, sizeText } from "./data-command.ts";
-import { dataOf, onlyOperand } from "./tool-command.ts";
+import { dataOf } from "./tool-command.ts";
 
 export const backupCommand = dataCommand({
   name: "backup",
@@ -11,8 +11,7 @@ export const backupCommand = dataCommand({
     "mcplusplus backup /backups/monday",
     "mcplusplus backup /backups/monday --data ~/.local/share/mcplusplus --json",
   ],
-  async act(operands, values, { signal, progress }) {
-    const directory = onlyOperand(operands, "the directory of the backup");
+  async act([directory = ""], values, { signal, progress }) {
     const { path, createdAt, files, blobs, sizeBytes, damagedBlobs, leftOut } = await backupData(
       dataOf(values),
       directory,

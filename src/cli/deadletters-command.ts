@@ -1,17 +1,8 @@
-import { textOf, textsOf, type Flags, type Values } from "./arguments.ts";
+import { fault } from "../errors/index.ts";
+import { numberOf, textOf, textsOf, type Flags, type Values } from "./arguments.ts";
 import { counted, factLines, tableLines } from "./table.ts";
 import { taskTable } from "./task-command.ts";
-import {
-  PAGE_FLAGS,
-  given,
-  noOperand,
-  numberOf,
-  onlyOperand,
-  pageArgs,
-  toolCommand,
-  type Answer,
-  type CommandGroup,
-} from "./tool-command.ts";
+import { PAGE_FLAGS, given, pageArgs, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
 
 const filterFlags: Flags = {
   action: { type: "string", value: "<name>", help: "only tasks of this action" },
@@ -23,6 +14,18 @@ const filterArgs = (values: Values): Record<string, unknown> => ({
   tag_filter: values["tag"] ? textsOf(values, "tag") : undefined,
 });
 
+/** These, or all that match. @throws INVALID_ARGUMENT for both at once */
+function choiceArgs(ids: readonly string[], values: Values): Record<string, unknown> {
+  if (ids.length === 0) return filterArgs(values);
+  const filter = ["action", "tag"].find((name) => values[name] !== undefined);
+  if (filter === undefined) return { task_ids: ids };
+  const allowed = "ids, or --action and --tag";
+  throw fault("INVALID_ARGUMENT", { argument: `--${filter}`, got: "given beside ids", allowed });
+}
+
+/** What was typed for the arguments of these tools. */
+const TYPED = { task_id: "<id>", task_ids: "<id>", type_filter: "--action", tag_filter: "--tag" };
+
 const list = toolCommand({
   name: "deadletters list",
   operands: "",
@@ -30,10 +33,8 @@ const list = toolCommand({
   flags: { ...filterFlags, ...PAGE_FLAGS },
   examples: ["mcplusplus deadletters list --action resize"],
   tool: "deadletter_list",
-  argsOf(operands, values) {
-    noOperand(operands, "deadletters list");
-    return given({ ...filterArgs(values), ...pageArgs(values) });
-  },
+  typed: TYPED,
+  argsOf: (_, values) => given({ ...filterArgs(values), ...pageArgs(values) }),
   linesOf: taskTable,
 });
 
@@ -44,7 +45,8 @@ const inspect = toolCommand({
   flags: {},
   examples: ["mcplusplus deadletters inspect 4711"],
   tool: "deadletter_inspect",
-  argsOf: (operands) => ({ task_id: onlyOperand(operands, "the id of the task") }),
+  typed: TYPED,
+  argsOf: ([id]) => ({ task_id: id }),
   linesOf: letterLines,
 });
 
@@ -61,8 +63,8 @@ const redrive = toolCommand({
     "mcplusplus deadletters redrive --action resize --limit 10",
   ],
   tool: "deadletter_redrive",
-  argsOf: (operands, values) =>
-    given({ task_ids: idsOf(operands), ...filterArgs(values), limit: numberOf(values, "limit") }),
+  typed: TYPED,
+  argsOf: (operands, values) => given({ ...choiceArgs(operands, values), limit: numberOf(values, "limit") }),
   linesOf({ redriven, remaining_count }) {
     const rows = (redriven as Record<string, unknown>[]).map(({ task_id, new_task_id }) => [
       task_id,
@@ -81,12 +83,12 @@ const purge = toolCommand({
   summary: "forget these dead letters, or all that match",
   flags: {
     ...filterFlags,
-    yes: { type: "boolean", help: "needed, since it cannot be taken back (confirm = true)" },
+    yes: { type: "boolean", help: "needed, since it cannot be taken back" },
   },
   examples: ["mcplusplus deadletters purge 4711 --yes"],
   tool: "deadletter_purge",
-  argsOf: (operands, values) =>
-    given({ task_ids: idsOf(operands), ...filterArgs(values), confirm: values["yes"] }),
+  typed: TYPED,
+  argsOf: (operands, values) => given({ ...choiceArgs(operands, values), confirm: values["yes"] }),
   linesOf: ({ purged_count }) => [`purged ${counted(purged_count, "dead letter")}`],
 });
 
@@ -95,9 +97,6 @@ export const deadLettersGroup: CommandGroup = {
   summary: "tasks that failed for good",
   commands: [list, inspect, redrive, purge],
 };
-
-const idsOf = (operands: readonly string[]): readonly string[] | undefined =>
-  operands.length === 0 ? undefined : operands;
 
 function letterLines(answer: Answer): string[] {
   const attempts = answer["attempts"] as Record<string, unknown>[];
@@ -111,7 +110,14 @@ function letterLines(answer: Answer): string[] {
       ["ended", answer["end_time"]],
       ["made anew as", answer["successor"]],
     ]),
-    "",
+    ...(attempts.length === 0 ? [] : [""]),
+    ...attemptLines(attempts),
+  ];
+}
+
+function attemptLines(attempts: readonly Record<string, unknown>[]): string[] {
+  if (attempts.length === 0) return [];
+  return [
     ...tableLines(
       ["ATTEMPT", "KIND", "STARTED", "ENDED", "WORKER", "CODE"],
       attempts.map((each) => [

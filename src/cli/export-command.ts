@@ -7,7 +7,8 @@ import { exportData } from "../system/index.ts";
 import type { RunState } from "../workflow/workflow.protocol.ts";
 import { textOf, type Values } from "./arguments.ts";
 import { counted, dataCommand } from "./data-command.ts";
-import { dataOf, noOperand } from "./tool-command.ts";
+import { outputIsLost } from "./output.ts";
+import { dataOf } from "./tool-command.ts";
 
 const TASK_STATES: readonly TaskState[] = [
   "queued",
@@ -44,8 +45,7 @@ export const exportCommand = dataCommand({
     "mcplusplus export --out waiting.ndjson --tasks queued --runs none",
   ],
   writesOut: (values) => textOf(values, "out") === STDOUT,
-  async act(operands, values, { signal, progress }) {
-    noOperand(operands, "export");
+  async act(_, values, { signal, progress }) {
     const out = textOf(values, "out");
     if (out === undefined) {
       throw fault("INVALID_ARGUMENT", {
@@ -71,9 +71,9 @@ export const exportCommand = dataCommand({
         onProgress: ({ tasks, runs }) =>
           progress(`wrote ${counted(tasks, "task")} and ${counted(runs, "run")}`),
       });
-    const { tasks, runs, blobs, blobsLeftOut } = await (out === STDOUT
-      ? write(toStdout)
-      : toFile(out, write));
+    const made = await (out === STDOUT ? write(toStdout).catch(unlessOutputIsLost) : toFile(out, write));
+    if (made === null) return { answer: {}, lines: [] };
+    const { tasks, runs, blobs, blobsLeftOut } = made;
     return {
       answer: { path: out === STDOUT ? null : out, tasks, runs, blobs, blobs_left_out: blobsLeftOut },
       lines: [
@@ -102,11 +102,14 @@ function statesOf<S extends string>(values: Values, flag: string, known: readonl
 }
 
 async function toStdout(line: string): Promise<void> {
-  const { stdout } = process;
-  // Whoever read it has gone (`| head`): nobody is left for the rest.
-  if (stdout.destroyed) throw fault("CANCELLED", { what: "the export", reason: "its reader has gone" });
-  if (stdout.write(line) || stdout.destroyed) return;
-  await Promise.race([once(stdout, "drain"), once(stdout, "close")]);
+  if (outputIsLost()) throw fault("CANCELLED", { what: "the export", reason: "nobody takes it" });
+  if (!process.stdout.write(line)) await once(process.stdout, "drain");
+}
+
+/** The rest is for nobody; why it could not be written has been told. */
+function unlessOutputIsLost(error: unknown): null {
+  if (outputIsLost()) return null;
+  throw error;
 }
 
 /** Lines are joined until there are so many bytes. */

@@ -11,6 +11,7 @@ export interface Failure {
   readonly success: false;
   readonly error: string;
   readonly code: string;
+  readonly retryable: boolean;
 }
 
 /** One line for a person: handlers put what they like into their messages, line breaks and escapes included. */
@@ -26,7 +27,7 @@ export function sentenceFor(error: unknown): string {
 
 export function failureOf(error: unknown): Failure {
   const code = isFault(error) ? error.code : isCancellation(error) ? "CANCELLED" : "DEFECT";
-  return { success: false, error: sentenceFor(error), code };
+  return { success: false, error: sentenceFor(error), code, retryable: isFault(error) && error.retryable };
 }
 
 export function exitCodeOf(error: unknown): number {

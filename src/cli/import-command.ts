@@ -1,6 +1,6 @@
 import { importData } from "../system/index.ts";
 import { counted, dataCommand } from "./data-command.ts";
-import { dataOf, onlyOperand } from "./tool-command.ts";
+import { dataOf } from "./tool-command.ts";
 
 export const importCommand = dataCommand({
   name: "import",
@@ -8,9 +8,9 @@ export const importCommand = dataCommand({
   summary: "submit the tasks of an export that have not ended",
   flags: {},
   examples: ["mcplusplus import waiting.ndjson --data ./other"],
-  async act(operands, values, { signal, progress }) {
+  async act([file = ""], values, { signal, progress }) {
     const { imported, known, leftOut, blobs } = await importData({
-      file: onlyOperand(operands, "the export"),
+      file,
       data: dataOf(values),
       signal,
       onProgress: ({ lines, phase }) => progress(`${phase} ${counted(lines, "line")}`),

@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { LIMITS, fault } from "../errors/index.ts";
 import type * as Room from "../load/index.ts";
 import type { LoadDocument, LoadPlan, LoadView, Pace } from "../load/index.ts";
-import { checkInteger } from "../schema/index.ts";
-import { TASKS_FLAG, textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
+import { TASKS_FLAG, textOf, textsOf, threadsOf, wholeOf, type Command, type Values } from "./arguments.ts";
 import { INTERRUPTED } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
 import { openOutDirectory } from "./out-directory.ts";
@@ -73,11 +72,7 @@ const DEFAULTS = {
   payloadBytes: 100,
 };
 
-async function run(operands: readonly string[], values: Values): Promise<number> {
-  if (operands.length > 0) {
-    const got = `given ${operands.map((each) => `"${each}"`).join(" ")}`;
-    throw fault("INVALID_ARGUMENT", { argument: "load", got, allowed: "no operand" });
-  }
+async function run(_: readonly string[], values: Values): Promise<number> {
   // What goes wrong is counted and told at the end; an operator who wants more sets the level.
   process.env["MCPLUSPLUS_LOG"] ??= "error";
   const plan = planOf(values);
@@ -147,10 +142,10 @@ function planOf(values: Values): LoadPlan {
   const limits = LIMITS.load;
   const isSweep = values["sweep"] === true;
   const defaults = isSweep ? DEFAULTS.sweep : DEFAULTS.single;
-  const ratePerSecond = bounded(values, "rate", defaults.rate, 1, limits.ratePerSecond);
-  const durationS = bounded(values, "duration", defaults.duration, 1, limits.durationS);
-  const warmupS = bounded(values, "warmup", defaults.warmup, 0, limits.warmupS);
-  const p99Ms = bounded(values, "p99", DEFAULTS.p99Ms, 1, limits.p99Ms);
+  const ratePerSecond = wholeOf(values, "rate", 1, limits.ratePerSecond) ?? defaults.rate;
+  const durationS = wholeOf(values, "duration", 1, limits.durationS) ?? defaults.duration;
+  const warmupS = wholeOf(values, "warmup", 0, limits.warmupS) ?? defaults.warmup;
+  const p99Ms = wholeOf(values, "p99", 1, limits.p99Ms) ?? DEFAULTS.p99Ms;
   if (!isSweep && textOf(values, "p99") !== undefined) {
     throw fault("INVALID_ARGUMENT", {
       argument: "--p99",
@@ -168,7 +163,7 @@ function planOf(values: Values): LoadPlan {
     ratePerSecond,
     durationMs: durationS * 1_000,
     warmupMs: warmupS * 1_000,
-    outstandingMax: bounded(values, "outstanding", limits.outstanding, 1, limits.outstandingMax),
+    outstandingMax: wholeOf(values, "outstanding", 1, limits.outstandingMax) ?? limits.outstanding,
     sweep: isSweep ? { p99Ms } : null,
   };
 }
@@ -184,17 +179,11 @@ function targetOf(values: Values) {
   return {
     data,
     durability,
-    threads: wholeOf(values, "threads"),
+    threads: threadsOf(values),
     action: textOf(values, "action") ?? "echo",
     tasks: textsOf(values, "tasks"),
-    payloadBytes: bounded(values, "payload-bytes", DEFAULTS.payloadBytes, 0, LIMITS.load.payloadBytes),
+    payloadBytes: wholeOf(values, "payload-bytes", 0, LIMITS.load.payloadBytes) ?? DEFAULTS.payloadBytes,
   };
-}
-
-function bounded(values: Values, name: string, otherwise: number, min: number, max: number): number {
-  const value = wholeOf(values, name) ?? otherwise;
-  checkInteger(`--${name}`, value, min, max);
-  return value;
 }
 
 /** The first is the default. */
@@ -202,5 +191,9 @@ function choice<const T extends string>(values: Values, name: string, allowed: r
   const text = textOf(values, name) ?? allowed[0];
   const found = allowed.find((each) => each === text);
   if (found !== undefined) return found;
-  throw fault("INVALID_ARGUMENT", { argument: `--${name}`, got: `"${text}"`, allowed: allowed.join(", ") });
+  throw fault("INVALID_ARGUMENT", {
+    argument: `--${name}`,
+    got: `"${text}"`,
+    allowed: `one of ${allowed.join(", ")}`,
+  });
 }

@@ -9,10 +9,13 @@ import { groupHelp, helpOf, overview } from "./help.ts";
 import { importCommand } from "./import-command.ts";
 import { loadCommand } from "./load-command.ts";
 import { mcpCommand } from "./mcp-command.ts";
+import { outputFailed, watchOutput } from "./output.ts";
 import { queueGroup } from "./queue-command.ts";
+import { quotaGroup } from "./quota-command.ts";
 import { restoreCommand } from "./restore-command.ts";
 import { runCommand } from "./run-command.ts";
 import { taskGroup } from "./task-command.ts";
+import { templateGroup } from "./template-command.ts";
 import type { CommandGroup } from "./tool-command.ts";
 import { version } from "./version.ts";
 
@@ -26,7 +29,7 @@ const COMMANDS: readonly Command[] = [
   importCommand,
 ];
 /** Their commands have two words. */
-const GROUPS: readonly CommandGroup[] = [taskGroup, queueGroup, deadLettersGroup];
+const GROUPS: readonly CommandGroup[] = [taskGroup, queueGroup, deadLettersGroup, quotaGroup, templateGroup];
 
 /**
  * The command line. Whatever goes wrong becomes one sentence on standard error, and with `--json` also the one line on
@@ -37,10 +40,7 @@ const GROUPS: readonly CommandGroup[] = [taskGroup, queueGroup, deadLettersGroup
  */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name = "help", ...rest] = argv;
-  // Whoever reads our output may stop reading (`| head`); the work goes on, and nobody is left to tell.
-  if (!process.stdout.listeners("error").includes(ignoreBrokenPipe)) {
-    process.stdout.on("error", ignoreBrokenPipe);
-  }
+  watchOutput();
   let command: Command | undefined;
   try {
     if (name === "--version" || name === "version") return say(version());
@@ -50,9 +50,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     command = group ? findVerb(group, rest[0]) : find(name);
     const { operands, values } = parseCommandLine(command, group ? rest.slice(1) : rest);
     if (values["help"] === true) return say(helpOf(command));
-    return await command.run(operands, values);
+    const code = await command.run(operands, values);
+    return code === 0 && outputFailed() ? 1 : code;
   } catch (error) {
-    if (command && "json" in command.flags && rest.includes("--json")) say(JSON.stringify(failureOf(error)));
+    // A command that there is not would have had it.
+    const json = rest.includes("--json") && (command === undefined || "json" in command.flags);
+    if (json) say(JSON.stringify(failureOf(error)));
     if (!isCancellation(error)) process.stderr.write(`mcplusplus: ${sentenceFor(error)}\n`);
     if (!isFault(error) && !isCancellation(error) && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
@@ -61,15 +64,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-}
-
 const HELP: ReadonlySet<string> = new Set(["help", "--help", "-h"]);
 
 /** @param words what stands after `help` */
 function helpFor([name, verb]: readonly string[]): string {
-  if (name === undefined) return overview(COMMANDS, GROUPS);
+  if (name === undefined || HELP.has(name)) return overview(COMMANDS, GROUPS);
   const group = GROUPS.find((each) => each.name === name);
   if (!group) return helpOf(find(name));
   return verb === undefined ? groupHelp(group) : helpOf(findVerb(group, verb));
@@ -82,18 +81,14 @@ function find(name: string): Command {
 }
 
 function findVerb({ name, commands }: CommandGroup, verb: string | undefined): Command {
-  const verbs = commands.map((each) => each.name.slice(name.length + 1));
+  const names = commands.map((each) => each.name);
   if (verb === undefined || verb.startsWith("-")) {
     const got = verb === undefined ? "alone" : `followed by ${verb}`;
-    throw fault("INVALID_ARGUMENT", {
-      argument: name,
-      got,
-      allowed: `${name} and one of ${verbs.join(", ")}`,
-    });
+    throw fault("INVALID_ARGUMENT", { argument: name, got, allowed: `one of ${names.join(", ")}` });
   }
   const command = commands.find((each) => each.name === `${name} ${verb}`);
   if (command) return command;
-  throw unknown(`command "${name}" with`, verb, verbs);
+  throw unknown("command", `${name} ${verb}`, names);
 }
 
 function unknown(kind: string, name: string, known: readonly string[]): Error {

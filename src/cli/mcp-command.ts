@@ -1,8 +1,15 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { fault } from "../errors/index.ts";
 import { openSystem, type SystemOptions } from "../system/index.ts";
-import { TASKS_FLAG, textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
+import {
+  ALLOW_HOST_FLAG,
+  TASKS_FLAG,
+  textOf,
+  textsOf,
+  threadsOf,
+  type Command,
+  type Values,
+} from "./arguments.ts";
 import { openInterrupts } from "./interrupts.ts";
 import { version } from "./version.ts";
 
@@ -13,13 +20,14 @@ function defaultData(): string {
 
 function optionsOf(values: Values): SystemOptions {
   const data = textOf(values, "data") ?? defaultData();
-  const threads = wholeOf(values, "threads");
+  const threads = threadsOf(values);
   const roots = textsOf(values, "root");
   return {
     data,
     tasks: textsOf(values, "tasks"),
     graceMs: GRACE_MS,
     roots: [...(roots.length > 0 ? roots : [process.cwd()]), data],
+    allowedHosts: textsOf(values, "allow-host"),
     ...(threads === undefined ? {} : { threads }),
   };
 }
@@ -42,6 +50,7 @@ export const mcpCommand: Command = {
       value: "<dir>",
       help: "directory that handlers may use, besides --data (default: the working one)",
     },
+    "allow-host": ALLOW_HOST_FLAG,
     threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
     toolsets: {
       type: "string",
@@ -53,11 +62,7 @@ export const mcpCommand: Command = {
     "mcplusplus mcp --tasks ./my.tasks.ts --root ~/flights",
     "mcplusplus mcp --toolsets workflow,taskqueue,deadletters,admin",
   ],
-  async run(operands, values) {
-    if (operands.length > 0) {
-      const got = operands.map((each) => `"${each}"`).join(" ");
-      throw fault("INVALID_ARGUMENT", { argument: "mcp", got: `given ${got}`, allowed: "no operand" });
-    }
+  async run(_, values) {
     const { openStdioServer } = await import("../mcp/index.ts");
     const { toolsOf } = await import("../tools/index.ts");
     const tools = toolsOf(textOf(values, "toolsets")?.split(","));

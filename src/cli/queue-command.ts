@@ -1,16 +1,15 @@
 import { textOf } from "./arguments.ts";
 import { counted, factLines, tableLines } from "./table.ts";
-import { given, noOperand, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
+import { given, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
 
 const stats = toolCommand({
   name: "queue stats",
   operands: "",
-  summary: "show how many tasks there are in each state, and how long they take",
+  summary: "show how many tasks there are in each state, whether the queue is paused, and its workers",
   flags: {},
   examples: ["mcplusplus queue stats", "mcplusplus queue stats --json"],
   tool: "queue_stats",
-  argsOf(operands) {
-    noOperand(operands, "queue stats");
+  argsOf() {
     return { include_worker_stats: true, include_historical: true };
   },
   linesOf: statsLines,
@@ -23,8 +22,7 @@ const pause = toolCommand({
   flags: { reason: { type: "string", value: "<text>", help: "shown in the figures and in explanations" } },
   examples: [`mcplusplus queue pause --reason "the disk is being changed"`],
   tool: "queue_pause",
-  argsOf(operands, values) {
-    noOperand(operands, "queue pause");
+  argsOf(_, values) {
     return given({ reason: textOf(values, "reason") });
   },
   linesOf: ({ paused_at, queued_tasks }) => [
@@ -39,10 +37,7 @@ const resume = toolCommand({
   flags: {},
   examples: ["mcplusplus queue resume"],
   tool: "queue_resume",
-  argsOf(operands) {
-    noOperand(operands, "queue resume");
-    return {};
-  },
+  argsOf: () => ({}),
   linesOf: ({ queued_tasks }) => [`the queue is active, with ${counted(queued_tasks, "queued task")}`],
 });
 
@@ -52,12 +47,12 @@ const clear = toolCommand({
   summary: "cancel the queued tasks and forget the ended ones",
   flags: {
     status: { type: "string", value: "<state>", help: "only these: queued, completed, failed or cancelled" },
-    yes: { type: "boolean", help: "needed, since it cannot be taken back (confirm = true)" },
+    yes: { type: "boolean", help: "needed, since it cannot be taken back" },
   },
   examples: ["mcplusplus queue clear --status failed --yes"],
   tool: "queue_clear",
-  argsOf(operands, values) {
-    noOperand(operands, "queue clear");
+  typed: { status_filter: "--status" },
+  argsOf(_, values) {
     return given({ status_filter: textOf(values, "status"), confirm: values["yes"] });
   },
   linesOf: ({ cleared_count, remaining_count }) => [
@@ -76,7 +71,8 @@ function statsLines(answer: Answer): string[] {
   const why = typeof pause_reason === "string" && pause_reason !== "" ? `: ${pause_reason}` : "";
   const paused = `paused since ${String(paused_at)}${why}`;
   const count = (name: string): unknown => answer[`${name}_count`];
-  const workers = worker_stats as Record<string, unknown>[];
+  // The queue's own pool does nothing here: this command runs no tasks.
+  const workers = (worker_stats as Record<string, unknown>[]).filter((each) => each["worker_id"] !== "local");
   return [
     ...factLines([
       ["queue", status === "paused" ? paused : status],
@@ -92,16 +88,18 @@ function statsLines(answer: Answer): string[] {
       ["failed", `${String(count("failed"))} (${counted(count("dead_letter"), "dead letter")})`],
       ["cancelled", count("cancelled")],
     ]),
-    "",
-    ...tableLines(
-      ["WORKER", "STATUS", "RUNNING", "COMPLETED", "FAILED"],
-      workers.map((each) => [
-        each["worker_id"],
-        each["status"],
-        each["running_tasks"],
-        each["completed_tasks"],
-        each["failed_tasks"],
-      ]),
-    ),
+    ...(workers.length === 0 ? [] : ["", ...workerTable(workers)]),
   ];
 }
+
+const workerTable = (workers: readonly Record<string, unknown>[]): string[] =>
+  tableLines(
+    ["WORKER", "STATUS", "RUNNING", "COMPLETED", "FAILED"],
+    workers.map((each) => [
+      each["worker_id"],
+      each["status"],
+      each["running_tasks"],
+      each["completed_tasks"],
+      each["failed_tasks"],
+    ]),
+  );

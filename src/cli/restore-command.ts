@@ -1,6 +1,6 @@
 import { restoreData } from "../system/index.ts";
 import { counted, dataCommand, sizeText } from "./data-command.ts";
-import { dataOf, onlyOperand } from "./tool-command.ts";
+import { dataOf } from "./tool-command.ts";
 
 export const restoreCommand = dataCommand({
   name: "restore",
@@ -16,9 +16,9 @@ export const restoreCommand = dataCommand({
     "mcplusplus restore /backups/monday --data ./restored",
     "mcplusplus restore /backups/monday --replace",
   ],
-  async act(operands, values, { signal, progress }) {
+  async act([backup = ""], values, { signal, progress }) {
     const { path, createdAt, files, sizeBytes, movedTo } = await restoreData({
-      backup: onlyOperand(operands, "the backup"),
+      backup,
       data: dataOf(values),
       replace: values["replace"] === true,
       signal,

@@ -1,9 +1,17 @@
 import { Console } from "node:console";
-import { readFile } from "node:fs/promises";
-import { fault, sentenceOf } from "../errors/index.ts";
+import { LIMITS } from "../errors/index.ts";
 import { ACTORS, openSystem, type RunOutcome } from "../system/index.ts";
-import { instantiate, parseTemplate, type Template } from "../workflow/template.ts";
-import { TASKS_FLAG, textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
+import { instantiate, type Template } from "../workflow/template.ts";
+import {
+  ALLOW_HOST_FLAG,
+  TASKS_FLAG,
+  textOf,
+  textsOf,
+  threadsOf,
+  wholeOf,
+  type Command,
+  type Values,
+} from "./arguments.ts";
 import { openDrill, parseChaos, type Chaos } from "./chaos.ts";
 import { INTERRUPTED, failureOf, type Failure } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
@@ -12,13 +20,20 @@ import { loadPage, type Page } from "./page-module.ts";
 import { runParameters, type RunParameters } from "./run-parameters.ts";
 import { closingLines, summaryOf, type RunSummary } from "./run-summary.ts";
 import { liveView, plainView, silentView, type RunView } from "./run-view.ts";
+import { loadTemplate } from "./template-files.ts";
 
 export const runCommand: Command = {
   name: "run",
-  operands: "<template.json>",
-  summary: "run a workflow from a template file to its end",
+  operands: "<template>",
+  summary: "run a workflow from a template file, JSON or YAML, to its end",
   flags: {
     tasks: TASKS_FLAG,
+    include: {
+      type: "string",
+      multiple: true,
+      value: "<file>",
+      help: "file of templates that the template includes; may be given several times",
+    },
     param: {
       type: "string",
       multiple: true,
@@ -38,6 +53,7 @@ export const runCommand: Command = {
       value: "<dir>",
       help: "directory that handlers may use, besides the working one, --out, --data and paths in --param",
     },
+    "allow-host": ALLOW_HOST_FLAG,
     threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
     "heap-mb": { type: "string", value: "<n>", help: "memory of one handler, in megabytes (default 1024)" },
     json: { type: "boolean", help: "one JSON summary on standard output, and nothing else" },
@@ -58,15 +74,7 @@ export const runCommand: Command = {
 const DATA_DEFAULT = ".mcplusplus";
 
 async function run(operands: readonly string[], values: Values): Promise<number> {
-  const [path, ...more] = operands;
-  if (!path || more.length > 0) {
-    const got = path ? `${operands.length} files` : "missing";
-    throw fault("INVALID_ARGUMENT", {
-      argument: "the template",
-      got,
-      allowed: "one file: mcplusplus run <template.json>",
-    });
-  }
+  const [path = ""] = operands;
   // What goes wrong is told in one sentence at the end; an operator who wants more sets the level.
   process.env["MCPLUSPLUS_LOG"] ??= "error";
   const json = values["json"] === true;
@@ -95,6 +103,7 @@ interface Plan {
   readonly data: string;
   readonly tasks: readonly string[];
   readonly roots: readonly string[];
+  readonly allowedHosts: readonly string[];
   readonly startMs: number;
 }
 
@@ -102,9 +111,9 @@ async function prepare(path: string, values: Values): Promise<Plan> {
   const startMs = performance.now();
   const chaosText = textOf(values, "chaos");
   const chaos = chaosText === undefined ? undefined : parseChaos(chaosText);
-  const threads = wholeOf(values, "threads");
-  const heapMb = wholeOf(values, "heap-mb");
-  const template = parseTemplate(await read(path), path);
+  const threads = threadsOf(values);
+  const heapMb = wholeOf(values, "heap-mb", LIMITS.compute.heapMbMin, LIMITS.compute.heapMbMax);
+  const template = await loadTemplate(path, textsOf(values, "include"));
   const parameters = runParameters(textsOf(values, "param"), textOf(values, "out"), template);
   const data = textOf(values, "data") ?? DATA_DEFAULT;
   const out = openOutDirectory(parameters.out, data);
@@ -122,12 +131,26 @@ async function prepare(path: string, values: Values): Promise<Plan> {
     data,
     tasks: textsOf(values, "tasks"),
     roots,
+    allowedHosts: textsOf(values, "allow-host"),
     startMs,
   };
 }
 
 async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
-  const { template, parameters, out, page, chaos, threads, heapMb, data, tasks, roots, startMs } = plan;
+  const {
+    template,
+    parameters,
+    out,
+    page,
+    chaos,
+    threads,
+    heapMb,
+    data,
+    tasks,
+    roots,
+    allowedHosts,
+    startMs,
+  } = plan;
   const workflowId = `${template.templateId}-${Date.now().toString(36)}`;
   const definition = instantiate(template, parameters.values, workflowId);
   const interrupts = openInterrupts((text) => view.note(text));
@@ -136,6 +159,7 @@ async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
       data,
       tasks,
       roots,
+      allowedHosts,
       ...(threads === undefined ? {} : { threads }),
       ...(heapMb === undefined ? {} : { heapMb }),
     });
@@ -175,19 +199,3 @@ function viewFor(json: boolean): RunView {
     ? liveView(write, () => ({ columns: stdout.columns, rows: stdout.rows }))
     : plainView(write);
 }
-
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    const why = REASONS[(error as NodeJS.ErrnoException).code ?? ""] ?? sentenceOf(error);
-    throw fault("FILE_UNREADABLE", { path, why }, { cause: error });
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  ENOTDIR: "there is no such file",
-  EISDIR: "it is a directory",
-  EACCES: "permission is denied",
-};

@@ -39,9 +39,10 @@ function wordsOf(step: StepStatus): string {
     return `${bar} ${Math.round(progress * 100)} %`;
   }
   if (!error) return state;
-  // "skipped: it was cancelled: …" says it twice.
-  const { reason } = error.details;
-  return `${state}: ${oneLine(error.code === "CANCELLED" && typeof reason === "string" ? reason : error.message)}`;
+  // "cancelled: it was cancelled: …" and "failed: it failed: …" say it twice.
+  const { reason, text } = error.details;
+  const why = error.code === "CANCELLED" ? reason : error.code === "HANDLER_FAILED" ? text : undefined;
+  return `${state}: ${oneLine(typeof why === "string" ? why : error.message)}`;
 }
 
 /** For a pipe: one plain line when a step starts and one when it ends. */

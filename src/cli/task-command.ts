@@ -1,23 +1,30 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { fault, sentenceOf } from "../errors/index.ts";
-import { TASKS_FLAG, textOf, textsOf, wholeOf, type Flags, type Values } from "./arguments.ts";
-import { factLines, tableLines } from "./table.ts";
+import {
+  ALLOW_HOST_FLAG,
+  TASKS_FLAG,
+  numberOf,
+  textOf,
+  textsOf,
+  threadsOf,
+  toNumber,
+  type Flags,
+  type Values,
+} from "./arguments.ts";
+import { readText } from "./text-file.ts";
+import { counted, factLines, tableLines } from "./table.ts";
 import { followTask } from "./task-follow.ts";
 import {
   PAGE_FLAGS,
   dataOf,
   given,
-  noOperand,
-  numberOf,
-  onlyOperand,
   pageArgs,
   toolCommand,
   type Answer,
   type CommandGroup,
 } from "./tool-command.ts";
 
-const idOf = (operands: readonly string[]): string => onlyOperand(operands, "the id of the task");
+const idArgs = ([id]: readonly string[]): Record<string, unknown> => ({ task_id: id });
 
 const submitFlags: Flags = {
   input: { type: "string", value: "<json>", help: "the handler's input, a JSON object (default {})" },
@@ -57,6 +64,7 @@ const submitFlags: Flags = {
     value: "<dir>",
     help: "with --wait: directory that handlers may use, besides the working one and --data",
   },
+  "allow-host": { ...ALLOW_HOST_FLAG, help: `with --wait: ${ALLOW_HOST_FLAG.help}` },
 };
 
 const submit = toolCommand({
@@ -70,11 +78,22 @@ const submit = toolCommand({
   ],
   tool: "task_submit",
   failsWithTask: true,
-  async argsOf(operands, values) {
+  typed: {
+    task_id: "--id",
+    task_type: "<action>",
+    payload: "--input",
+    "retry_policy.max_retries": "--retries",
+    "retry_policy.backoff": "--backoff",
+    delay_seconds: "--delay",
+    idempotency_key: "--key",
+    tags: "--tag",
+    required_capabilities: "--requires",
+  },
+  async argsOf([action], values) {
     const list = (name: string): string[] | undefined => (values[name] ? textsOf(values, name) : undefined);
     return given({
       task_id: textOf(values, "id") ?? randomUUID(),
-      task_type: onlyOperand(operands, "the action"),
+      task_type: action,
       payload: await inputOf(values),
       priority: numberOf(values, "priority"),
       timeout: numberOf(values, "timeout"),
@@ -89,12 +108,13 @@ const submit = toolCommand({
     });
   },
   options(values) {
-    const [data, tasks, threads] = [dataOf(values), textsOf(values, "tasks"), wholeOf(values, "threads")];
+    const [data, tasks, threads] = [dataOf(values), textsOf(values, "tasks"), threadsOf(values)];
     // Only a handler thread can tell which actions a module has; what it begins meanwhile is given back.
     if (values["wait"] !== true)
       return tasks.length === 0 ? { data, idle: true } : { data, tasks, threads: 1, graceMs: 0 };
     const roots = [process.cwd(), data, ...textsOf(values, "root")];
-    return { data, tasks, roots, ...(threads === undefined ? {} : { threads }) };
+    const allowedHosts = textsOf(values, "allow-host");
+    return { data, tasks, roots, allowedHosts, ...(threads === undefined ? {} : { threads }) };
   },
   async follow(answer, open) {
     return open.values["wait"] === true ? followTask(String(answer["task_id"]), open) : answer;
@@ -102,12 +122,11 @@ const submit = toolCommand({
   linesOf(answer, values) {
     if (values["wait"] === true) return resultLines(answer);
     const { task_id, status, replayed } = answer;
-    const known = replayed === true ? ", as it was submitted before" : placeText(answer);
+    if (replayed === true) return [`task ${String(task_id)} was submitted before, and is ${String(status)}`];
+    const handlers = textsOf(values, "tasks").length > 0 ? " with its handlers" : "";
     return [
-      `task ${String(task_id)} is ${String(status)}${known}`,
-      ...(status === "queued"
-        ? [`It is on disk in ${dataOf(values)}, and runs when a process opens that directory.`]
-        : []),
+      `task ${String(task_id)} is ${status === "queued" ? `queued${placeText(answer)}` : "accepted"}`,
+      `It is on disk in ${dataOf(values)}, and runs when a process opens that directory${handlers}.`,
     ];
   },
 });
@@ -119,7 +138,8 @@ const status = toolCommand({
   flags: {},
   examples: ["mcplusplus task status 4711"],
   tool: "task_status",
-  argsOf: (operands) => ({ task_id: idOf(operands), include_metrics: true }),
+  typed: { task_id: "<id>" },
+  argsOf: (operands) => ({ ...idArgs(operands), include_metrics: true }),
   linesOf: statusLines,
 });
 
@@ -145,8 +165,8 @@ const list = toolCommand({
   },
   examples: ["mcplusplus task list --status failed", "mcplusplus task list --tag nightly --limit 20 --json"],
   tool: "task_list",
-  argsOf(operands, values) {
-    noOperand(operands, "task list");
+  typed: { status_filter: "--status", worker_filter: "--worker", tag_filter: "--tag" },
+  argsOf(_, values) {
     return given({
       status_filter: textOf(values, "status"),
       worker_filter: textOf(values, "worker"),
@@ -168,8 +188,9 @@ const cancel = toolCommand({
   },
   examples: [`mcplusplus task cancel 4711 --reason "no longer needed"`],
   tool: "task_cancel",
+  typed: { task_id: "<id>" },
   argsOf: (operands, values) =>
-    given({ task_id: idOf(operands), reason: textOf(values, "reason"), force: values["force"] }),
+    given({ ...idArgs(operands), reason: textOf(values, "reason"), force: values["force"] }),
   linesOf: ({ task_id, status: state }) => [`task ${String(task_id)} is ${String(state)}`],
 });
 
@@ -181,7 +202,8 @@ const result = toolCommand({
   examples: ["mcplusplus task result 4711", "mcplusplus task result 4711 --json"],
   tool: "task_result",
   failsWithTask: true,
-  argsOf: (operands) => ({ task_id: idOf(operands), include_output: false }),
+  typed: { task_id: "<id>" },
+  argsOf: (operands) => ({ ...idArgs(operands), include_output: false }),
   linesOf: resultLines,
 });
 
@@ -195,8 +217,13 @@ const retry = toolCommand({
   },
   examples: ["mcplusplus task retry 4711 --retries 2"],
   tool: "task_retry",
+  typed: {
+    task_id: "<id>",
+    "retry_config.max_retries": "--retries",
+    "retry_config.timeout": "--timeout",
+  },
   argsOf: (operands, values) => ({
-    task_id: idOf(operands),
+    ...idArgs(operands),
     retry_config: given({ max_retries: numberOf(values, "retries"), timeout: numberOf(values, "timeout") }),
   }),
   linesOf: (answer) => [`task ${String(answer["retry_task_id"])} is queued${placeText(answer)}`],
@@ -204,7 +231,7 @@ const retry = toolCommand({
 
 const priority = toolCommand({
   name: "task priority",
-  operands: "<id> <n>",
+  operands: "<id> [<n>]",
   summary: "give a task that has not ended another priority",
   flags: { by: { type: "string", value: "<n>", help: "in place of <n>: what to add to the present one" } },
   examples: [
@@ -213,19 +240,15 @@ const priority = toolCommand({
     "mcplusplus task priority 4711 --by -5",
   ],
   tool: "task_priority",
-  argsOf(operands, values) {
-    const [id, wanted, ...more] = operands;
+  typed: { task_id: "<id>", new_priority: "<n>", delta: "--by" },
+  argsOf([id, wanted], values) {
     const by = numberOf(values, "by");
-    if (more.length > 0 || (wanted === undefined) === (by === undefined)) {
-      const got = wanted === undefined ? "missing" : "given twice";
-      throw fault("INVALID_ARGUMENT", {
-        argument: "the priority",
-        got,
-        allowed: "one number: <id> <n>, or <id> --by <n>",
-      });
+    if ((wanted === undefined) === (by === undefined)) {
+      const got = wanted === undefined ? "missing" : "given beside --by";
+      throw fault("INVALID_ARGUMENT", { argument: "<n>", got, allowed: "one of the two: <n> or --by <n>" });
     }
-    const to = numberOf({ "<n>": wanted }, "<n>");
-    return given({ task_id: idOf(id === undefined ? [] : [id]), new_priority: to, delta: by });
+    const to = wanted === undefined ? undefined : toNumber(wanted, "<n>");
+    return given({ task_id: id, new_priority: to, delta: by });
   },
   linesOf: ({ task_id, old_priority, new_priority, new_queue_position: ahead }) => [
     `task ${String(task_id)} has priority ${String(new_priority)} instead of ${String(old_priority)}` +
@@ -240,7 +263,8 @@ const explain = toolCommand({
   flags: {},
   examples: ["mcplusplus task explain 4711"],
   tool: "task_explain",
-  argsOf: (operands) => ({ task_id: idOf(operands) }),
+  typed: { task_id: "<id>" },
+  argsOf: idArgs,
   linesOf({ task_id, explanation, inherited_from }) {
     const sentences = (explanation as string[]).map((sentence) => `  ${sentence}`);
     const heir =
@@ -262,12 +286,12 @@ const logs = toolCommand({
   flags: {},
   examples: ["mcplusplus task logs 4711"],
   tool: "task_status",
-  argsOf: (operands) => ({ task_id: idOf(operands), include_logs: true }),
-  linesOf: (answer) =>
-    (answer["logs"] as Record<string, unknown>[]).map(
-      ({ time, attempt, level, message }) =>
-        `${String(time)} ${String(attempt)} ${String(level)} ${String(message)}`,
-    ),
+  typed: { task_id: "<id>" },
+  argsOf: (operands) => ({ ...idArgs(operands), include_logs: true }),
+  linesOf({ task_id, logs: lines }) {
+    const records = lines as Record<string, unknown>[];
+    return records.length === 0 ? [`task ${String(task_id)} has logged nothing`] : records.flatMap(logLines);
+  },
 });
 
 export const taskGroup: CommandGroup = {
@@ -287,12 +311,7 @@ async function inputOf(values: Values): Promise<unknown> {
     });
   }
   if (file === undefined) return text === undefined ? {} : parsed(text, "--input");
-  try {
-    return parsed(await readFile(file, "utf8"), "--input-file");
-  } catch (error) {
-    if (!(error instanceof Error) || !("syscall" in error)) throw error;
-    throw fault("FILE_UNREADABLE", { path: file, why: sentenceOf(error) }, { cause: error });
-  }
+  return parsed(await readText(file), "--input-file");
 }
 
 function parsed(text: string, argument: string): unknown {
@@ -310,6 +329,14 @@ function parsed(text: string, argument: string): unknown {
 function placeText({ queue_position: ahead, queue_position_exact: exact }: Answer): string {
   if (typeof ahead !== "number") return "";
   return `, ${exact === false ? "at least " : ""}${ahead} ahead of it`;
+}
+
+/** What has several lines, such as a stack, goes on below, indented. */
+function logLines({ time, attempt, level, message, fields }: Record<string, unknown>): string[] {
+  const [first, ...more] = String(message).split(/\r?\n/);
+  const facts = JSON.stringify(fields);
+  const head = `${String(time)} attempt ${String(attempt)} ${String(level)}: ${String(first)}`;
+  return [facts === "{}" ? head : `${head} ${facts}`, ...more.map((line) => `  ${line}`)];
 }
 
 const durationText = (seconds: unknown): string => (typeof seconds === "number" ? ` in ${seconds} s` : "");
@@ -332,7 +359,10 @@ function statusLines(answer: Answer): string[] {
     ["failure", answer["failure"]],
     ["progress", `${String(answer["progress"])} %`],
     ["priority", answer["priority"]],
-    ["attempts", interruptions === 0 ? attempts : `${attempts}, and ${String(interruptions)} interruptions`],
+    [
+      "attempts",
+      interruptions === 0 ? attempts : `${attempts}, and ${counted(interruptions, "interruption")}`,
+    ],
     ["ahead", answer["queue_position"]],
     ["waits for", some(answer["blocked_by"])],
     ["not before", answer["not_before"]],

@@ -1,5 +1,5 @@
-import type { TaskStatus } from "../queue/queue.protocol.ts";
 import { withScope } from "../scope/index.ts";
+import type { TaskDoor } from "../system/index.ts";
 import type { Answer, OpenCommand } from "./tool-command.ts";
 
 /** How often the progress is looked at: fast enough for a person. */
@@ -22,9 +22,9 @@ export async function followTask(
       void scope.spawn(async () => {
         let last = "";
         for (;;) {
-          const line = progressLine(await tasks.status(taskId));
-          if (line !== "" && line !== last) note(line);
-          last = line;
+          const { what, line } = await lookAt(taskId, tasks);
+          if (line !== "" && what !== last) note(line);
+          last = what;
           await scope.sleep(LOOK_MS);
         }
       });
@@ -38,12 +38,25 @@ export async function followTask(
   return call("task_result", { task_id: taskId, include_output: false });
 }
 
-function progressLine({ state, progress, attempt, attempts, notBeforeMs, blockedBy }: TaskStatus): string {
-  if (state === "cancelling") return "cancelling";
-  if (state === "queued" && notBeforeMs !== null)
-    return `waiting until ${new Date(notBeforeMs).toISOString()}`;
-  if (state === "queued") return blockedBy.length > 0 ? `waiting for ${blockedBy.join(", ")}` : "";
-  if (state !== "running") return "";
+interface Look {
+  /** Told once for as long as it is the same: the number of tasks ahead changes all the time. */
+  readonly what: string;
+  /** Empty = nothing to tell. */
+  readonly line: string;
+}
+
+async function lookAt(taskId: string, tasks: TaskDoor): Promise<Look> {
+  const { state, progress, attempt, attempts } = await tasks.status(taskId);
+  if (state === "cancelling") return { what: state, line: state };
+  if (state === "queued") {
+    const { blockers, sentences } = await tasks.explain(taskId);
+    const [blocker] = blockers;
+    // It may have begun, or ended, since.
+    if (!blocker || blocker.cause === "running" || blocker.cause === "ended") return { what: "", line: "" };
+    return { what: blocker.cause, line: `waiting: ${sentences[0]}` };
+  }
+  if (state !== "running") return { what: state, line: "" };
   const which = attempts > 1 ? `attempt ${attempt} of ${attempts}, ` : "";
-  return `running: ${which}${Math.round(progress * 100)} %`;
+  const line = `running: ${which}${Math.round(progress * 100)} %`;
+  return { what: line, line };
 }

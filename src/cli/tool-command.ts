@@ -1,7 +1,10 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { fault } from "../errors/index.ts";
 import { openSystem, type System, type SystemOptions } from "../system/index.ts";
+import type { Words } from "../tools/index.ts";
 import type { Flag, Flags, Values, Command } from "./arguments.ts";
-import { textOf } from "./arguments.ts";
+import { numberOf, textOf } from "./arguments.ts";
 import { INTERRUPTED, oneLine } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
 
@@ -21,7 +24,9 @@ export interface OpenCommand {
 /** A verb of the command line that is a tool of the MCP server too: same arguments, same answer. */
 export interface ToolVerb extends Omit<Command, "run"> {
   readonly tool: string;
-  /** @throws INVALID_ARGUMENT */
+  /** What was typed for an argument of the tool: `--status` for `status_filter`. Flags of the same name go without. */
+  readonly typed?: Readonly<Record<string, string>>;
+  /** @param operands as many as `operands` says @throws INVALID_ARGUMENT */
   argsOf(
     operands: readonly string[],
     values: Values,
@@ -51,8 +56,17 @@ const DATA_FLAG: Flag = {
 };
 export const dataOf = (values: Values): string => textOf(values, "data") ?? DATA_DEFAULT;
 
-/** Whoever only asks or changes something carries out nothing: it would be cut off when the command ends. */
-const idle = (values: Values): SystemOptions => ({ data: dataOf(values), idle: true });
+/**
+ * Whoever only asks or changes something carries out nothing: it would be cut off when the command ends.
+ *
+ * @throws FILE_UNREADABLE where there is no data directory: a name that was mistyped would else be an empty queue
+ */
+function idle(values: Values): SystemOptions {
+  const data = dataOf(values);
+  if (statSync(data, { throwIfNoEntry: false })) return { data, idle: true };
+  const why = "there is no such directory: task submit makes one, and --data names another";
+  throw fault("FILE_UNREADABLE", { path: resolve(data), why });
+}
 
 /** Codes of a command line that was wrong, as against a request that failed. */
 const WRONG_USAGE: ReadonlySet<unknown> = new Set([
@@ -94,16 +108,15 @@ async function carryOut(verb: ToolVerb, args: Record<string, unknown>, values: V
   };
   const interrupts = openInterrupts(note);
   const { signal } = interrupts;
+  const words = wordsOf(verb);
   let opened: System | undefined;
   const open = async (): Promise<System> => (opened ??= await openSystem((verb.options ?? idle)(values)));
   const call = async (name: string, given: Record<string, unknown>): Promise<Answer> => {
     const tool = TOOLS.find((each) => each.name === name);
     if (!tool) throw fault("UNKNOWN_NAME", { kind: "tool", name, known: TOOLS.map((each) => each.name) });
+    if (name === verb.tool) return callTool(tool, given, { open, signal, words });
     // What was asked for is asked for once; after an interruption the rest is still to be told.
-    return callTool(tool, given, {
-      open,
-      signal: name === verb.tool ? signal : new AbortController().signal,
-    });
+    return callTool(tool, given, { open, signal: new AbortController().signal });
   };
   try {
     const answer = await call(verb.tool, args);
@@ -113,6 +126,16 @@ async function carryOut(verb: ToolVerb, args: Record<string, unknown>, values: V
     await opened?.close();
     interrupts.close();
   }
+}
+
+/** A refusal speaks of what was typed. */
+function wordsOf({ name, flags, typed = {} }: ToolVerb): Words {
+  const nameOf = (argument: string): string =>
+    argument.replace(/^([\w.]+)(\[\d+\])?/, (place, parameter: string) => {
+      const flag = parameter.replaceAll("_", "-");
+      return typed[parameter] ?? (Object.hasOwn(flags, flag) ? `--${flag}` : place);
+    });
+  return { what: name, nameOf, confirmation: "--yes" };
 }
 
 /** Says on standard error what went wrong. */
@@ -132,29 +155,6 @@ function printable(line: string): string {
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** The only operand of a verb. @throws INVALID_ARGUMENT */
-export function onlyOperand(operands: readonly string[], what: string): string {
-  const [only, ...more] = operands;
-  if (only !== undefined && only !== "" && more.length === 0) return only;
-  const got = operands.length === 0 ? "missing" : only === "" ? "empty" : `${operands.length} of them`;
-  throw fault("INVALID_ARGUMENT", { argument: what, got, allowed: "one" });
-}
-
-/** @throws INVALID_ARGUMENT */
-export function noOperand(operands: readonly string[], command: string): void {
-  if (operands.length === 0) return;
-  const got = `given ${operands.map((each) => `"${each}"`).join(" ")}`;
-  throw fault("INVALID_ARGUMENT", { argument: command, got, allowed: "no operand" });
-}
-
-/** The value of a flag that takes a number, also a negative or broken one. @throws INVALID_ARGUMENT */
-export function numberOf(values: Values, name: string): number | undefined {
-  const text = textOf(values, name);
-  if (text === undefined) return undefined;
-  if (/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return Number(text);
-  throw fault("INVALID_ARGUMENT", { argument: `--${name}`, got: `"${text}"`, allowed: "a number" });
 }
 
 /** Without what was not given: the tools have their own defaults. */

@@ -1,12 +1,13 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { fault, sentenceOf } from "../errors/index.ts";
+import { createDirectory } from "../system/index.ts";
 
 /** Writes a file as a whole or not at all. @throws FILE_UNWRITABLE */
 export async function writeWhole(path: string, content: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    createDirectory(dirname(resolve(path)), 0o777);
     await using file = await open(temporary, "w");
     await file.writeFile(content);
     await file.sync();

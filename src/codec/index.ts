@@ -1,4 +1,14 @@
-export { Reference, packValue, unpackValue } from "./value.ts";
+export { Reference } from "./reference.ts";
+export {
+  REFERENCE_MARK,
+  addressesIn,
+  addressesInPieces,
+  foundIn,
+  packValue,
+  tryPack,
+  unpackValue,
+  type Packed,
+} from "./value.ts";
 export {
   FLAG,
   FRAME_HEADER_BYTES,
@@ -9,4 +19,5 @@ export {
   type FrameHeader,
   type Kind,
 } from "./frame.ts";
+export { TooLargeError } from "./record-writer.ts";
 export { StreamDecoder, StreamEncoder } from "./stream.ts";

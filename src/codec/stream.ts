@@ -1,6 +1,7 @@
 import { Packr, Unpackr } from "./msgpack.ts";
 import { assert } from "../errors/index.ts";
-import { RecordWriter, Shape } from "./record-writer.ts";
+import { PerKeys } from "./per-keys.ts";
+import { RecordWriter, Shape, mustBeKey } from "./record-writer.ts";
 
 /**
  * MessagePack for one direction of one link, with record structures that both sides share: an object's keys cross
@@ -66,6 +67,7 @@ export class StreamEncoder {
     const id = `${keys.length}${BETWEEN_KEYS}${keys.join(BETWEEN_KEYS)}`;
     const known = this.#shapes.get(id);
     if (known !== undefined) return known;
+    keys.forEach(mustBeKey);
     const shape = new Shape(this.#numberFor(keys), keys);
     if (shape.number >= 0) {
       this.#learned.push(shape);
@@ -86,51 +88,90 @@ export class StreamEncoder {
 }
 
 export class StreamDecoder {
-  readonly #unpacker: Unpackr;
   #shapes: Keys[] = [];
-  /** Have shapes come since the unpacker last asked? */
-  #fresh = false;
+  #unpacker = unpackerFor([]);
   /** The unpacker keeps notes on what it reads from, so the same memory is shown to it as the same object. */
-  readonly #views = new WeakMap<Uint8Array, Uint8Array>();
-
-  constructor() {
-    this.#unpacker = new Unpackr({
-      // Asked for when a payload uses a shape that the unpacker does not know.
-      getStructures: () => {
-        assert(this.#fresh, "the shape of every object is defined before it is used");
-        this.#fresh = false;
-        return this.#shapes.slice();
-      },
-      maxSharedStructures: SHAPES_MAX,
-      mapsAsObjects: true,
-      structuredClone: false,
-      // A byte string must not be a view of the ring, which is about to be overwritten.
-      copyBuffers: true,
-    });
-  }
+  readonly #sources = new WeakMap<Uint8Array, Source>();
 
   /** Adds to the shapes known so far. */
   define(bytes: Uint8Array): void {
     const added = plain.unpack(bytes) as unknown;
     assert(Array.isArray(added) && added.every(isShape), "definitions are lists of keys");
-    this.#shapes = [...this.#shapes, ...added];
-    assert(this.#shapes.length <= SHAPES_MAX, `a stream shares at most ${SHAPES_MAX} shapes`);
-    this.#fresh = true;
+    const shapes = [...this.#shapes, ...added.map((keys) => readersOf.get(keys))];
+    assert(shapes.length <= SHAPES_MAX, `a stream shares at most ${SHAPES_MAX} shapes`);
+    this.#shapes = shapes;
+    this.#unpacker = unpackerFor(shapes);
   }
 
   /** Decodes `bytes[start, end)`; nothing of the result refers to `bytes`. */
   decode(bytes: Uint8Array, start: number, end: number): unknown {
-    let view = this.#views.get(bytes);
-    if (!view) {
-      // Byte strings take the class of what they are cut from: of a Buffer they would become Buffers.
-      view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      this.#views.set(bytes, view);
+    let source = this.#sources.get(bytes);
+    if (!source) {
+      source = new Source(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#sources.set(bytes, source);
     }
-    return this.#unpacker.unpack(view, { start, end });
+    source.read(start, end);
+    return this.#unpacker.unpack(source, { start, end });
   }
 }
 
-type Keys = readonly string[];
+/** It knows all shapes from the start: to ask for one in the middle of a message it would copy the whole ring. */
+function unpackerFor(shapes: readonly Keys[]): Unpackr {
+  return new Unpackr({
+    structures: [...shapes],
+    getStructures: () => {
+      assert(false, "the shape of every object is defined before it is used");
+    },
+    maxSharedStructures: SHAPES_MAX,
+    mapsAsObjects: true,
+    structuredClone: false,
+    // The source copies what is cut out of it.
+    copyBuffers: false,
+  });
+}
+
+/** A message above this has many byte strings, if it has any; they share memory in portions of so many bytes. */
+const PORTION_BYTES = 8_192;
+/** A longer byte string has memory of its own. */
+const SHARED_BYTES_MAX = PORTION_BYTES / 8;
+
+/**
+ * What messages are read from. A byte string must not be a view of the ring, which is about to be overwritten, so it is
+ * copied as it is cut out. Memory of its own costs it a microsecond, and its collector some more: ten thousand inputs
+ * of one submit share theirs. Whoever keeps one of them keeps its portion, and nothing of another message.
+ */
+class Source extends Uint8Array<ArrayBufferLike> {
+  #end = 0;
+  #isShared = false;
+  #portion = new ArrayBuffer(0);
+  #used = 0;
+
+  /** From here on a message is read. */
+  read(start: number, end: number): void {
+    this.#end = end;
+    this.#isShared = end - start > PORTION_BYTES;
+    if (this.#used > 0) this.#portion = new ArrayBuffer(0);
+    this.#used = 0;
+  }
+
+  override subarray(start = 0, end = this.length): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.buffer, this.byteOffset + start, end - start);
+    if (!this.#isShared || bytes.length > SHARED_BYTES_MAX) return new Uint8Array(bytes);
+    if (this.#used + bytes.length > this.#portion.byteLength) {
+      this.#portion = new ArrayBuffer(Math.min(PORTION_BYTES, this.#end - start));
+      this.#used = 0;
+    }
+    const copy = new Uint8Array(this.#portion, this.#used, bytes.length);
+    copy.set(bytes);
+    this.#used += bytes.length;
+    return copy;
+  }
+}
+
+type Keys = string[];
+
+/** The unpacker notes on a list of keys how objects of them are read, which every link then knows. */
+const readersOf = new PerKeys((keys) => [...keys]);
 
 const isShape = (value: unknown): value is Keys =>
   Array.isArray(value) && value.every((key) => typeof key === "string");

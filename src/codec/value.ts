@@ -1,5 +1,8 @@
-import { addExtension, Packr } from "./msgpack.ts";
-import { assert } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
+import { findNonWire } from "../schema/index.ts";
+import { Packr } from "./msgpack.ts";
+import { RecordWriter, TooLargeError, type WriteBounds } from "./record-writer.ts";
+import { EXTENSION_REFERENCE, Reference } from "./reference.ts";
 
 /**
  * Values as they are kept on disk and handed to handlers: plain MessagePack without shared record structures, so
@@ -7,75 +10,85 @@ import { assert } from "../errors/index.ts";
  */
 
 /**
- * Stands for a value, or a part of one, that is kept as a content-addressed blob instead of travelling in messages.
- * A type of its own on the wire (extension type 0x42), so that no plain data can pose as one.
+ * How each packed reference to a blob begins, as `packValue` writes it: its extension type, then a list of three whose
+ * first is a text of 64 bytes. Bytes without it refer to nothing.
  */
-export class Reference {
-  /** Lower-case hex. */
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  /** Keys and indices from the root of the stored value to the part that is meant. */
-  readonly path: readonly (string | number)[];
+export const REFERENCE_MARK: Uint8Array = Uint8Array.of(EXTENSION_REFERENCE, 0x93, 0xd9, 0x40);
 
-  constructor(sha256: string, sizeBytes: number, path: readonly (string | number)[] = []) {
-    this.sha256 = sha256;
-    this.sizeBytes = sizeBytes;
-    this.path = path;
-  }
+/** Digits of a blob's address. */
+const ADDRESS_CHARS = 64;
+const ADDRESS = /^[0-9a-f]{64}$/;
 
-  /** A part of it: keys and indices from here on. Reads nothing, so the part need not exist. */
-  at(...path: readonly (string | number)[]): Reference {
-    return new Reference(this.sha256, this.sizeBytes, [...this.path, ...path]);
-  }
+/** Of a reference that is cut by the end of a piece, at most so many bytes are in it. */
+const CUT_BYTES = REFERENCE_MARK.length + ADDRESS_CHARS - 1;
 
-  /** What JSON (a tool result, a report) shows of it. */
-  toJSON(): Record<string, unknown> {
-    return {
-      reference: this.sha256,
-      sizeBytes: this.sizeBytes,
-      ...(this.path.length > 0 && { path: this.path }),
+/** The packed value, bytes of the caller's own, and the references in it; or why there is none. */
+export type Packed =
+  | { readonly bytes: Uint8Array; readonly references: readonly Reference[] }
+  | {
+      readonly bytes?: undefined;
+      /** Follows "it holds": "a function at rows[3].done", "more than 1048576 bytes". */
+      readonly found: string;
+      readonly isTooLarge: boolean;
     };
+
+/**
+ * Packs a value of which nothing is known. Looked at once, so that what is packed is what was checked. Never throws,
+ * whatever the value's getters and proxies do; takes time and memory in proportion to `bytesMax`, however large the
+ * value is or pretends to be.
+ *
+ * @param bytesMax of the packed value; default: the most that any value may have
+ */
+export function tryPack(value: unknown, bytesMax: number = LIMITS.schema.wireBytes): Packed {
+  const references: Reference[] = [];
+  const bounds = { bytesMax, depthMax: LIMITS.schema.wireDepth, references };
+  try {
+    return { bytes: packed(value, bounds), references };
+  } catch (error) {
+    const isTooLarge = error instanceof TooLargeError;
+    return { found: isTooLarge ? `more than ${bytesMax} bytes` : foundIn(value, bounds), isTooLarge };
   }
 }
 
-const EXTENSION_REFERENCE = 0x42;
+/**
+ * Packs a value that may cross, of our own types: it may be deeper than a user's, which it holds. The bytes are the
+ * caller's own: nothing else refers to them.
+ *
+ * @throws NOT_A_WIRE_VALUE
+ */
+export function packValue(value: unknown): Uint8Array {
+  try {
+    return packed(value, OWN_BOUNDS);
+  } catch (error) {
+    throw fault("NOT_A_WIRE_VALUE", { what: "the value", found: foundIn(value) }, { cause: error });
+  }
+}
 
-const packer = new Packr({
+/** In bytes, what SQLite takes in one place of a row. */
+const OWN_BOUNDS: WriteBounds = { bytesMax: 1_000_000_000, depthMax: 500 };
+
+/** What keeps a value from being written. One that changes while it is read may be in order by now. */
+export const foundIn = (value: unknown, bounds = OWN_BOUNDS): string =>
+  findNonWire(value, { ...bounds, isWhole: isReference }) ?? "something that changes while it is read";
+
+const isReference = (value: object): boolean => value instanceof Reference;
+
+const writer = new RecordWriter(null);
+
+function packed(value: unknown, bounds: WriteBounds): Uint8Array {
+  try {
+    return new Uint8Array(writer.write(value, 0, bounds));
+  } finally {
+    writer.letGo();
+  }
+}
+
+const unpacker = new Packr({
   useRecords: false,
   mapsAsObjects: true,
-  // Without it an object has at most 65,535 keys.
-  variableMapSize: true,
   copyBuffers: true,
-  // An object with a key of that name is data like any other.
-  useToJSON: false,
-  // What is decoded is always a tree.
   structuredClone: false,
 });
-
-addExtension({
-  Class: Reference,
-  type: EXTENSION_REFERENCE,
-  pack: (reference: Reference) => packer.pack([reference.sha256, reference.sizeBytes, reference.path]),
-  unpack: (bytes: Uint8Array) => {
-    const parts = packer.unpack(bytes) as unknown;
-    assert(isReferenceParts(parts), "a reference holds a hash, a size and a path");
-    return new Reference(...parts);
-  },
-});
-
-function isReferenceParts(parts: unknown): parts is [string, number, (string | number)[]] {
-  if (!Array.isArray(parts) || parts.length !== 3) return false;
-  const [sha256, sizeBytes, path] = parts as unknown[];
-  const isKey = (key: unknown): boolean => typeof key === "string" || typeof key === "number";
-  return (
-    typeof sha256 === "string" && typeof sizeBytes === "number" && Array.isArray(path) && path.every(isKey)
-  );
-}
-
-/** The bytes are the caller's own: nothing else refers to them. */
-export function packValue(value: unknown): Uint8Array {
-  return new Uint8Array(packer.pack(value));
-}
 
 /**
  * The value refers to nothing of `bytes`.
@@ -85,5 +98,32 @@ export function packValue(value: unknown): Uint8Array {
  */
 export function unpackValue(bytes: Uint8Array): unknown {
   // Byte strings take the class of what they are cut from: of a Buffer they would become Buffers.
-  return packer.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return unpacker.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+/**
+ * Addresses of the blobs that packed values refer to, without decoding them: it takes any bytes, in a fraction of the
+ * time. Bytes that only look like a reference are taken for one, so it may find more than there is, never less.
+ */
+export function addressesIn(bytes: Uint8Array): string[] {
+  const found: string[] = [];
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = buffer.indexOf(REFERENCE_MARK); at >= 0; at = buffer.indexOf(REFERENCE_MARK, at + 1)) {
+    const start = at + REFERENCE_MARK.length;
+    const address = buffer.toString("latin1", start, start + ADDRESS_CHARS);
+    if (ADDRESS.test(address)) found.push(address);
+  }
+  return found;
+}
+
+/** The same of a value that comes in pieces, cut anywhere. */
+export async function addressesInPieces(pieces: AsyncIterable<Uint8Array>): Promise<Set<string>> {
+  const found = new Set<string>();
+  let cut: Uint8Array = new Uint8Array();
+  for await (const piece of pieces) {
+    const bytes = Buffer.concat([cut, piece]);
+    for (const address of addressesIn(bytes)) found.add(address);
+    cut = bytes.subarray(Math.max(0, bytes.length - CUT_BYTES));
+  }
+  return found;
 }

@@ -1,41 +1,38 @@
 import { fault } from "../errors/index.ts";
 import { TIMER_MS_MAX } from "../scope/index.ts";
-import { defineTasks, handler } from "./define-tasks.ts";
+import { onDemand, type ActionServices } from "./actions/action.ts";
+import { BUILT_IN } from "./built-in.protocol.ts";
+import { defineTasks, handler, type Tasks } from "./define-tasks.ts";
 import type { TaskContext } from "./task-context.ts";
 
-/** The actions that are there without any module. */
-export const BUILT_IN_TASKS = defineTasks({
-  echo: handler({
-    isolation: "shared",
-    description: "Returns its input.",
-    run: (input) => input,
-  }),
-  sleep: handler({
-    isolation: "shared",
-    description: "Waits for { ms } milliseconds and returns { slept_ms }. It can be cancelled.",
-    async run(input, context) {
-      const { ms } = fields("sleep", input, { ms: required(isDelay, "a number of milliseconds from 0") });
-      await wait(ms as number, context);
-      return { slept_ms: ms };
-    },
-  }),
-  fail: handler({
-    isolation: "shared",
-    description:
-      "Fails with { message }. With { times }, so many attempts fail and the next one returns { attempt }.",
-    run(input, { attempt }) {
-      const { message, times } = fields("fail", input, {
-        message: optional((value) => typeof value === "string", "a text"),
-        times: optional(
-          (value) => Number.isInteger(value) && (value as number) >= 0,
-          "a whole number from 0",
-        ),
-      });
-      if (attempt > ((times as number | undefined) ?? Number.POSITIVE_INFINITY)) return { attempt };
-      throw new Error((message as string | undefined) ?? "it was asked to");
-    },
-  }),
-});
+/** What the built-in actions do, on one thread. */
+export function builtInTasks(services: ActionServices): Tasks {
+  return defineTasks({
+    echo: handler({ ...BUILT_IN.echo, run: (input) => input }),
+    sleep: handler({ ...BUILT_IN.sleep, run: sleep }),
+    fail: handler({ ...BUILT_IN.fail, run: fail }),
+    read_file: onDemand(BUILT_IN.read_file, () => import("./actions/read-file.ts"), services),
+    write_file: onDemand(BUILT_IN.write_file, () => import("./actions/write-file.ts"), services),
+    parse: onDemand(BUILT_IN.parse, () => import("./actions/parse.ts"), services),
+    transform: onDemand(BUILT_IN.transform, () => import("./actions/transform.ts"), services),
+    http_fetch: onDemand(BUILT_IN.http_fetch, () => import("./actions/http-fetch.ts"), services),
+  });
+}
+
+async function sleep(input: unknown, context: TaskContext): Promise<unknown> {
+  const { ms } = fields("sleep", input, { ms: required(isDelay, "a number of milliseconds from 0") });
+  await wait(ms as number, context);
+  return { slept_ms: ms };
+}
+
+function fail(input: unknown, { attempt }: TaskContext): unknown {
+  const { message, times } = fields("fail", input, {
+    message: optional((value) => typeof value === "string", "a text"),
+    times: optional((value) => Number.isInteger(value) && (value as number) >= 0, "a whole number from 0"),
+  });
+  if (attempt > ((times as number | undefined) ?? Number.POSITIVE_INFINITY)) return { attempt };
+  throw new Error((message as string | undefined) ?? "it was asked to");
+}
 
 async function wait(ms: number, { signal, checkpoint }: TaskContext): Promise<void> {
   let leftMs = ms;

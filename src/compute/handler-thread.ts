@@ -22,6 +22,7 @@ export function openHandlerThread(setup: ThreadSetup, host: ThreadHost): Runner 
     slots: new Slots(setup.slots),
     modules: setup.modules,
     roots: setup.roots,
+    allowedHosts: setup.allowedHosts,
     blobs: setup.blobsDirectory === null ? null : blobsOnDemand(setup.blobsDirectory),
     threadId: host.threadId,
     clock: host.clock,
@@ -34,7 +35,7 @@ export function openHandlerThread(setup: ThreadSetup, host: ThreadHost): Runner 
 }
 
 /** The store is loaded with the first large value: a thread that meets none starts sooner. */
-function blobsOnDemand(directory: string): Pick<BlobStore, "get" | "put"> {
+function blobsOnDemand(directory: string): Pick<BlobStore, "get" | "put" | "touch" | "pieces"> {
   let opening: Promise<BlobStore> | null = null;
   const opened = async (): Promise<BlobStore> => {
     const { openBlobs } = await import("../store/index.ts");
@@ -44,5 +45,9 @@ function blobsOnDemand(directory: string): Pick<BlobStore, "get" | "put"> {
   return {
     get: async (sha256) => (await blobs()).get(sha256),
     put: async (bytes) => (await blobs()).put(bytes),
+    touch: async (sha256) => (await blobs()).touch(sha256),
+    async *pieces(sha256) {
+      yield* (await blobs()).pieces(sha256);
+    },
   };
 }

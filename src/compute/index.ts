@@ -2,4 +2,4 @@ export { defineTasks, handler, type Handler, type HandlerDefinition, type Tasks 
 export { openPool, type ComputePool, type PoolOptions, type RunRequest } from "./pool.ts";
 export type { RunOutcome } from "./run-outcome.ts";
 export type { TaskContext } from "./task-context.ts";
-export type { HandlerInfo, Isolation } from "./thread-message.ts";
+export type { AttemptName, HandlerInfo, Isolation } from "./thread-message.ts";

@@ -14,6 +14,7 @@ import {
 import { SharedRuns, SLOTS_PER_SESSION } from "./shared-runs.ts";
 import { Slots } from "./slots.ts";
 import type {
+  AttemptName,
   HandlerInfo,
   Isolation,
   Progress,
@@ -39,12 +40,14 @@ export interface PoolOptions {
   readonly blobsDirectory: string | null;
   /** Absolute directories that handlers may read and write through their context. */
   readonly roots: readonly string[];
+  /** Hosts that the action `http_fetch` may reach, as `HostRules` takes them. */
+  readonly allowedHosts: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
-  readonly onProgress: (taskId: string, fraction: number, message: string) => void;
-  /** What handlers log and print; default: the pool's own log. Records may arrive after the outcome. */
+  readonly onProgress: (by: AttemptName, fraction: number, message: string) => void;
+  /** What handlers log and print; default: the pool's own log. Records may arrive after the outcome of their attempt. */
   readonly onLog?: (
-    taskId: string | null,
+    by: AttemptName | null,
     level: TaskLogLevel,
     message: string,
     fields: TaskLogFields,
@@ -53,18 +56,13 @@ export interface PoolOptions {
   readonly loadMs?: number;
 }
 
-export interface RunRequest {
-  /** Unique among the runs that have not ended. */
-  readonly taskId: string;
-  /** The fencing token of the lease; a whole number from 1. */
-  readonly token: number;
+/** Its task is unique among the runs that have not ended; its token is a whole number from 1. */
+export interface RunRequest extends AttemptName {
   readonly action: string;
   /** What `packValue` made of the input. */
   readonly input: Uint8Array;
   /** Counted from the call of the handler, not while it waits for a thread; Infinity = none. */
   readonly timeoutMs: number;
-  /** From 1. */
-  readonly attempt: number;
   /** Its handler's isolation; `elsewhere` = not known, and then it has a thread alone. */
   readonly place: Isolation | "elsewhere";
 }
@@ -129,14 +127,15 @@ export class HandlerPool implements ComputePool {
   #closing: Promise<void> | null = null;
 
   constructor(options: PoolOptions, open: (options: ThreadsOptions) => Threads) {
-    const { modules, threads, heapMb, graceMs, blobsDirectory, roots, clock, log } = options;
+    const { modules, threads, heapMb, graceMs, blobsDirectory, clock, log } = options;
+    const { roots, allowedHosts } = options;
     const { startMs, sharedPerThread } = LIMITS.compute;
     const { loadMs = LIMITS.compute.loadMs } = options;
     this.capacity = { threads, shared: threads * sharedPerThread };
     this.#options = options;
     this.#terms = { modules, heapMb, startMs, loadMs };
     const slots = Slots.allocate(threads + threads * SLOTS_PER_SESSION);
-    const setup = { slots: slots.buffer, modules, roots, blobsDirectory };
+    const setup = { slots: slots.buffer, modules, roots, allowedHosts, blobsDirectory };
     const onMessage = (message: ThreadMessage): void => this.#hear(message);
     this.#threads = open({ entry: TASK_RUNNER, threads: 2 * threads, heapMb, setup, onMessage, log });
     const services = { slots, clock, threads: this.#threads };
@@ -190,7 +189,7 @@ export class HandlerPool implements ComputePool {
     const stop = line.run(attemptRequest, (end, module) => {
       if (line === this.#lone) this.#suspects.delete(taskId);
       const last = lastProgressOf(end);
-      if (last !== null) this.#options.onProgress(taskId, last.fraction, last.message);
+      if (last !== null) this.#options.onProgress({ taskId, token, attempt }, last.fraction, last.message);
       this.#runs.delete(taskId);
       resolve(outcomeOf(end, request, this.#terms, module));
     });
@@ -233,15 +232,15 @@ export class HandlerPool implements ComputePool {
 
   #hear(message: ThreadMessage): void {
     const { onLog, onProgress, log } = this.#options;
-    const { taskId } = message;
+    const { by } = message;
     if (message.kind === "mcplusplus.log") {
       const { level, message: text, fields } = message;
-      if (onLog !== undefined) onLog(taskId, level, text, fields);
+      if (onLog !== undefined) onLog(by, level, text, fields);
       // What a handler complains about is no error of the system's.
       else
-        log[level === "error" ? "warn" : level](text, taskId === null ? fields : { ...fields, task: taskId });
-    } else if (this.#runs.get(message.taskId)?.token === message.token) {
-      onProgress(message.taskId, message.fraction, message.message);
+        log[level === "error" ? "warn" : level](text, by === null ? fields : { ...fields, task: by.taskId });
+    } else if (this.#runs.get(message.by.taskId)?.token === message.by.token) {
+      onProgress(message.by, message.fraction, message.message);
     }
   }
 }

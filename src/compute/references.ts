@@ -1,5 +1,6 @@
-import { LIMITS, fault } from "../errors/index.ts";
-import { Reference, unpackValue } from "../codec/index.ts";
+import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { Reference, addressesInPieces, unpackValue } from "../codec/index.ts";
+import { ownMember } from "../schema/index.ts";
 import type { BlobStore } from "../store/index.ts";
 
 /**
@@ -68,20 +69,53 @@ export function holdsReference(value: unknown): boolean {
   return referencesIn(value).size > 0;
 }
 
-function referencesIn(value: unknown): Set<string> {
-  const found = new Set<string>();
-  replaceReferences(value, (reference) => {
-    found.add(reference.sha256);
-    return reference;
-  });
-  return found;
+/** Of the blobs that references stand for. */
+export const addressesOf = (references: readonly Reference[]): ReadonlySet<string> =>
+  new Set(references.map(({ sha256 }) => sha256));
+
+/**
+ * Makes values young, and whatever they refer to in their turn, so that none of them is collected before a row names
+ * them.
+ *
+ * @throws BLOB_MISSING when one of the addresses leads to nothing; INVALID_ARGUMENT when it is none; FILE_UNREADABLE,
+ *   STORE_FULL, STORE_FAILED
+ */
+export async function touchValues(
+  addresses: Iterable<string>,
+  blobs: Pick<BlobStore, "touch" | "pieces">,
+): Promise<void> {
+  const wanted = new Set(addresses);
+  const all = new Set(wanted);
+  // All that takes its time comes first; it grows while it is gone through.
+  for (const address of all) {
+    const inner = await unlessMissing(addressesInPieces(blobs.pieces(address)), wanted.has(address));
+    for (const each of inner ?? []) all.add(each);
+  }
+  for (const address of all) await unlessMissing(blobs.touch(address), wanted.has(address));
 }
 
-/** Keys of the value's own only: a path must not reach what objects inherit. */
+/** Null for a value that is not there, unless it must be: within a value, what looks like a reference may be none. */
+async function unlessMissing<T>(done: Promise<T>, mustBeThere: boolean): Promise<T | null> {
+  try {
+    return await done;
+  } catch (error) {
+    if (mustBeThere || !isFault(error, "BLOB_MISSING")) throw error;
+    return null;
+  }
+}
+
+function referencesIn(value: unknown): ReadonlySet<string> {
+  const found: Reference[] = [];
+  replaceReferences(value, (reference) => found.push(reference));
+  return addressesOf(found);
+}
+
+/** Members of the value as data only: a path must not reach what objects inherit. */
 function walk(root: unknown, reference: Reference, what: string): unknown {
   let at = root;
   for (const [depth, key] of reference.path.entries()) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) {
+    const found = ownMember(at, key);
+    if (found === undefined) {
       const place = depth === 0 ? "the stored value" : textOf(reference.path.slice(0, depth));
       throw fault("REFERENCE_MISSING", {
         step: what,
@@ -89,7 +123,7 @@ function walk(root: unknown, reference: Reference, what: string): unknown {
         why: `${place} has no ${JSON.stringify(key)}`,
       });
     }
-    at = (at as Record<string | number, unknown>)[key];
+    at = found.value;
   }
   return at;
 }

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fault, type Fault } from "../errors/index.ts";
-import { BUILT_IN_TASKS } from "./built-in-tasks.ts";
+import type { ActionServices } from "./actions/action.ts";
+import { builtInTasks } from "./built-in-tasks.ts";
 import { isTasks, type Handler, type Tasks } from "./define-tasks.ts";
 import { causeOf, textOfThrown } from "./thrown.ts";
 import type { HandlerInfo } from "./thread-message.ts";
@@ -28,8 +29,8 @@ export interface Registry {
 }
 
 /** @param modules URLs of files; each is imported at most once, and one that failed stays failed */
-export function createRegistry(modules: readonly string[]): Registry {
-  const builtIn = new Map(entriesOf(BUILT_IN_TASKS, BUILT_IN, null));
+export function createRegistry(modules: readonly string[], services: ActionServices): Registry {
+  const builtIn = new Map(entriesOf(builtInTasks(services), BUILT_IN, null));
   let loading: Promise<ReadonlyMap<string, Entry>> | null = null;
   let loaded: ReadonlyMap<string, Entry> = builtIn;
   const load = (onImport: (index: number) => void): Promise<ReadonlyMap<string, Entry>> => {
@@ -82,7 +83,7 @@ async function entriesOfModule(module: string): Promise<[string, Entry][]> {
       .digest("hex");
     exported = (await import(module)) as Record<string, unknown>;
   } catch (error) {
-    throw fault("MODULE_INVALID", { module, why: textOfThrown(error) }, causeOf(error));
+    throw fault("MODULE_INVALID", { module, why: withWayOut(textOfThrown(error)) }, causeOf(error));
   }
   // One value under two names (named and default) is one set of handlers.
   const tasks = [...new Set(Object.values(exported))].filter(isTasks);
@@ -92,6 +93,12 @@ async function entriesOfModule(module: string): Promise<[string, Entry][]> {
   if (twice !== undefined) throw invalid(`it defines "${twice[0]}" twice`);
   return entries;
 }
+
+/** The loader says what it did not find, and not where it would have. */
+const withWayOut = (why: string): string =>
+  why.includes("Cannot find package 'mcplusplus'")
+    ? `${why}: it has to lie in a project that has the package installed, or in a clone of it`
+    : why;
 
 function entriesOf(tasks: Tasks, module: string, moduleSha256: string | null): [string, Entry][] {
   return Object.entries(tasks.handlers).map(([name, handler]) => {

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { renameSync } from "node:fs";
-import { mkdir, open, rm } from "node:fs/promises";
+import { lstat, mkdir, open, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { irregularKind } from "./regular-file.ts";
 
 /**
  * Writes a file so that others see the old content or the new: under another name in the same directory, to disk,
- * and then over the old name in one step.
+ * and then over the old name in one step. What is there must be a file: a device, or a pipe that somebody reads, would
+ * be gone.
  *
  * @param beforeReplacing called in the same turn as that step; throwing leaves the old file
  */
@@ -15,6 +17,7 @@ export async function replaceWholeFile(
   beforeReplacing: () => void,
 ): Promise<void> {
   const directory = dirname(path);
+  await mustBeReplaceable(path);
   await mkdir(directory, { recursive: true });
   const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
   try {
@@ -32,6 +35,12 @@ export async function replaceWholeFile(
     throw error;
   }
   await syncDirectory(directory);
+}
+
+async function mustBeReplaceable(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  const kind = found === null ? null : irregularKind(found);
+  if (kind !== null) throw new Error(`it is ${kind}`);
 }
 
 /** The new name is on disk only when its directory is. */

@@ -1,14 +1,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { Reference, packValue, unpackValue } from "../codec/index.ts";
-import { LIMITS, fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
-import { findNonWire, validate, type StandardSchema } from "../schema/index.ts";
+import type { ActionServices } from "./actions/action.ts";
+import { unpackValue } from "../codec/index.ts";
+import { fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
+import { validate, type StandardSchema } from "../schema/index.ts";
 import { createRegistry, type Registry } from "./registry.ts";
-import { holdsReference, replaceReferences, resolveReferences } from "./references.ts";
+import { holdsReference, resolveReferences } from "./references.ts";
 import { SharedState, type Culprit } from "./shared-state.ts";
 import { SharedThread, type SharedPort } from "./shared-thread.ts";
+import { storedOutput } from "./stored-output.ts";
 import { openContext, type ContextServices } from "./task-context.ts";
 import { TaskLog } from "./task-log.ts";
-import { causeOf, textOfThrown } from "./thrown.ts";
+import { causeOf, stackOf, textOfThrown } from "./thrown.ts";
 import type { Handler } from "./define-tasks.ts";
 import type {
   AttemptRequest,
@@ -19,7 +21,7 @@ import type {
   ThreadReply,
 } from "./thread-message.ts";
 
-export interface RunnerServices extends ContextServices {
+export interface RunnerServices extends ContextServices, ActionServices {
   readonly threadId: number;
   /** URLs of files. */
   readonly modules: readonly string[];
@@ -68,7 +70,7 @@ class HandlerRunner implements Runner {
     const post = (message: ThreadMessage): void =>
       this.#sharing === null ? services.post(message) : this.#sharing.port.postMessage(message);
     this.#services = { ...services, post };
-    this.#registry = createRegistry(services.modules);
+    this.#registry = createRegistry(services.modules, services);
     this.#modules = { slot: null, log: new TaskLog(null, post), over: false };
   }
 
@@ -138,8 +140,8 @@ class HandlerRunner implements Runner {
     return reply;
   }
 
-  #originOf({ slot, taskId }: AttemptRequest): Origin {
-    return { slot, log: new TaskLog(taskId, this.#services.post), over: false };
+  #originOf({ slot, taskId, token, attempt }: AttemptRequest): Origin {
+    return { slot, log: new TaskLog({ taskId, token, attempt }, this.#services.post), over: false };
   }
 
   async #attemptOf(request: AttemptRequest, origin: Origin): Promise<ThreadReply> {
@@ -223,15 +225,7 @@ async function outputOf(
 ): Promise<Uint8Array> {
   const given = returned ?? null;
   const output = schema === null ? given : await checked(schema, given, "OUTPUT_INVALID", action);
-  const unsendable = findNonWire(replaceReferences(output, () => null));
-  if (unsendable !== undefined) {
-    throw fault("OUTPUT_INVALID", { what: action, problems: [`it holds ${unsendable}`] });
-  }
-  const packed = packValue(output);
-  // A larger output is stored by its content, and its reference takes its place.
-  if (packed.byteLength <= LIMITS.compute.inlineBytes || blobs === null) return packed;
-  const { sha256, sizeBytes } = await blobs.put(packed);
-  return packValue(new Reference(sha256, sizeBytes));
+  return storedOutput(output, action, blobs);
 }
 
 async function checked(
@@ -258,6 +252,7 @@ const failed = (error: WireError, progress: Progress | null): ThreadReply => ({
 function failureOf(error: unknown, action: string, log: TaskLog): WireError {
   if (isFault(error) && !isCancellation(error)) return toWireError(error);
   // No stack leaves the thread but in the task's log: that is where its author looks.
-  if (error instanceof Error && error.stack !== undefined) log.write("error", error.stack);
+  const stack = stackOf(error);
+  if (stack !== "") log.write("error", stack);
   return toWireError(fault("HANDLER_FAILED", { action, text: textOfThrown(error) }, causeOf(error)));
 }

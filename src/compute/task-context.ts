@@ -1,11 +1,10 @@
-import { Reference, packValue } from "../codec/index.ts";
+import { Reference, tryPack } from "../codec/index.ts";
 import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
-import { assertWire } from "../schema/index.ts";
 import type { Clock, Timer } from "../scope/index.ts";
 import type { BlobStore } from "../store/index.ts";
 import { allowedPath } from "./allowed-path.ts";
 import { replaceWholeFile } from "./replace-file.ts";
-import { replaceReferences } from "./references.ts";
+import { addressesOf, touchValues } from "./references.ts";
 import type { Slots } from "./slots.ts";
 import { createStopSignal } from "./stop-signal.ts";
 import { shortText, type TaskLog } from "./task-log.ts";
@@ -40,7 +39,8 @@ export interface TaskContext {
    * Stores a large part of the output now, by its content, and returns what to put in its place. Whoever takes the
    * output as input gets the value.
    *
-   * @throws NOT_A_WIRE_VALUE, CANCELLED; UNAVAILABLE when the queue keeps nothing on disk
+   * @throws NOT_A_WIRE_VALUE, CANCELLED; BLOB_MISSING when it refers to nothing; UNAVAILABLE when the queue keeps nothing
+   *   on disk
    */
   keep(value: unknown): Promise<Reference>;
   /**
@@ -64,7 +64,7 @@ export interface ContextServices {
   readonly clock: Clock;
   readonly roots: readonly string[];
   /** Null when nothing is kept on disk. */
-  readonly blobs: Pick<BlobStore, "get" | "put"> | null;
+  readonly blobs: Pick<BlobStore, "get" | "put" | "touch" | "pieces"> | null;
   readonly post: (message: ThreadMessage) => void;
 }
 
@@ -105,15 +105,15 @@ export function openContext(request: AttemptRequest, log: TaskLog, services: Con
     log: (message, fields) => log.write("info", message, fields),
     async keep(value) {
       stop.checkpoint();
-      assertWire(
-        replaceReferences(value, () => null),
-        `what task "${taskId}" keeps`,
-      );
+      const packed = tryPack(value);
+      if (packed.bytes === undefined) {
+        throw fault("NOT_A_WIRE_VALUE", { what: `what task "${taskId}" keeps`, found: packed.found });
+      }
       if (blobs === null) {
         throw fault("UNAVAILABLE", { what: "keep", why: "the queue keeps nothing on disk" });
       }
-      const bytes = packValue(value);
-      const { sha256, sizeBytes } = await blobs.put(bytes);
+      await touchValues(addressesOf(packed.references), blobs);
+      const { sha256, sizeBytes } = await blobs.put(packed.bytes);
       return new Reference(sha256, sizeBytes);
     },
     path: (path) => allowedPath(path, roots),
@@ -144,7 +144,7 @@ interface Reporter {
 
 /** Sends the first report at once and then the newest one per interval: also from a handler that never waits. */
 function createReporter(
-  { taskId, token }: AttemptRequest,
+  { taskId, token, attempt }: AttemptRequest,
   clock: Clock,
   post: (message: ThreadMessage) => void,
 ): Reporter {
@@ -157,7 +157,7 @@ function createReporter(
     timer?.cancel();
     timer = null;
     if (newest === null) return;
-    post({ kind: "mcplusplus.progress", taskId, token, ...newest });
+    post({ kind: "mcplusplus.progress", by: { taskId, token, attempt }, ...newest });
     newest = null;
     nextAtMs = clock.now() + PROGRESS_INTERVAL_MS;
   };

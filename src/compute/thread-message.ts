@@ -8,14 +8,19 @@ export interface Progress {
   readonly message: string;
 }
 
-export interface AttemptRequest {
-  readonly kind: "run";
-  readonly slot: number;
-  readonly token: number;
+/** Which attempt of which task it is that says something. */
+export interface AttemptName {
   readonly taskId: string;
-  readonly action: string;
+  /** The fencing token of its lease. */
+  readonly token: number;
   /** From 1. */
   readonly attempt: number;
+}
+
+export interface AttemptRequest extends AttemptName {
+  readonly kind: "run";
+  readonly slot: number;
+  readonly action: string;
   readonly timeoutMs: number;
   readonly input: Uint8Array;
 }
@@ -66,28 +71,23 @@ export type ThreadReply =
 export type TaskLogLevel = "info" | "error";
 export type TaskLogFields = Readonly<Record<string, unknown>>;
 
-/** Sent while an attempt runs, beside its reply. */
+/** Sent while an attempt runs, beside its reply; what it left running may send more when it is over. */
 export type ThreadMessage =
-  | (Progress & { readonly kind: "mcplusplus.progress"; readonly taskId: string; readonly token: number })
+  | (Progress & { readonly kind: "mcplusplus.progress"; readonly by: AttemptName })
   | {
       readonly kind: "mcplusplus.log";
       /** Null for what a module prints while it is imported. */
-      readonly taskId: string | null;
+      readonly by: AttemptName | null;
       readonly level: TaskLogLevel;
       readonly message: string;
       readonly fields: TaskLogFields;
     };
-
-/** A handler can post to its parent thread too; only ours is taken. */
-export function isThreadMessage(message: unknown): message is ThreadMessage {
-  if (typeof message !== "object" || message === null || !("kind" in message)) return false;
-  return message.kind === "mcplusplus.progress" || message.kind === "mcplusplus.log";
-}
 
 /** What a handler thread is given when it starts. */
 export interface ThreadSetup {
   readonly slots: SharedArrayBuffer;
   readonly modules: readonly string[];
   readonly roots: readonly string[];
+  readonly allowedHosts: readonly string[];
   readonly blobsDirectory: string | null;
 }

@@ -9,14 +9,14 @@ import { memoryBounds, watchMemory } from "./memory-watch.ts";
 import type { FromShared, ToShared } from "./shared-thread.ts";
 import { Slots, type Phase } from "./slots.ts";
 import type { RunnerTask } from "./task-runner.ts";
-import {
-  isThreadMessage,
-  type AttemptRequest,
-  type DescribeRequest,
-  type ShareRequest,
-  type ThreadMessage,
-  type ThreadReply,
-  type ThreadSetup,
+import { isThreadMessage } from "./sound-message.ts";
+import type {
+  AttemptRequest,
+  DescribeRequest,
+  ShareRequest,
+  ThreadMessage,
+  ThreadReply,
+  ThreadSetup,
 } from "./thread-message.ts";
 
 /** The threads under the pool, as far as the pool knows them. */

@@ -18,6 +18,12 @@ const row = <D>(entry: Row<D>): Row<D> => entry;
 
 const seconds = (ms: number): string => `${ms / 1000} s`;
 
+/** What a fault is about that tasks, steps and workflows have in common: one of them is named. */
+const ownerOf = (d: { taskId?: string; step?: string; workflowId?: string }): string => {
+  if (d.taskId !== undefined) return `task "${d.taskId}"`;
+  return d.step === undefined ? `workflow "${d.workflowId}"` : `step "${d.step}"`;
+};
+
 /** By code: what it means, whether a retry may help, and its sentence. */
 export const FAULTS = {
   // --- every room -----------------------------------------------------------------------------------------------
@@ -68,7 +74,7 @@ export const FAULTS = {
     retryable: false,
     means: "One message is larger than a link carries, in pieces or not; nothing was sent.",
     sentence: (d) =>
-      `a message for ${d.actor} has ${d.sizeBytes} bytes; at most ${d.limitBytes} are allowed, larger values go by reference`,
+      `a message for ${d.actor} has at least ${d.sizeBytes} bytes; at most ${d.limitBytes} are allowed, larger values go by reference`,
   }),
   NOT_A_WIRE_VALUE: row<{ what: string; found: string }>({
     retryable: false,
@@ -112,10 +118,10 @@ export const FAULTS = {
     means: "A name (of an actor, a method, a command, a tool) does not exist.",
     sentence: (d) => `there is no ${d.kind} "${d.name}"; there are: ${d.known.join(", ")}`,
   }),
-  ALREADY_EXISTS: row<{ kind: string; name: string }>({
+  ALREADY_EXISTS: row<{ kind: string; name: string; differs?: string }>({
     retryable: false,
     means: "A name that must be unique is taken.",
-    sentence: (d) => `${d.kind} "${d.name}" exists already`,
+    sentence: (d) => `${d.kind} "${d.name}" exists already${d.differs ? `, with another ${d.differs}` : ""}`,
   }),
 
   // --- files and stores --------------------------------------------------------------------------------------------
@@ -165,7 +171,8 @@ export const FAULTS = {
   }),
   BLOB_MISSING: row<{ sha256: string }>({
     retryable: false,
-    means: "A content-addressed value is not in the data directory.",
+    means:
+      "A large value is not in the data directory: it has left after the last task, run or cached result that named it, or never was there.",
     sentence: (d) => `the stored value ${d.sha256} is not there any more`,
   }),
   BLOB_CORRUPT: row<{ sha256: string }>({
@@ -182,6 +189,47 @@ export const FAULTS = {
     retryable: false,
     means: "A file cannot be written.",
     sentence: (d) => `${d.path} cannot be written: ${d.why}`,
+  }),
+
+  SIZE_EXCEEDED: row<{ what: string; limit: number; unit: "bytes" | "rows" }>({
+    retryable: false,
+    means:
+      "A file, a text or an answer holds more than a built-in action takes, or than it was told to take.",
+    sentence: (d) => `${d.what} has more than ${d.limit} ${d.unit}, and no more are allowed`,
+  }),
+  TEXT_INVALID: row<{ what: string; line: number; column: number; why: string }>({
+    retryable: false,
+    means:
+      "A text is not in the format that it is said to be in. The column is a character of JSON, and a field of CSV and TSV.",
+    sentence: (d) => `${d.what} cannot be parsed: line ${d.line}, column ${d.column}: ${d.why}`,
+  }),
+  EXPRESSION_INVALID: row<{ why: string }>({
+    retryable: false,
+    means: "A JSONata expression has a syntax error.",
+    sentence: (d) => `the expression cannot be parsed: ${d.why}`,
+  }),
+  EXPRESSION_FAILED: row<{ why: string }>({
+    retryable: false,
+    means: "A JSONata expression failed on its input.",
+    sentence: (d) => `the expression failed: ${d.why}`,
+  }),
+
+  // --- the network ------------------------------------------------------------------------------------------------
+  HOST_NOT_ALLOWED: row<{ host: string; why: string; allow: string }>({
+    retryable: false,
+    means: "A host, or the address that its name leads to, is not among those that may be fetched from.",
+    sentence: (d) =>
+      `${d.host} may not be fetched from: ${d.why}; --allow-host ${d.allow}, or allowedHosts, allows it`,
+  }),
+  HTTP_FAILED: row<{ url: string; why: string }>({
+    retryable: true,
+    means: "A server could not be reached, or did not answer as the protocol demands.",
+    sentence: (d) => `${d.url} could not be fetched: ${d.why}`,
+  }),
+  HTTP_STATUS: row<{ url: string; status: number }>({
+    retryable: true,
+    means: "A server answered with a status that is no success.",
+    sentence: (d) => `${d.url} answered with status ${d.status}`,
   }),
 
   // --- tasks and handlers ------------------------------------------------------------------------------------------
@@ -213,15 +261,22 @@ export const FAULTS = {
     sentence: (d) =>
       `task "${d.taskId}" depends on "${d.dependency}", which is not known: submit it first, or earlier in the same submit`,
   }),
-  DEPENDENCY_FAILED: row<{ taskId: string; dependency: string; state: string }>({
+  DEPENDENCY_FAILED: row<{
+    taskId?: string;
+    step?: string;
+    workflowId?: string;
+    dependency: string;
+    state: string;
+  }>({
     retryable: false,
-    means: "A task that must complete first has failed or was cancelled, so this one cannot run.",
-    sentence: (d) => `task "${d.taskId}" cannot run: "${d.dependency}", on which it depends, is ${d.state}`,
+    means:
+      "What must complete first has failed, was cancelled or skipped, or is kept no longer (purged), so this task, step or workflow cannot run.",
+    sentence: (d) => `${ownerOf(d)} cannot run: "${d.dependency}", on which it depends, is ${d.state}`,
   }),
-  IDEMPOTENCY_CONFLICT: row<{ key: string; taskId: string }>({
+  IDEMPOTENCY_CONFLICT: row<{ key: string; taskId?: string; workflowId?: string }>({
     retryable: false,
     means: "An idempotency key was used before, with other work.",
-    sentence: (d) => `the idempotency key "${d.key}" belongs to task "${d.taskId}", whose work is another`,
+    sentence: (d) => `the idempotency key "${d.key}" belongs to ${ownerOf(d)}, whose work is another`,
   }),
   DEADLINE_UNREACHABLE: row<{ taskId: string; reason: string }>({
     retryable: true,
@@ -241,8 +296,8 @@ export const FAULTS = {
   }),
   MODULE_INVALID: row<{ module: string; why: string }>({
     retryable: false,
-    means: "A module of handlers cannot be loaded, or exports no handlers.",
-    sentence: (d) => `the task module ${d.module} cannot be used: ${d.why}`,
+    means: "A module of handlers, or of a page, cannot be loaded or exports nothing of that kind.",
+    sentence: (d) => `the module ${d.module} cannot be used: ${d.why}`,
   }),
   INPUT_INVALID: row<{ what: string; problems: readonly string[] }>({
     retryable: false,
@@ -306,6 +361,25 @@ export const FAULTS = {
     retryable: false,
     means: "A step of the workflow failed, and its failure policy made the workflow fail.",
     sentence: (d) => `step "${d.step}" failed: ${d.text}`,
+  }),
+  ITEMS_FAILED: row<{ step: string; failed: number; total: number; items: readonly number[]; text: string }>({
+    retryable: false,
+    means: "Items of a step that fans out failed for good.",
+    sentence: (d) =>
+      `${d.failed} of the ${d.total} items of step "${d.step}" failed: ${d.items.join(", ")}${d.failed > d.items.length ? ", …" : ""}; the first: ${d.text}`,
+  }),
+  CONDITION_FALSE: row<{ step: string; of?: string }>({
+    retryable: false,
+    means: "The condition of a step, or of one that it depends on, is false. Not a failure.",
+    sentence: (d) =>
+      d.of === undefined
+        ? `step "${d.step}" is skipped: its condition is false`
+        : `step "${d.step}" is skipped: the condition of step "${d.of}", on which it depends, is false`,
+  }),
+  WORKFLOW_ENDED: row<{ workflowId: string; state: string; wanted: string }>({
+    retryable: false,
+    means: "The workflow has ended, or is being cancelled, and what was asked for needs one that has not.",
+    sentence: (d) => `workflow "${d.workflowId}" is ${d.state}: it cannot be ${d.wanted}`,
   }),
   REFERENCE_MISSING: row<{ step: string; reference: string; why: string }>({
     retryable: false,

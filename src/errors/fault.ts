@@ -24,10 +24,8 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
     details: FaultDetails<C>,
     options: { cause?: unknown; errors?: readonly unknown[]; message?: string } = {},
   ) {
-    // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
-    const sentence = FAULTS[code].sentence as (details: FaultDetails<C>) => string;
     super(
-      options.message ?? sentence(details),
+      options.message ?? sentenceFor(code, details),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.name = "Fault";
@@ -40,6 +38,16 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
   /** True when the same request, unchanged, may succeed later. */
   get retryable(): boolean {
     return FAULTS[this.code].retryable;
+  }
+}
+
+function sentenceFor<C extends FaultCode>(code: C, details: FaultDetails<C>): string {
+  try {
+    // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
+    return (FAULTS[code].sentence as (details: FaultDetails<C>) => string)(details);
+  } catch {
+    // A program without types has put something in a detail that is not even to be written out.
+    return FAULTS[code].means;
   }
 }
 
@@ -67,10 +75,10 @@ export function isFault<C extends FaultCode = FaultCode>(error: unknown, code?: 
  * cause is the abort reason: that is an echo of ours.
  */
 export function isCancellation(error: unknown): boolean {
-  if (isFault(error)) return error.code === "CANCELLED";
+  if (isFault(error)) return isFault(error, "CANCELLED");
   if (!isError(error) || peek(error, "name") !== "AbortError") return false;
   const reason = peek(error, "cause");
-  return !isFault(reason) || reason.code === "CANCELLED";
+  return !isFault(reason) || isFault(reason, "CANCELLED");
 }
 
 /** Ends the program's assumption, not its caller's request: a defect is never caught to continue. */

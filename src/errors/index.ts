@@ -1,4 +1,5 @@
 export { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
 export { Fault, assert, fault, isCancellation, isFault, sentenceOf } from "./fault.ts";
 export { LIMITS } from "./limits.ts";
+export { isError, peek, textOf } from "./thrown.ts";
 export { fromWireError, toWireError, type WireError } from "./wire-error.ts";

@@ -67,6 +67,9 @@ function restore(wire: unknown, depth: number): Fault {
   });
 }
 
+/** As the codes of every version are written. */
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+
 type Described = Pick<WireError, "code" | "message" | "details">;
 
 /** One of ours, of any copy and version of this package: its parts are looked at like those of a stranger. */
@@ -74,7 +77,7 @@ function asCoded(error: unknown): Described | undefined {
   if (!isFault(error)) return undefined;
   const code = peek(error, "code");
   const message = peek(error, "message");
-  if (typeof code !== "string" || typeof message !== "string") return undefined;
+  if (typeof code !== "string" || !CODE.test(code) || typeof message !== "string") return undefined;
   // Another version may know more codes; whoever reads this finds out.
   return { code: code as FaultCode, message, details: objectOf(peek(error, "details")) };
 }

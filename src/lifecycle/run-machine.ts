@@ -6,21 +6,31 @@ import { setup } from "xstate";
  */
 export const runMachine = setup({
   types: {
-    events: {} as { type: "start" | "complete" | "fail" | "pause" | "resume" | "cancel" | "stop" },
+    events: {} as {
+      type: "start" | "complete" | "fail" | "pause" | "resume" | "wait" | "cancel" | "stop";
+    },
   },
 }).createMachine({
   id: "run",
   initial: "submitted",
   states: {
+    // It waits for other workflows; most runs wait for none.
     submitted: {
-      on: { start: "running", cancel: "cancelled" },
+      on: { start: "running", fail: "failed", pause: "paused", cancel: "cancelled" },
     },
     running: {
       on: { complete: "completed", fail: "failed", pause: "paused", cancel: "cancelling" },
     },
-    // No new step starts; those that run may end, and the last of them may end the run.
+    // No new step starts; those that run may end, and the last of them may end the run. One that had not started goes
+    // back to waiting for other workflows.
     paused: {
-      on: { resume: "running", complete: "completed", fail: "failed", cancel: "cancelling" },
+      on: {
+        resume: "running",
+        wait: "submitted",
+        complete: "completed",
+        fail: "failed",
+        cancel: "cancelling",
+      },
     },
     cancelling: {
       on: { stop: "cancelled" },

@@ -22,6 +22,8 @@ export const stepMachine = setup({
         complete: "completed",
         // Its inputs refer to what is not there, or the queue refused its task.
         fail: "failed",
+        // Its condition is false.
+        skip: "skipped",
         cancel: "cancelled",
       },
     },

@@ -26,11 +26,17 @@ export const taskTable = tableOf({
 export const runTable = tableOf({
   name: "run",
   initial: "submitted",
-  events: ["start", "cancel", "complete", "fail", "pause", "resume", "stop"],
+  events: ["start", "fail", "pause", "cancel", "complete", "resume", "wait", "stop"],
   rows: {
-    submitted: { start: "running", cancel: "cancelled" },
-    running: { cancel: "cancelling", complete: "completed", fail: "failed", pause: "paused" },
-    paused: { cancel: "cancelling", complete: "completed", fail: "failed", resume: "running" },
+    submitted: { start: "running", fail: "failed", pause: "paused", cancel: "cancelled" },
+    running: { fail: "failed", pause: "paused", cancel: "cancelling", complete: "completed" },
+    paused: {
+      fail: "failed",
+      cancel: "cancelling",
+      complete: "completed",
+      resume: "running",
+      wait: "submitted",
+    },
     cancelling: { stop: "cancelled" },
     completed: {},
     failed: {},
@@ -44,7 +50,7 @@ export const stepTable = tableOf({
   events: ["release", "skip", "cancel", "start", "complete", "fail", "interrupt"],
   rows: {
     pending: { release: "ready", skip: "skipped", cancel: "cancelled" },
-    ready: { cancel: "cancelled", start: "running", complete: "completed", fail: "failed" },
+    ready: { skip: "skipped", cancel: "cancelled", start: "running", complete: "completed", fail: "failed" },
     running: { cancel: "cancelled", complete: "completed", fail: "failed", interrupt: "ready" },
     completed: {},
     failed: {},

@@ -129,10 +129,13 @@ function timeSection(load: LoadDocument): Markup {
     Object.entries(errors)
       .map(([code, count]) => `${count} ${code}`)
       .join(", ");
+  const warmedUp =
+    warmup.sent === 0
+      ? ""
+      : `Before the first second ${whole(warmup.sent)} requests were sent to warm up, of which ${whole(warmup.completed)} completed; they are in no figure. `;
   return markup`<section>
 <h2>Second by second</h2>
-<p>Before the first second ${whole(warmup.sent)} requests were sent to warm up, of which ${whole(warmup.completed)} completed; they are in no figure.
-Latencies stand at the second in which a request was planned.</p>
+<p>${warmedUp}Latencies stand at the second in which a request was planned.</p>
 <figure>
 <h3>Requests a second</h3>
 ${legend(["completed", "Completed"], ["offered", "Offered"], ["problem", "Failed or not sent (if any)"])}

@@ -46,7 +46,8 @@ export interface Plot {
   readonly label: string;
 }
 
-const MARGIN = { left: 56, right: 14, top: 12, bottom: 26 };
+/** Half of the longest label below fits to the right of the last tick. */
+const MARGIN = { left: 56, right: 28, top: 12, bottom: 26 };
 
 export function plot({ width, height, x, y, series, marks = [], label }: Plot): Markup {
   const right = width - MARGIN.right;

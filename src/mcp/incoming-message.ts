@@ -1,4 +1,5 @@
 import {
+  INVALID_PARAMS,
   INVALID_REQUEST,
   PARSE_ERROR,
   type JSONRPCMessage,
@@ -36,7 +37,15 @@ export function readIncoming(line: string): Incoming {
   if (typeof method !== "string") return wrong(INVALID_REQUEST, "there is no method", own);
   if ("id" in value && own === undefined)
     return wrong(INVALID_REQUEST, "the id is neither text nor a whole number");
+  if (hidesKey(value)) return wrong(INVALID_PARAMS, 'the arguments hold the key "__proto__"', own);
   return message(value);
+}
+
+/** Whoever reads arguments by a schema would leave that key out without a word. Further down it stays in sight. */
+function hidesKey(value: object): boolean {
+  const { params } = value as { params?: { arguments?: unknown } | null };
+  const given = params?.arguments;
+  return typeof given === "object" && given !== null && Object.hasOwn(given, "__proto__");
 }
 
 const isId = (id: unknown): id is RequestId => typeof id === "string" || Number.isSafeInteger(id);

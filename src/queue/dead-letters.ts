@@ -2,6 +2,7 @@ import { LIMITS } from "../errors/index.ts";
 import { checkInteger, invalidArgument } from "../schema/index.ts";
 import type { QueueEngine } from "./queue-engine.ts";
 import type { TaskFilter } from "./queue.protocol.ts";
+import { checkFilter } from "./task-filter.ts";
 import { hasEnded, isDeadLetter, type Task } from "./task.ts";
 
 /** What is done with tasks that have ended, many at a time. */
@@ -18,20 +19,20 @@ export class DeadLetters {
     limit: number,
   ): Promise<{ redriven: { taskId: string; newTaskId: string }[]; remaining: number }> {
     checkInteger("limit", limit, 1, LIMITS.lists.pageItems);
-    await this.#engine.flushed();
-    const letters = this.#select(taskIds, filter);
-    const redriven = await Promise.all(
-      letters.slice(0, limit).map(async ({ taskId }) => ({
-        taskId,
-        newTaskId: (await this.#engine.retry(taskId, {})).taskId,
-      })),
-    );
-    return { redriven, remaining: Math.max(0, letters.length - limit) };
+    let remaining = 0;
+    const select = (): Task[] => {
+      const letters = this.#select(taskIds, filter);
+      remaining = Math.max(0, letters.length - limit);
+      return letters.slice(0, limit);
+    };
+    const made = await this.#engine.retry(select, {});
+    const redriven = made.map(({ origin, taskId }) => ({ taskId: origin, newTaskId: taskId }));
+    return { redriven, remaining };
   }
 
   async purge(taskIds: readonly string[] | null, filter: TaskFilter): Promise<number> {
     await this.#engine.flushed();
-    return this.#engine.remove(this.#select(taskIds, filter));
+    return this.#engine.retention.remove(this.#select(taskIds, filter));
   }
 
   /** Queued tasks are cancelled, ended ones forgotten. Tasks that a workflow run holds are its own. */
@@ -49,7 +50,7 @@ export class DeadLetters {
       const some = queued.slice(first, first + batchTasks);
       cancelled += (await this.#engine.cancel(some, "the queue was cleared", false)).cancelled;
     }
-    const removed = await this.#engine.remove(ended);
+    const removed = await this.#engine.retention.remove(ended);
     let remaining = 0;
     for (const state of states) remaining += core.counts[state];
     return { cleared: cancelled + removed, remaining };
@@ -57,10 +58,11 @@ export class DeadLetters {
 
   /** @throws TASK_NOT_FOUND; INVALID_ARGUMENT for one that is no dead letter: then nothing has changed */
   #select(taskIds: readonly string[] | null, filter: TaskFilter): Task[] {
+    checkFilter(filter);
     const { core } = this.#engine;
     if (taskIds === null)
       return [...core.select({ ...filter, deadLetter: true })].filter(({ held }) => !held);
-    return taskIds.map((taskId) => {
+    return [...new Set(taskIds)].map((taskId) => {
       const task = core.task(taskId);
       if (isDeadLetter(task)) return task;
       throw invalidArgument("taskIds", `"${taskId}", which is ${task.life.state}`, "ids of dead letters");

@@ -22,7 +22,7 @@ export function explainTask(task: Task, view: ExplanationView): Explanation {
     blockers,
     ordering: {
       by: view.order.by,
-      key: [task.first, task.second, task.sequence],
+      key: [task.key.first, task.key.second, task.sequence],
       inheritedFrom: task.heir?.taskId ?? null,
     },
     sentences: blockers.map(sentenceOf),
@@ -62,7 +62,7 @@ function workersOf(
   lane: Lane,
   { workers, nowMs }: ExplanationView,
 ): { blockers: Blocker[]; takers: Worker[] } {
-  const able = workers.filter((worker) => worker.can(lane));
+  const able = workers.filter((worker) => worker.can(lane) && !worker.runsNothing);
   const present = able.filter((worker) => !worker.draining && !worker.isOffline(nowMs));
   const takers = present.filter((worker) => worker.hasRoom(lane));
   if (takers.length > 0) return { blockers: [], takers };
@@ -72,6 +72,9 @@ function workersOf(
   if (draining.length > 0)
     return { blockers: [{ cause: "worker_draining", workerIds: ids(draining) }], takers };
   if (able.length > 0) return { blockers: [{ cause: "worker_offline", workerIds: ids(able) }], takers };
+  // Which actions the handlers of the next owner have is not known here; what a task requires none of them has.
+  if (lane.requires.length === 0 && workers.some((worker) => worker.runsNothing))
+    return { blockers: [{ cause: "idle" }], takers };
   const needs = lane.place === "elsewhere" ? [lane.action, ...lane.requires] : lane.requires;
   return { blockers: [{ cause: "no_worker", needs }], takers };
 }
@@ -122,17 +125,22 @@ const SENTENCES: Sentences = {
     `attempt ${blocker.attempt} failed, and the next may start at ${atTime(blocker.untilMs)}`,
   paused: (blocker) =>
     `the queue is paused since ${atTime(blocker.sinceMs)}${blocker.reason ? `: ${blocker.reason}` : ""}`,
+  idle: () =>
+    "nothing that runs handlers has its data directory open: start `mcplusplus mcp --tasks <module>`, " +
+    "`mcplusplus task submit … --wait`, or a program that opens it",
   no_worker: (blocker) => `no worker is registered that can do ${named(blocker.needs)}`,
   worker_draining: (blocker) => `the workers that can do it take no more tasks: ${named(blocker.workerIds)}`,
   worker_offline: (blocker) => `the workers that can do it are silent: ${named(blocker.workerIds)}`,
   worker_busy: (blocker) => `the workers that can do it have no room: ${named(blocker.workerIds)}`,
   quota_concurrency: (blocker) =>
-    `the quota of the ${blocker.scope} "${blocker.name}" allows ${blocker.limit} at once, and they run`,
+    `the quota of the ${blocker.scope} "${blocker.name}" allows ` +
+    (blocker.limit === 0 ? "none to run" : `${blocker.limit} at once, and they run`),
   quota_rate: (blocker) =>
     `the rate of the ${blocker.scope} "${blocker.name}" allows the next start at ${atTime(blocker.untilMs)}`,
   share: (blocker) =>
     `it is the turn of ${blocker.before === "" ? "tasks without a weighted tag" : `tasks with the tag "${blocker.before}"`}`,
-  order: (blocker) => `${blocker.ahead} tasks are ahead of it; the next is ${blocker.next}`,
+  order: ({ ahead, next }) =>
+    `${ahead} ${ahead === 1 ? "task is" : "tasks are"} ahead of it; the next is ${next}`,
 };
 
 function sentenceOf<B extends Blocker>(blocker: B): string {

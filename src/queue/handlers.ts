@@ -1,12 +1,7 @@
+import { BUILT_IN_ACTIONS, builtIn } from "../compute/built-in.protocol.ts";
 import type { ComputePool, HandlerInfo, RunOutcome, RunRequest } from "../compute/index.ts";
 import { LIMITS, fault, toWireError } from "../errors/index.ts";
 import type { AttemptEnd } from "./queue.core.ts";
-
-/**
- * The handlers that need no module. Their names are known here, so that such a task is accepted before any thread has
- * been started, and also while a module is broken; a test keeps the list equal to the pool's.
- */
-export const BUILT_IN_ACTIONS: readonly string[] = ["echo", "fail", "sleep"];
 
 export interface HandlersOptions {
   /** URLs of the modules that define the others. */
@@ -19,7 +14,7 @@ export type AttemptRequest = Omit<RunRequest, "timeoutMs"> & { readonly timeoutM
 
 /**
  * The handlers as the queue sees them. The pool is opened when the first of them is needed, and its modules are
- * described once.
+ * described once, when the first is needed that is not built in.
  */
 export class Handlers {
   readonly #options: HandlersOptions;
@@ -46,8 +41,7 @@ export class Handlers {
 
   /** Where an action runs, when that is certain without asking the modules; undefined = it is not. */
   placeOf(action: string): "thread" | "shared" | undefined {
-    if (BUILT_IN_ACTIONS.includes(action)) return "shared";
-    return this.#known.get(action)?.isolation;
+    return (builtIn(action) ?? this.#known.get(action))?.isolation;
   }
 
   /**
@@ -90,7 +84,7 @@ export class Handlers {
   /** The handler's own time-out, else the queue's. */
   async #timeoutOf({ taskId, action }: AttemptRequest): Promise<number | "cancelled"> {
     const { defaultTimeoutMs } = LIMITS.queue;
-    if (BUILT_IN_ACTIONS.includes(action)) return defaultTimeoutMs;
+    if (builtIn(action) !== undefined) return defaultTimeoutMs;
     this.#preparing.add(taskId);
     // The attempt itself finds out what is wrong with the modules, and fails with that.
     const described = await this.#describe().catch(() => null);
@@ -99,31 +93,26 @@ export class Handlers {
   }
 
   #describe(again = false): Promise<ReadonlyMap<string, HandlerInfo>> {
-    const pool = this.#opened();
-    // Opening it may have begun the description.
     if (this.#described !== null && !again) return this.#described;
     this.#broken = false;
-    this.#described = pool.describe().then(
-      (handlers) => {
-        this.#known = new Map(handlers.map((info) => [info.name, info]));
-        this.onKnown();
-        return this.#known;
-      },
-      (error: unknown) => {
-        this.#broken = true;
-        throw error;
-      },
-    );
+    this.#described = this.#opened()
+      .describe()
+      .then(
+        (handlers) => {
+          this.#known = new Map(handlers.map((info) => [info.name, info]));
+          this.onKnown();
+          return this.#known;
+        },
+        (error: unknown) => {
+          this.#broken = true;
+          throw error;
+        },
+      );
     return this.#described;
   }
 
   #opened(): ComputePool {
-    if (this.#pool === null) {
-      this.#pool = this.#options.openPool();
-      // First in line: later it would wait until some long handler gives up its thread. Whoever needs it asks again.
-      if (this.#options.modules.length > 0) void this.#describe().catch(() => undefined);
-    }
-    return this.#pool;
+    return (this.#pool ??= this.#options.openPool());
   }
 }
 

@@ -1,5 +1,6 @@
 import { IndexedHeap } from "../order/index.ts";
-import type { QuotaBook, QuotaUse, Share } from "./quota-book.ts";
+import type { QuotaBook, QuotaUse } from "./quota-book.ts";
+import type { Share } from "./shares.ts";
 import { runsBefore, type Place, type Task, type Terms } from "./task.ts";
 
 /**
@@ -8,13 +9,14 @@ import { runsBefore, type Place, type Task, type Terms } from "./task.ts";
  */
 export class Lane {
   readonly action: string;
-  readonly place: Place;
+  /** Changes as handlers come and go. */
+  place: Place;
   readonly requires: readonly string[];
   readonly quotas: readonly QuotaUse[];
   readonly share: Share;
   readonly ready = new IndexedHeap<Task>(runsBefore);
 
-  constructor({ action, place, requires }: Terms, quotas: readonly QuotaUse[], share: Share) {
+  constructor({ action, requires }: Terms, place: Place, quotas: readonly QuotaUse[], share: Share) {
     this.action = action;
     this.place = place;
     this.requires = requires;
@@ -36,6 +38,7 @@ export class Lane {
 /** Which of the lanes is next is a question of shares first: the one that is furthest behind; then of the order. */
 export class Lanes {
   readonly #book: QuotaBook;
+  #placeOf: (action: string) => Place = () => "elsewhere";
   readonly #lanes = new Map<string, Lane>();
   /** The key of a lane takes longer to make than a look-up by the terms themselves. */
   #ofTerms = new WeakMap<Terms, Lane>();
@@ -43,11 +46,15 @@ export class Lanes {
   #latestLane: Lane | null = null;
   /** Those that are not empty. */
   readonly #open = new Set<Lane>();
-  /** The pass of the share that was served last: one that comes back from being empty does not catch up. */
-  #pass = 0;
 
   constructor(book: QuotaBook) {
     this.#book = book;
+  }
+
+  /** All tasks are where their handlers are from now on, and those that come later too. */
+  place(placeOf: (action: string) => Place): void {
+    this.#placeOf = placeOf;
+    for (const lane of this.#lanes.values()) lane.place = placeOf(lane.action);
   }
 
   get open(): ReadonlySet<Lane> {
@@ -65,16 +72,15 @@ export class Lanes {
 
   #make(terms: Terms): Lane {
     const quotas = this.#book.of(terms);
-    const share = this.#book.shareOf(terms);
-    const { action, place, requires } = terms;
+    const share = this.#book.shares.of(terms.tags);
+    const { action, requires } = terms;
     const key = JSON.stringify([
       action,
-      place,
       requires,
       quotas.map(({ quota }) => [quota.scope, quota.name]),
       share.tag,
     ]);
-    const lane = this.#lanes.get(key) ?? new Lane(terms, quotas, share);
+    const lane = this.#lanes.get(key) ?? new Lane(terms, this.#placeOf(action), quotas, share);
     this.#lanes.set(key, lane);
     this.#ofTerms.set(terms, lane);
     return lane;
@@ -83,8 +89,8 @@ export class Lanes {
   insert(task: Task): void {
     const lane = this.of(task.terms);
     if (lane.ready.size === 0) {
-      if (!this.#isServed(lane.share)) lane.share.pass = Math.max(lane.share.pass, this.#pass);
       this.#open.add(lane);
+      lane.share.openLanes += 1;
     }
     lane.ready.insert(task);
   }
@@ -92,7 +98,10 @@ export class Lanes {
   remove(task: Task): boolean {
     const lane = this.of(task.terms);
     if (!lane.ready.remove(task)) return false;
-    if (lane.ready.size === 0) this.#open.delete(lane);
+    if (lane.ready.size === 0) {
+      this.#open.delete(lane);
+      lane.share.openLanes -= 1;
+    }
     return true;
   }
 
@@ -117,17 +126,15 @@ export class Lanes {
     return ahead;
   }
 
-  /** Charges a start to the lane's quotas and share. */
-  charge(lane: Lane, nowMs: number): void {
-    for (const use of lane.quotas) use.spend(nowMs);
-    this.#pass = lane.share.pass;
-    lane.share.advance();
-  }
-
-  /** Takes back what a start was charged, since it did not happen. */
-  refund({ quotas, share }: Lane): void {
-    for (const use of quotas) use.refund();
-    share.retreat();
+  /** Charges a start to the lane's quotas and share. Returns what takes that back, latest first; null for nothing. */
+  charge({ quotas, share }: Lane, nowMs: number): (() => void) | null {
+    const turn = this.#book.shares.charge(share);
+    if (quotas.length === 0) return turn;
+    const refunds = quotas.map((use) => use.spend(nowMs));
+    return () => {
+      for (const refund of refunds) refund?.();
+      turn?.();
+    };
   }
 
   /** The quotas have changed: every lane is made anew as its first task comes. The caller takes all tasks out before. */
@@ -137,11 +144,6 @@ export class Lanes {
     this.#ofTerms = new WeakMap();
     this.#latestTerms = null;
     this.#latestLane = null;
-  }
-
-  #isServed(share: Share): boolean {
-    for (const lane of this.#open) if (lane.share === share) return true;
-    return false;
   }
 }
 

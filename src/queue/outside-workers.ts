@@ -1,5 +1,5 @@
 import { LIMITS, fault, isFault } from "../errors/index.ts";
-import { checkInteger, checkNumber } from "../schema/index.ts";
+import { checkInteger, checkNumber, cutText } from "../schema/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { ClaimWaits, type ClaimRequest } from "./claim-waits.ts";
 import type { QueueEngine } from "./queue-engine.ts";
@@ -137,7 +137,7 @@ export class OutsideWorkers {
     checkNumber("progress", progress, 0, 1);
     if (!this.#engine.core.holds(workerId, taskId, token)) return false;
     this.#engine.core.workers.outside(workerId).lastSeenMs = this.#engine.nowMs();
-    this.#engine.progressed(taskId, progress, message.slice(0, LIMITS.compute.progressChars));
+    this.#engine.progressed({ taskId, token }, progress, cutText(message, LIMITS.compute.progressChars));
     return true;
   }
 

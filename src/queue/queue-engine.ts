@@ -1,32 +1,34 @@
+import type { AttemptName } from "../compute/index.ts";
 import { LIMITS, assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
 import { checkNumber } from "../schema/index.ts";
 import type { Timer } from "../scope/index.ts";
+import type { LookPlace } from "../store/index.ts";
 import type { Handlers } from "./handlers.ts";
+import { PendingWrites } from "./pending-writes.ts";
 import type { QueueContext, QueueInit } from "./queue-context.ts";
-import type { Pause, QueueCore } from "./queue.core.ts";
+import type { QueueCore } from "./queue.core.ts";
 import type { TaskReceipt, TaskSpec, TaskState } from "./queue.protocol.ts";
 import type { QueueRows } from "./queue-rows.ts";
 import { QueueTime } from "./queue-time.ts";
+import { Retention } from "./retention.ts";
 import { merged, type Content, type RowChange } from "./row-change.ts";
-import { checkCancel, checkReason, checkSpecs } from "./task-spec.ts";
+import { checkCancel, checkRetry, checkSpecs, fingerprintOf } from "./task-spec.ts";
 import type { AttemptEnd } from "./task-ends.ts";
 import { TaskLogs, type LoggedLine } from "./task-logs.ts";
 import { TaskNews } from "./task-news.ts";
 import { TaskResults } from "./task-results.ts";
 import { receiptOf } from "./task-status.ts";
-import { hasEnded, type Place, type Task } from "./task.ts";
+import type { Place, Task } from "./task.ts";
 
 /** First and longest pause before a write that failed is tried again. */
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5_000;
-/** Ended tasks that leave in one transaction. */
-const REMOVE_BATCH = 256;
 /** Loaded tasks that are indexed in one turn, which takes a few milliseconds. */
 const INDEX_BATCH = 4_096;
 
 /**
  * Joins the core, its rows on disk and the handlers: what the core decides reaches the disk first, and the outside (a
- * reply, an event, a start) only after that.
+ * reply, the news of an end) only after that. Handlers start when it is committed, a flush sooner.
  *
  * Commands of one turn share one transaction: a submit and the claim of what it brought, or the end of one task and
  * the claim of the next, cost one flush together. When that fails, all of it is taken back.
@@ -37,6 +39,7 @@ export class QueueEngine {
   readonly news: TaskNews;
   readonly logs: TaskLogs;
   readonly results: TaskResults;
+  readonly retention: Retention;
   readonly #handlers: Handlers;
   readonly #context: QueueContext;
   readonly #init: QueueInit;
@@ -46,16 +49,12 @@ export class QueueEngine {
    * same turn, until they start, so that their input is not read back.
    */
   readonly #contents = new WeakMap<Task, Content>();
-  /** Settles with the latest write: has it reached the disk? Null when memory and disk agree. */
-  #pending: Promise<boolean> | null = null;
+  readonly #pending = new PendingWrites(() => (this.#retryMs = RETRY_MS_MIN));
   /** Ends of attempts whose commit failed. Their tasks are busy again, so there are few. */
   #unsettled: (() => void)[] = [];
   #retry: Timer | null = null;
   #retryMs = RETRY_MS_MIN;
   #alarm: { readonly atMs: number; readonly timer: Timer } | null = null;
-  #retiring = false;
-  /** Tasks whose rows are being removed: memory still has them, the disk perhaps not. */
-  readonly #leaving = new Set<Task>();
   #stopping = false;
   #whenIdle: (() => void) | null = null;
   /** Called after whatever may let a worker outside claim something. */
@@ -70,7 +69,16 @@ export class QueueEngine {
     this.#time = new QueueTime(context.clock);
     this.news = new TaskNews(core, context);
     this.results = new TaskResults(core, rows, this.news.waits, (read) => this.confirmed(read));
+    this.retention = new Retention({
+      core,
+      rows,
+      nowMs: () => this.nowMs(),
+      track: (written) => this.track(written),
+      onFailure: (error) => this.#retryLater(error),
+    });
     this.logs = new TaskLogs(context.log, (task, lines) => {
+      // With its task such a line would be gone too.
+      if (this.retention.isLeaving(task)) return;
       this.track(rows.addLog(task, lines)).catch((error: unknown) => context.log.warn(sentenceOf(error)));
     });
     context.signal.addEventListener("abort", () => (this.#stopping = true), { once: true });
@@ -95,8 +103,9 @@ export class QueueEngine {
       );
     }
     for (;;) {
-      const { tasks, rows } = this.core.submit(specs, this.placeOf, this.#isSameWork, this.nowMs());
-      const written = rows.length > 0 ? this.#submitted(rows).then(() => true) : this.#upToDate();
+      while (this.retention.isAbout(specs)) await this.flushed();
+      const { tasks, rows } = this.core.submit(specs, this.#isSameWork, this.nowMs());
+      const written = rows.length > 0 ? this.#submitted(rows).then(() => true) : this.#pending.settled();
       // What this transaction holds, claims included: while it is written, memory runs ahead.
       const receipts = tasks.map(receiptOf);
       if (await written) return receipts;
@@ -104,22 +113,28 @@ export class QueueEngine {
     }
   }
 
+  /** @param select the tasks to do again: asked once for what is on disk, and then for what is true when it happens */
   async retry(
-    taskId: string,
+    select: () => readonly Task[],
     change: { readonly attempts?: number; readonly timeoutMs?: number },
-  ): Promise<{ taskId: string; retries: number }> {
-    await this.confirmed(() => this.core.task(taskId));
-    let origin = this.core.task(taskId);
-    // Its row may be gone before memory knows.
-    while (this.#leaving.has(origin)) {
+  ): Promise<{ origin: string; taskId: string; retries: number }[]> {
+    checkRetry(change);
+    await this.confirmed(select);
+    let origins = select();
+    // Their rows may be gone before memory knows.
+    while (origins.some((origin) => this.retention.isLeaving(origin))) {
       await this.flushed();
-      origin = this.core.task(taskId);
+      origins = select();
     }
-    // Handlers may be known, or not, that were not, or were, when it was submitted.
-    const terms = { ...change, place: this.placeOf(origin.terms.action) };
-    const { task, retries, rows } = this.core.retry(origin, this.rows.content(origin), terms, this.nowMs());
+    const again = origins.map((task) => ({
+      task,
+      content: this.#contents.get(task) ?? this.rows.content(task),
+      change,
+    }));
+    const { made, rows } = this.core.retry(again, this.nowMs());
     await this.#submitted(rows);
-    return { taskId: task.taskId, retries };
+    this.#learn();
+    return made.map(({ origin, task, retries }) => ({ origin: origin.taskId, taskId: task.taskId, retries }));
   }
 
   async cancel(
@@ -131,7 +146,7 @@ export class QueueEngine {
     const { rows, cancelling } = this.core.cancel(taskIds, reason, this.nowMs());
     if (rows.length > 0) await this.commit(rows);
     // All of them had ended, or were being cancelled, in memory only, and that has been taken back.
-    else if (!(await this.#upToDate())) return this.cancel(taskIds, reason, force);
+    else if (!(await this.#pending.settled())) return this.cancel(taskIds, reason, force);
     this.news.ended(rows);
     const graceMs = force ? 0 : this.#init.graceMs;
     for (const task of cancelling) this.#handlers.cancel(task.taskId, graceMs);
@@ -140,6 +155,16 @@ export class QueueEngine {
       cancelled: rows.filter(({ after }) => after.endedAtMs !== null).length,
       cancelling: cancelling.length,
     };
+  }
+
+  async withdraw(taskIds: readonly string[]): Promise<string[]> {
+    checkCancel(taskIds, "");
+    const tasks = this.core.withdraw(taskIds.filter((taskId) => !this.news.waits.has(taskId)));
+    if (tasks.length > 0) {
+      const undo = (): void => this.core.unwithdraw(tasks);
+      await this.decided(this.rows.withdraw(tasks, this.core.marks, undo));
+    }
+    return tasks.map(({ taskId }) => taskId);
   }
 
   async reprioritize(
@@ -157,66 +182,43 @@ export class QueueEngine {
     return { before, after };
   }
 
-  async pause(reason: string): Promise<Pause> {
-    checkReason(reason);
-    const pause = this.core.pause ?? { sinceMs: this.nowMs(), reason };
-    await this.#setPause(pause);
-    return pause;
-  }
-
-  async resume(): Promise<void> {
-    await this.#setPause(null);
-    this.pump();
-  }
-
   async release(group: string): Promise<number> {
     const released = this.core.release(group);
     if (released.length === 0) return 0;
     await this.track(this.rows.release(released, () => this.core.unrelease(released)));
-    this.#retire();
+    this.retention.retire();
     return released.length;
   }
 
-  /** Ended tasks leave, whatever their age; those that a group's owner holds stay. */
-  async remove(tasks: Iterable<Task>): Promise<number> {
-    const leaving = [...tasks].filter((task) => hasEnded(task) && !task.held);
-    for (let first = 0; first < leaving.length; first += REMOVE_BATCH) {
-      const some = leaving.slice(first, first + REMOVE_BATCH);
-      await this.#forget(some);
-    }
-    return leaving.length;
+  async forget(group: string): Promise<number> {
+    await this.release(group);
+    return this.retention.remove(this.core.group(group));
   }
 
-  /** Their rows go first, so a failure changes nothing. */
-  async #forget(tasks: readonly Task[]): Promise<void> {
-    for (const task of tasks) this.#leaving.add(task);
-    try {
-      await this.track(this.rows.remove(tasks, this.core.marks));
-      this.core.forget(tasks);
-    } finally {
-      for (const task of tasks) this.#leaving.delete(task);
-    }
+  /** @see Queue */
+  async references(
+    from: LookPlace,
+  ): Promise<{ addresses: string[]; next: LookPlace | null; attemptMs: number }> {
+    // Age alone makes nobody let go of tasks: whoever asks for what they name is the occasion.
+    this.retention.retire();
+    return this.confirmed(() => {
+      const nowMs = this.nowMs();
+      let attemptMs = 0;
+      for (const { life } of this.core.busy) {
+        attemptMs = Math.max(attemptMs, nowMs - (life.startedAtMs ?? nowMs));
+      }
+      return { ...this.rows.references(from), attemptMs };
+    });
   }
 
   /** Resolves when every change made until now is on disk or undone. Memory may have run ahead again meanwhile. */
   async flushed(): Promise<void> {
-    await this.#pending;
+    await this.#pending.settled();
   }
 
-  /**
-   * What `read` sees in memory, as soon as all of it is on disk. It does not wait for what comes later, so a busy
-   * queue answers as well; when what it saw has been taken back, it looks again.
-   */
-  async confirmed<T>(read: () => T): Promise<T> {
-    for (;;) {
-      const seen = read();
-      if (await this.#upToDate()) return seen;
-    }
-  }
-
-  /** False: something of what memory holds now has been undone. */
-  async #upToDate(): Promise<boolean> {
-    return this.#pending === null || (await this.#pending);
+  /** @see PendingWrites */
+  confirmed<T>(read: () => T): Promise<T> {
+    return this.#pending.confirmed(read);
   }
 
   /** What is not known here is somewhere else, or was checked before. */
@@ -237,13 +239,16 @@ export class QueueEngine {
       if (life.leaseUntilMs === null) this.end(taskId, life.token, { kind: "interrupted" });
     }
     this.core.place(this.placeOf);
-    this.#retire();
+    this.retention.retire();
     this.pump();
     this.#index();
-    // Tasks that wait for handlers of modules go on when these are known; while a module is broken they wait.
-    if (this.#init.modules.length > 0 && this.core.counts.queued > 0) {
-      this.#handlers.list().catch((error: unknown) => this.#context.log.warn(sentenceOf(error)));
-    }
+    this.#learn();
+  }
+
+  /** Tasks that wait for handlers of modules go on when these are known; while a module is broken they wait. */
+  #learn(): void {
+    if (this.#init.modules.length === 0 || !this.core.awaitsHandlers) return;
+    this.#handlers.list().catch((error: unknown) => this.#context.log.warn(sentenceOf(error)));
   }
 
   /** Gives handlers half of the grace to end by themselves, and hands the attempts of the others back. */
@@ -266,16 +271,27 @@ export class QueueEngine {
     this.#retry?.cancel();
   }
 
-  /** @param progress 0 to 1, of the attempt that runs: the pool sends nothing of earlier ones */
-  progressed(taskId: string, progress: number, message: string): void {
-    if (this.core.progress(taskId, progress)) this.news.progressed(this.core.task(taskId), progress, message);
+  /** @param progress 0 to 1; of any attempt but the one that runs it is dropped */
+  progressed(
+    { taskId, token }: Pick<AttemptName, "taskId" | "token">,
+    progress: number,
+    message: string,
+  ): void {
+    if (!this.core.progress(taskId, token, progress)) return;
+    this.news.progressed(this.core.task(taskId), progress, message);
   }
 
-  logged(taskId: string | null, line: LoggedLine): void {
-    this.logs.add(taskId === null ? undefined : this.core.find(taskId), line, this.nowMs());
+  /** @param by null: no attempt's */
+  logged(by: AttemptName | null, line: LoggedLine): void {
+    const task = by === null ? undefined : this.core.find(by.taskId);
+    const of = by === null || task === undefined ? null : { task, attempt: by.attempt };
+    this.logs.add(of, line, this.nowMs());
   }
 
-  /** Claims for every free slot. The start waits for the commit; the claim does not wait for the turn to end. */
+  /**
+   * Claims for every free slot. A start waits for the commit and not for the flush, so that the handler works while the
+   * disk does; what it comes to is written after that. The claim does not wait for the turn to end.
+   */
   pump(): void {
     // Whoever claims has its failure told and tried again already.
     this.#writeAndClaim([]).catch(() => undefined);
@@ -322,14 +338,15 @@ export class QueueEngine {
     assert(row, "an attempt that ends changes its task");
     this.news.attemptEnded(row, end, this.nowMs());
     this.news.ended(rows);
-    this.#retire();
+    this.retention.retire();
     if (this.core.workers.local.running.size === 0) this.#whenIdle?.();
     return row.after.state;
   }
 
   async #run({ task, after }: RowChange): Promise<void> {
     const { taskId, terms } = task;
-    const { token, attempt } = after;
+    const { token, attempt, place } = after;
+    assert(place, "a claim of the pool says where it runs");
     // The cancellation came between the claim and its commit: there is no handler to tell.
     if (task.life.state === "cancelling") return this.#settle(taskId, token, { kind: "cancelled" });
     assert(task.life.token === token, `task ${taskId} runs under the token of its claim`);
@@ -337,7 +354,7 @@ export class QueueEngine {
     let end: AttemptEnd;
     try {
       const input = this.takeInput(task);
-      const { action, timeoutMs, place } = terms;
+      const { action, timeoutMs } = terms;
       end = await this.#handlers.run({ taskId, token, action, input, timeoutMs, attempt, place });
     } catch (error) {
       // Neither the task's fault nor its handler's: the input could not be read, or no pool be opened.
@@ -358,24 +375,6 @@ export class QueueEngine {
     this.#context.scheduler.schedule(() => {
       if (this.core.index(INDEX_BATCH)) this.#index();
     });
-  }
-
-  /** Lets ended tasks leave that are too many or too old. */
-  #retire(): void {
-    if (this.#retiring) return;
-    const leaving = this.core.leaving(this.nowMs(), REMOVE_BATCH);
-    if (leaving.length === 0) return;
-    this.#retiring = true;
-    this.#forget(leaving).then(
-      () => {
-        this.#retiring = false;
-        this.#retire();
-      },
-      (error: unknown) => {
-        this.#retiring = false;
-        this.#retryLater(error);
-      },
-    );
   }
 
   /** One timer for all that time alone changes: to be set anew when something new has an end. */
@@ -416,18 +415,16 @@ export class QueueEngine {
 
   /** Whoever reads waits for this write as well. */
   track(written: Promise<void>): Promise<void> {
-    const pending = written.then(
-      () => {
-        this.#retryMs = RETRY_MS_MIN;
-        return true;
-      },
-      () => false,
-    );
-    this.#pending = pending;
-    void pending.then(() => {
-      if (this.#pending === pending) this.#pending = null;
-    });
-    return written;
+    return this.#pending.track(written);
+  }
+
+  /** Of a change that bounds claims: written or taken back, it may allow some that were not made meanwhile. */
+  async decided(written: Promise<void>): Promise<void> {
+    try {
+      await this.track(written);
+    } finally {
+      this.pump();
+    }
   }
 
   /** What was decided, and the claims that this allows, as one: a task that can start at once is one row. */
@@ -435,13 +432,9 @@ export class QueueEngine {
     const claims = this.#claim();
     if (rows.length + claims.length === 0) return Promise.resolve();
     const undo = (): void => this.core.undo([...rows, ...claims]);
-    const written = this.track(this.rows.write(merged(rows, claims), undo));
-    if (claims.length > 0) {
-      written.then(
-        () => claims.forEach((row) => void this.#run(row)),
-        (error: unknown) => this.#retryLater(error),
-      );
-    }
+    const start = (): void => claims.forEach((row) => void this.#run(row));
+    const written = this.track(this.rows.write(merged(rows, claims), undo, start));
+    if (claims.length > 0) written.catch((error: unknown) => this.#retryLater(error));
     return written;
   }
 
@@ -462,26 +455,21 @@ export class QueueEngine {
     } finally {
       for (const { task } of rows) if (!this.core.busy.has(task)) this.#contents.delete(task);
     }
-    this.news.submitted(rows.length);
-  }
-
-  async #setPause(pause: Pause | null): Promise<void> {
-    const before = this.core.pause;
-    this.core.pause = pause;
-    await this.track(this.rows.setPause(pause, () => (this.core.pause = before)));
+    this.news.submitted(rows.filter(({ before }) => before === null).length);
   }
 
   #retryLater(error: unknown): void {
     if (!isFault(error)) throw error;
-    this.#context.log.warn("a write failed and is tried again", { code: error.code, why: error.message });
+    // Told once for all that waits for it: on a full disk that may be thousands.
     if (this.#retry !== null) return;
+    this.#context.log.warn("a write failed and is tried again", { code: error.code, why: error.message });
     const { clock } = this.#context;
     this.#retry = clock.at(clock.now() + this.#retryMs, () => {
       this.#retry = null;
       this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
       this.#endAgain();
       this.#expire();
-      this.#retire();
+      this.retention.retire();
       this.pump();
     });
   }
@@ -502,6 +490,9 @@ export class QueueEngine {
     timer.cancel();
   }
 
-  readonly #isSameWork = (task: Task, fingerprint: Uint8Array): boolean =>
-    Buffer.compare(this.#contents.get(task)?.fingerprint ?? this.rows.fingerprint(task), fingerprint) === 0;
+  readonly #isSameWork = (task: Task, fingerprint: Uint8Array): boolean => {
+    const input = this.#contents.get(task)?.input;
+    const known = input ? fingerprintOf({ action: task.terms.action, input }) : this.rows.fingerprint(task);
+    return Buffer.compare(known, fingerprint) === 0;
+  };
 }

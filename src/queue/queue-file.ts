@@ -4,9 +4,9 @@ import { QueueRows } from "./queue-rows.ts";
 import { QueueCore } from "./queue.core.ts";
 import type { Backoff, TaskSpec, TaskState, TaskStatus, WireRecord } from "./queue.protocol.ts";
 import type { RowChange } from "./row-change.ts";
-import { checkSpecs } from "./task-spec.ts";
+import { checkSpecs, fingerprintOf } from "./task-spec.ts";
 import { statusOf } from "./task-status.ts";
-import { hasEnded, type Place, type Task } from "./task.ts";
+import { hasEnded, type Task } from "./task.ts";
 
 /** All that the file knows of a task but its attempts and its log. */
 export interface FiledTask extends TaskStatus {
@@ -17,9 +17,10 @@ export interface FiledTask extends TaskStatus {
   readonly onDependencyFailure: "cancel" | "run";
   readonly requires: readonly string[];
   readonly idempotencyKey: string | null;
+  /** Keys that later submits gave to it. */
+  readonly furtherKeys: readonly string[];
   /** All that it was submitted to wait for; `blockedBy` has those that have not ended. */
   readonly dependsOn: readonly string[];
-  readonly place: Place;
   readonly output: Uint8Array | null;
   readonly error: WireError | null;
 }
@@ -32,6 +33,8 @@ export class QueueFile {
   readonly #rows: QueueRows;
   readonly #core: QueueCore;
   readonly #nowMs: number;
+  /** By sequence, of tasks that the file had when it was opened. */
+  readonly #furtherKeys: ReadonlyMap<number, readonly string[]>;
   /** Of tasks that have been added, whose rows cannot be asked yet. */
   readonly #fingerprints = new Map<Task, Uint8Array>();
   #added: RowChange[] = [];
@@ -40,7 +43,8 @@ export class QueueFile {
   constructor(store: Store, nowMs: number) {
     this.#rows = new QueueRows(store);
     this.#nowMs = nowMs;
-    const { tasks, dependsOn, marks, quotas, pause } = this.#rows.load();
+    const loaded = this.#rows.load();
+    const { marks, quotas, pause } = loaded;
     this.#core = new QueueCore({
       order: { by: "fifo" },
       room: { threads: 0, shared: 0 },
@@ -51,7 +55,8 @@ export class QueueFile {
       workers: [],
       nowMs,
     });
-    this.#core.load(tasks, dependsOn);
+    this.#core.load(loaded);
+    this.#furtherKeys = loaded.furtherKeys;
   }
 
   /** In submission order; absent states are all. What only the disk keeps is read when a task is given. */
@@ -62,15 +67,17 @@ export class QueueFile {
   /**
    * Adds a task in memory as a submit would; `write` puts what was added on disk.
    *
+   * @param furtherKeys as later submits of it would give them
    * @returns false when it was there already, with the same work
    * @throws what a submit throws, and then nothing was added
    */
-  add(spec: TaskSpec, place: Place): boolean {
-    checkSpecs([spec]);
-    const { rows } = this.#core.submit([spec], () => place, this.#isSameWork, this.#nowMs);
-    for (const { task, content } of rows) if (content) this.#fingerprints.set(task, content.fingerprint);
+  add(spec: TaskSpec, furtherKeys: readonly string[] = []): boolean {
+    const specs = [spec, ...furtherKeys.map((idempotencyKey) => ({ ...spec, idempotencyKey }))];
+    checkSpecs(specs);
+    const { tasks, rows } = this.#core.submit(specs, this.#isSameWork, this.#nowMs);
+    for (const { task, content } of rows) if (content) this.#fingerprints.set(task, fingerprintOf(spec));
     this.#added.push(...rows);
-    return rows.length > 0;
+    return tasks[0]?.replayed === false;
   }
 
   /** What was added since is only a rehearsal: it is never written, and takes no more memory than its names. */
@@ -89,7 +96,7 @@ export class QueueFile {
     Buffer.compare(this.#fingerprints.get(task) ?? this.#rows.fingerprint(task), fingerprint) === 0;
 
   #filed(task: Task): FiledTask {
-    const { timeoutMs, backoff, onDependencyFailure, requires, place } = task.terms;
+    const { timeoutMs, backoff, onDependencyFailure, requires } = task.terms;
     const { input, metadata, dependsOn } = this.#rows.content(task);
     const { output, error } = hasEnded(task) ? this.#rows.result(task) : { output: null, error: null };
     return {
@@ -101,8 +108,8 @@ export class QueueFile {
       onDependencyFailure,
       requires,
       idempotencyKey: task.idempotencyKey,
+      furtherKeys: this.#furtherKeys.get(task.sequence) ?? [],
       dependsOn,
-      place,
       output,
       error,
     };

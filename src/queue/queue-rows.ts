@@ -1,11 +1,20 @@
-import { packValue, unpackValue } from "../codec/index.ts";
-import { assert, fault, isFault, sentenceOf, type WireError } from "../errors/index.ts";
+import { REFERENCE_MARK, addressesIn, packValue, unpackValue } from "../codec/index.ts";
+import { LIMITS, assert, fault, isFault, sentenceOf, type WireError } from "../errors/index.ts";
 import { canonicalJson } from "../schema/index.ts";
-import type { Queries, SqlValue, Statements, Store } from "../store/index.ts";
+import {
+  markedRows,
+  type LookPlace,
+  type LookedThrough,
+  type Queries,
+  type SqlValue,
+  type Statements,
+  type Store,
+} from "../store/index.ts";
 import { addAttempt, addLog, attemptsOf, logOf, type LogPage } from "./log-rows.ts";
-import type { Marks, Pause } from "./queue.core.ts";
+import type { Kept, Marks, Pause } from "./queue.core.ts";
 import type { AttemptRecord, Quota, TaskLogLine, WorkerSpec } from "./queue.protocol.ts";
 import type { Content, RowChange } from "./row-change.ts";
+import { fingerprintOf } from "./task-spec.ts";
 import { TaskReader, dependsOnOf, headOf, lifeOf } from "./task-rows.ts";
 import type { Task, Terms } from "./task.ts";
 
@@ -14,13 +23,22 @@ export { MIGRATIONS } from "./queue-schema.ts";
 const INSERT = `
   INSERT INTO task (sequence, head, life, fingerprint, metadata, input, output, error)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT_INPUT = "INSERT INTO large_input (sequence, input) VALUES (?, ?)";
 const MOVE = "UPDATE task SET life = ? WHERE sequence = ?";
 const MOVE_WITH_RESULT = "UPDATE task SET life = ?, output = ?, error = ? WHERE sequence = ?";
 // As long as it was, so that SQLite overwrites the one character in place, however large the outputs are.
 const RELEASE = "UPDATE task SET head = substr(head, 1, length(head) - 1) || '0' WHERE sequence = ?";
-const REMOVE = ["task", "attempt", "log"].map(
+const REMOVE = ["task", "attempt", "log", "further_key", "large_input"].map(
   (table) => `DELETE FROM ${table} WHERE sequence IN (SELECT value FROM json_each(?))`,
 );
+const ADD_KEY = `
+  INSERT INTO further_key (sequence, number, key)
+  VALUES (?1, (SELECT count(*) FROM further_key WHERE sequence = ?1), ?2)`;
+const KEYS = "SELECT sequence, key FROM further_key ORDER BY sequence, number";
+const LAST_DEPARTED = "SELECT max(last) AS last FROM departed";
+const DEPART = "INSERT INTO departed (last, ids) VALUES (?, ?)";
+const DROP_DEPARTED = "DELETE FROM departed WHERE last <= ?";
+const DEPARTED = "SELECT ids FROM departed ORDER BY last";
 const MARK =
   "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const MARKS = "SELECT name, value FROM mark";
@@ -29,6 +47,7 @@ const UNSET = "DELETE FROM setting WHERE name = ?";
 const SETTING = "SELECT value FROM setting WHERE name = ?";
 const ADD_TERMS = "INSERT INTO terms (body) VALUES (?)";
 const DROP_TERMS = "DELETE FROM terms WHERE id IN (SELECT value FROM json_each(?))";
+const KEEP_TERMS = "DELETE FROM terms WHERE id NOT IN (SELECT value FROM json_each(?))";
 const TERMS = "SELECT id, body FROM terms";
 const SAVE_WORKER = "INSERT OR REPLACE INTO worker (id, spec, registered_at_ms) VALUES (?, ?, ?)";
 const REMOVE_WORKER = "DELETE FROM worker WHERE id = ?";
@@ -37,6 +56,7 @@ const SAVE_QUOTA = "INSERT OR REPLACE INTO quota (scope, name, quota) VALUES (?,
 const REMOVE_QUOTA = "DELETE FROM quota WHERE scope = ? AND name = ?";
 const QUOTAS = "SELECT quota FROM quota ORDER BY scope, name";
 const INPUT = "SELECT input FROM task WHERE sequence = ?";
+const LARGE_INPUT = "SELECT input FROM large_input WHERE sequence = ?";
 const FINGERPRINT = "SELECT fingerprint FROM task WHERE sequence = ?";
 const METADATA = "SELECT metadata FROM task WHERE sequence = ?";
 const HEAD = "SELECT head FROM task WHERE sequence = ?";
@@ -51,6 +71,19 @@ const BLOCK = `
 /** Sequences that are read at a time: joined to one text, which both SQLite and V8 bound. */
 const BLOCK_SEQUENCES = 2_048;
 
+/** A larger input has a row of its own: with it, that of its task would need pages beyond the one it shares. */
+const INPUT_BYTES = 3_072;
+const NO_BYTES = new Uint8Array();
+
+/** Where rows name large values. */
+const NAMING: readonly LookedThrough[] = [
+  { table: "task", key: "sequence", columns: ["metadata", "input", "output"] },
+  { table: "large_input", key: "sequence", columns: ["input"] },
+];
+
+/** Terms that are added before those that no task has are dropped, which looks at every task. */
+const TERMS_TIDY = 10_000;
+
 const PAUSE = "pause";
 /** What version 1 kept: base64url of the hash instead of its 32 bytes. */
 const FINGERPRINT_1_CHARS = 43;
@@ -60,11 +93,9 @@ export interface SavedWorker {
   readonly registeredAtMs: number;
 }
 
-export interface Loaded {
-  /** In submission order, untied. */
+export interface Loaded extends Kept {
   readonly tasks: Task[];
-  /** By sequence: what those tasks were submitted to wait for that were to wait at all, ended ones too. */
-  readonly dependsOn: ReadonlyMap<number, readonly string[]>;
+  readonly departed: string[];
   /** Those that some task has. */
   readonly terms: Terms[];
   readonly marks: Marks;
@@ -82,6 +113,7 @@ export interface Result {
 /** The queue's tables: what the core changes, as statements. */
 export class QueueRows {
   readonly #store: Store;
+  #termsAdded = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -125,6 +157,11 @@ export class QueueRows {
     return {
       tasks,
       dependsOn,
+      furtherKeys: furtherKeysIn(db),
+      departed: db
+        .prepare<{ ids: string }>(DEPARTED)
+        .all()
+        .flatMap(({ ids }) => JSON.parse(ids) as string[]),
       terms: [...usedTerms],
       marks: {
         sequence: Math.max(kept.get("sequence") ?? 0, tasks.at(-1)?.sequence ?? 0),
@@ -156,22 +193,27 @@ export class QueueRows {
    * Resolves when the changes are durable; else `undo` has run when it rejects. Changes of one task are written in
    * their order, each as its task was then.
    *
+   * @param committed as for `Store.write`
    * @throws STORE_FULL, STORE_FAILED
    */
-  write(changes: readonly RowChange[], undo: () => void): Promise<void> {
+  write(changes: readonly RowChange[], undo: () => void, committed?: () => void): Promise<void> {
     // By the time it is written a task may have been released, in a unit that may fail alone.
     const heldOnes = changes.some(isNewAndHeld) ? new Set(changes.filter(isNewAndHeld)) : NONE;
     const numbered: Terms[] = [];
     return this.#store.write(
       (db) => {
         for (const change of changes) {
-          const { task, before, attempt, log } = change;
+          const { task, before, after, attempt, log, key } = change;
           if (before === null) {
-            if (task.terms.id === 0) numbered.push(addTerms(db, task.terms));
+            if (task.terms.id === 0) {
+              numbered.push(addTerms(db, task.terms));
+              this.#termsAdded += 1;
+            }
             insert(db, change, heldOnes.has(change));
-          } else update(db, change);
+          } else if (before !== after) update(db, change);
           if (attempt !== undefined && before !== null) addAttempt(db, task.sequence, before, attempt);
           if (log !== undefined && log.length > 0) addLog(db, task.sequence, log);
+          if (key !== undefined) changeOne(db, ADD_KEY, task.sequence, key);
         }
       },
       () => {
@@ -179,6 +221,7 @@ export class QueueRows {
         for (const terms of numbered) terms.id = 0;
         undo();
       },
+      committed,
     );
   }
 
@@ -188,22 +231,49 @@ export class QueueRows {
     }, undo);
   }
 
-  /** With their attempts and logs. The marks are those of the core, which outlive the rows that bore them. */
+  /**
+   * With all that belongs to them; their ids are remembered a while. The marks are those of the core, which outlive the
+   * rows that bore them.
+   */
   remove(tasks: readonly Task[], marks: Marks): Promise<void> {
-    const sequences = JSON.stringify(tasks.map(({ sequence }) => sequence));
     return this.#store.write((db) => {
-      for (const sql of REMOVE) db.prepare(sql).run(sequences);
-      db.prepare(MARK).run("sequence", marks.sequence);
-      db.prepare(MARK).run("token", marks.token);
+      removeAll(db, tasks, marks);
+      remember(
+        db,
+        tasks.map(({ taskId }) => taskId),
+      );
     });
+  }
+
+  /**
+   * Drops the terms that no task has any more, when many have been added since they were dropped last: tasks whose tags
+   * are all different would fill the file with them.
+   *
+   * @param used asked when all that was to be written before has been
+   */
+  tidyTerms(used: () => readonly number[]): void {
+    if (this.#termsAdded < TERMS_TIDY) return;
+    this.#termsAdded = 0;
+    // They only take room: if this fails they are dropped another time, or at the next start.
+    this.#store.write((db) => void db.prepare(KEEP_TERMS).run(JSON.stringify(used()))).catch(() => {});
+  }
+
+  /** As if they had never been there. Else `undo` has run when it rejects. */
+  withdraw(tasks: readonly Task[], marks: Marks, undo: () => void): Promise<void> {
+    return this.#store.write((db) => removeAll(db, tasks, marks), undo);
   }
 
   // --- contents of a task whose submit has been committed -----------------------------------------------------------
 
   input(task: Task): Uint8Array {
-    return this.#row<{ input: Uint8Array }>(INPUT, task).input;
+    const { input } = this.#row<{ input: Uint8Array }>(INPUT, task);
+    if (input.byteLength > 0) return input;
+    const { sequence } = task;
+    const large = this.#store.read((db) => db.prepare<{ input: Uint8Array }>(LARGE_INPUT).get(sequence));
+    return large?.input ?? input;
   }
 
+  /** Hash of action and input: tells a repeated submit from another task under the same id. */
   fingerprint(task: Task): Uint8Array {
     const { fingerprint } = this.#row<{ fingerprint: Uint8Array }>(FINGERPRINT, task);
     if (fingerprint.byteLength !== FINGERPRINT_1_CHARS) return fingerprint;
@@ -219,7 +289,6 @@ export class QueueRows {
   content(task: Task): Content {
     return {
       input: this.input(task),
-      fingerprint: this.fingerprint(task),
       metadata: this.metadata(task),
       dependsOn: dependsOnOf(this.#row<{ head: string }>(HEAD, task).head),
     };
@@ -236,6 +305,12 @@ export class QueueRows {
       error: error && (unpackValue(error) as WireError),
       sizeBytes: (output?.byteLength ?? 0) + (error?.byteLength ?? 0),
     };
+  }
+
+  /** Addresses of the large values that a part of the rows names, and where the next part begins. */
+  references(from: LookPlace): { addresses: string[]; next: LookPlace | null } {
+    const { found, next } = this.#store.read((db) => markedRows(db, NAMING, REFERENCE_MARK, from));
+    return { addresses: found.flatMap(addressesIn), next };
   }
 
   /** Those that did not complete it, oldest first. */
@@ -335,18 +410,27 @@ function assertAscending(tasks: readonly Task[], from: number): void {
   }
 }
 
+function removeAll(db: Statements, tasks: readonly Task[], marks: Marks): void {
+  const sequences = JSON.stringify(tasks.map(({ sequence }) => sequence));
+  for (const sql of REMOVE) db.prepare(sql).run(sequences);
+  db.prepare(MARK).run("sequence", marks.sequence);
+  db.prepare(MARK).run("token", marks.token);
+}
+
 function insert(db: Statements, { task, after, content, output, error }: RowChange, held: boolean): void {
-  assert(content, `new task ${task.taskId} has its content`);
-  const { input, fingerprint, metadata, dependsOn } = content;
+  assert(content, "a new task has its content");
+  const { input, metadata, dependsOn } = content;
+  const isLarge = input.byteLength > INPUT_BYTES;
+  if (isLarge) changeOne(db, INSERT_INPUT, task.sequence, input);
   changeOne(
     db,
     INSERT,
     task.sequence,
     headOf(task, after, dependsOn, held),
     lifeOf(task, after, true),
-    fingerprint,
-    metadata && packValue(metadata),
-    input,
+    fingerprintOf({ action: task.terms.action, input }),
+    metadata === null ? null : packValue(metadata),
+    isLarge ? NO_BYTES : input,
     output ?? null,
     error === undefined ? null : packValue(error),
   );
@@ -365,9 +449,28 @@ function update(db: Statements, { task, after, output, error }: RowChange): void
   );
 }
 
+function furtherKeysIn(db: Queries): Map<number, string[]> {
+  const keys = new Map<number, string[]>();
+  for (const { sequence, key } of db.prepare<{ sequence: number; key: string }>(KEYS).all()) {
+    const known = keys.get(sequence);
+    if (known) known.push(key);
+    else keys.set(sequence, [key]);
+  }
+  return keys;
+}
+
+/** That they were there. The oldest rows go that are not needed for the latest ids. */
+function remember(db: Statements, taskIds: readonly string[]): void {
+  const { last } = db.prepare<{ last: number | null }>(LAST_DEPARTED).get() ?? { last: null };
+  const count = (last ?? 0) + taskIds.length;
+  db.prepare(DEPART).run(count, JSON.stringify(taskIds));
+  db.prepare(DROP_DEPARTED).run(count - LIMITS.queue.departedIds);
+}
+
 function changeOne(db: Statements, sql: string, ...values: SqlValue[]): void {
   const { changes } = db.prepare(sql).run(...values);
-  assert(changes === 1, `one row is changed, not ${changes}`);
+  // Put into words only when it is needed: this runs for every row.
+  if (changes !== 1) assert(false, `one row is changed, not ${changes}`);
 }
 
 function addTerms(db: Statements, terms: Terms): Terms {
@@ -377,8 +480,8 @@ function addTerms(db: Statements, terms: Terms): Terms {
 }
 
 function termsFrom(id: number, body: string): Terms {
-  const { action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires, place } = JSON.parse(
+  const { action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires } = JSON.parse(
     body,
   ) as Terms;
-  return { id, action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires, place };
+  return { id, action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires };
 }

@@ -20,6 +20,13 @@
  * A task's id has no unique index: the core holds all ids and is the file's only writer, and a random index costs
  * five sixths of the write speed at a million rows. Groups, tags and keys are found in memory for the same reason.
  *
+ * Version 3 adds the idempotency keys that later submits gave to a task (`further_key`), and the ids of the latest tasks
+ * that have left (`departed`): those that left together are one JSON list, counted by how many had left with the last.
+ *
+ * Version 4 keeps an input above 3 KiB in a row of its own (`large_input`), and then `input` is empty, which no packed
+ * value is: SQLite writes a row anew as a whole at each change of its life, and what is larger than that fills pages of
+ * its own. Those of earlier versions stay where they are.
+ *
  * `mark` keeps the highest sequence and token ever given, for when the rows that bore them have been deleted.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -118,5 +125,17 @@ export const MIGRATIONS: readonly string[] = [
     ORDER BY sequence;
   DROP TABLE old_terms;
   DROP TABLE task_1;
+  `,
+  `
+  CREATE TABLE further_key (
+    sequence INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (sequence, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE departed (last INTEGER PRIMARY KEY, ids TEXT NOT NULL) STRICT;
+  `,
+  `
+  CREATE TABLE large_input (sequence INTEGER PRIMARY KEY, input BLOB NOT NULL) STRICT;
   `,
 ];

@@ -1,19 +1,22 @@
 import { isAbsolute, join } from "node:path";
 import { actor, type Behaviour, type HandlersOf } from "../actor/index.ts";
 import { openPool } from "../compute/index.ts";
-import { LIMITS, fault } from "../errors/index.ts";
+import { LIMITS, assert, fault } from "../errors/index.ts";
 import { checkPage, invalidArgument } from "../schema/index.ts";
 import { openStore } from "../store/index.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { Handlers } from "./handlers.ts";
+import { fittingAttempts, fittingItems } from "./message-page.ts";
 import { OutsideWorkers } from "./outside-workers.ts";
 import type { QueueContext, QueueInit } from "./queue-context.ts";
 import { QueueEngine } from "./queue-engine.ts";
 import { statsOf } from "./queue-figures.ts";
 import { MIGRATIONS, QueueRows } from "./queue-rows.ts";
-import { QueueCore, type CoreOptions } from "./queue.core.ts";
+import { QueueCore, type CoreOptions, type Pause } from "./queue.core.ts";
 import { Queue } from "./queue.protocol.ts";
-import { checkOrder, checkQuota, checkSpecs } from "./task-spec.ts";
+import { checkOrder } from "./task-order.ts";
+import { checkQuota, checkReason, checkSpecs } from "./task-spec.ts";
+import { checkFilter } from "./task-filter.ts";
 import { statusOf } from "./task-status.ts";
 
 /** What the queue stands on; a simulation hands in its own. */
@@ -77,11 +80,13 @@ function taskCalls(
   | "list"
   | "group"
   | "cancel"
+  | "withdraw"
   | "reprioritize"
   | "retry"
   | "attempts"
   | "logs"
   | "release"
+  | "forget"
   | "explain"
 > {
   const { core, rows } = engine;
@@ -92,7 +97,7 @@ function taskCalls(
       const { deadlineMs } = task;
       if (deadlineMs === undefined)
         throw invalidArgument("deadlineMs", "undefined", "a time: that is the question");
-      return core.admission({ ...task, deadlineMs }, engine.placeOf(task.action), engine.nowMs());
+      return core.admission({ ...task, deadlineMs }, engine.nowMs());
     },
     status: ({ taskId }) => engine.confirmed(() => statusOf(core.task(taskId))),
     position: ({ taskId }) => engine.confirmed(() => core.position(core.task(taskId), engine.nowMs())),
@@ -100,6 +105,7 @@ function taskCalls(
     wait: ({ taskId }, { signal }) => engine.results.wait(taskId, signal),
     async list({ filter, offset, limit }) {
       checkPage({ offset, limit });
+      checkFilter(filter);
       return engine.confirmed(() => {
         const tasks = [];
         let total = 0;
@@ -112,14 +118,18 @@ function taskCalls(
     },
     group: ({ group, offset, limit }) => engine.results.group(group, offset, limit),
     cancel: ({ taskIds, reason, force }) => engine.cancel(taskIds, reason, force),
+    withdraw: async ({ taskIds }) => ({ withdrawn: await engine.withdraw(taskIds) }),
     reprioritize: ({ taskId, to }) => engine.reprioritize(taskId, to),
-    retry: ({ taskId, attempts, timeoutMs }) =>
-      engine.retry(taskId, {
+    async retry({ taskId, attempts, timeoutMs }) {
+      const [made] = await engine.retry(() => [core.task(taskId)], {
         ...(attempts === undefined ? {} : { attempts }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      }),
+      });
+      assert(made, "one task is made of one");
+      return { taskId: made.taskId, retries: made.retries };
+    },
     async attempts({ taskId }) {
-      return { attempts: rows.attempts(await engine.confirmed(() => core.task(taskId))) };
+      return { attempts: fittingAttempts(rows.attempts(await engine.confirmed(() => core.task(taskId)))) };
     },
     async logs({ taskId, offset, limit }) {
       checkPage({ offset, limit });
@@ -129,9 +139,10 @@ function taskCalls(
       const fresh = engine.logs.of(taskId);
       const start = Math.max(0, offset - kept.total);
       const lines = [...kept.lines, ...fresh.slice(start, start + limit - kept.lines.length)];
-      return { lines, total: kept.total + fresh.length, dropped: kept.dropped };
+      return { lines: fittingItems(lines), total: kept.total + fresh.length, dropped: kept.dropped };
     },
     release: async ({ group }) => ({ released: await engine.release(group) }),
+    forget: async ({ group }) => ({ forgotten: await engine.forget(group) }),
     explain: ({ taskId }) => engine.confirmed(() => core.explain(core.task(taskId), engine.nowMs())),
   };
 }
@@ -151,17 +162,20 @@ function operatorCalls(
   | "removeQuota"
   | "quotas"
   | "actions"
+  | "references"
   | "backup"
 > {
   const { core, rows } = engine;
   const letters = new DeadLetters(engine);
   return {
     async pause({ reason }) {
-      const { sinceMs } = await engine.pause(reason);
-      return { sinceMs, queued: core.counts.queued, running: core.busy.size };
+      checkReason(reason);
+      const pause = core.pause ?? { sinceMs: engine.nowMs(), reason };
+      await setPause(engine, pause);
+      return { sinceMs: pause.sinceMs, queued: core.counts.queued, running: core.busy.size };
     },
     async resume() {
-      await engine.resume();
+      await setPause(engine, null);
       return { queued: core.counts.queued };
     },
     clear: ({ states }) => letters.clear(states),
@@ -169,34 +183,37 @@ function operatorCalls(
     purge: async ({ taskIds, filter }) => ({ purged: await letters.purge(taskIds, filter) }),
     async setQuota({ quota }) {
       checkQuota(quota);
-      const isNew = !core.quotas
-        .all()
-        .some(({ quota: { scope, name } }) => scope === quota.scope && name === quota.name);
-      if (isNew && core.quotas.all().length >= LIMITS.queue.quotas) {
+      if (!core.quotas.has(quota) && core.quotas.all().length >= LIMITS.queue.quotas) {
         throw invalidArgument(
           "quota",
           `one more than ${LIMITS.queue.quotas}`,
           `at most ${LIMITS.queue.quotas}`,
         );
       }
-      await engine.track(rows.saveQuota(quota));
-      core.changeQuotas((book) => book.set(quota, engine.nowMs()));
-      engine.pump();
+      const before = core.setQuota(quota, engine.nowMs());
+      await engine.decided(rows.saveQuota(quota, () => core.restoreQuotas(before)));
     },
     async removeQuota({ scope, name }) {
-      await engine.track(rows.removeQuota({ scope, name }));
-      let removed = false;
-      core.changeQuotas((book) => (removed = book.remove({ scope, name })));
-      engine.pump();
-      return removed;
+      const wasThere = core.quotas.has({ scope, name });
+      const before = core.removeQuota({ scope, name });
+      await engine.decided(rows.removeQuota({ scope, name }, () => core.restoreQuotas(before)));
+      return wasThere;
     },
-    quotas: () => ({ quotas: core.quotas.all().map(({ status }) => status) }),
+    quotas: () => engine.confirmed(() => ({ quotas: core.quotas.all().map(({ status }) => status) })),
     actions: async () => handlers.list(),
+    references: ({ from }) => engine.references(from),
     backup: ({ path }) => {
       if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
       return rows.backup(path);
     },
   };
+}
+
+async function setPause(engine: QueueEngine, pause: Pause | null): Promise<void> {
+  const { core, rows } = engine;
+  const before = core.pause;
+  core.pause = pause;
+  await engine.decided(rows.setPause(pause, () => (core.pause = before)));
 }
 
 /** What workers outside the queue's own pool ask for. */
@@ -245,7 +262,8 @@ function assemble(
   const store = services.openStore({
     path,
     migrations: MIGRATIONS,
-    readWhole: ["task"],
+    // A large input that cannot be read interrupts its task.
+    readWhole: ["task", "large_input"],
     durability,
     clock,
     scheduler,
@@ -255,7 +273,8 @@ function assemble(
   context.atExit(() => store.abandon());
 
   const rows = new QueueRows(store);
-  const { tasks, dependsOn, marks, workers, quotas, pause } = rows.load();
+  const loaded = rows.load();
+  const { marks, workers, quotas, pause } = loaded;
   const { makeCore = (options) => new QueueCore(options) } = services;
   const core = makeCore({
     order,
@@ -269,7 +288,7 @@ function assemble(
     workers: workers.map(({ worker }) => worker),
     nowMs: clock.wallNow(),
   });
-  core.load(tasks, dependsOn);
+  core.load(loaded);
 
   const handlers = new Handlers({
     modules,
@@ -281,10 +300,11 @@ function assemble(
         graceMs,
         blobsDirectory: directory === null ? null : join(directory, "blobs"),
         roots,
+        allowedHosts: init.allowedHosts,
         clock,
         log,
-        onProgress: (taskId, fraction, message) => engine.progressed(taskId, fraction, message),
-        onLog: (taskId, level, message, fields) => engine.logged(taskId, { level, message, fields }),
+        onProgress: (by, fraction, message) => engine.progressed(by, fraction, message),
+        onLog: (by, level, message, fields) => engine.logged(by, { level, message, fields }),
       }),
   });
   // A dead thread takes its handler threads with it; those of a killed inline queue have to be ended.

@@ -1,8 +1,10 @@
 import { LIMITS, assert, fault } from "../errors/index.ts";
 import { advance, taskTable } from "../lifecycle/index.ts";
+import type { ClaimTerms, CoreLimits, CoreOptions, Kept, Marks, Pause } from "./core-options.ts";
+import { Departed } from "./departed.ts";
 import { explainTask } from "./explanation.ts";
 import { Pace, admissionOf } from "./pace.ts";
-import { QuotaBook } from "./quota-book.ts";
+import { QuotaBook, type QuotasBefore } from "./quota-book.ts";
 import type {
   Admission,
   Explanation,
@@ -13,57 +15,19 @@ import type {
   TaskOrder,
   TaskSpec,
   TaskState,
-  WorkerSpec,
 } from "./queue.protocol.ts";
-import type { Content, RowChange } from "./row-change.ts";
+import type { RowChange } from "./row-change.ts";
 import { Seats } from "./seats.ts";
-import { Submission } from "./submission.ts";
+import { Submission, type Retried, type Retry, type SubmissionView } from "./submission.ts";
 import { TaskBook } from "./task-book.ts";
 import { TaskEnds, type AttemptEnd } from "./task-ends.ts";
 import { matches } from "./task-filter.ts";
 import { keysBy } from "./task-order.ts";
-import { hasEnded, type Place, type Task, type Terms } from "./task.ts";
+import { hasEnded, type Place, type Task, type TaskLife, type Terms } from "./task.ts";
 import { TermsPool } from "./terms-pool.ts";
-import { Workers, type LocalRoom, type Worker } from "./workers.ts";
+import { Workers, type Worker } from "./workers.ts";
 
-export type { AttemptEnd };
-
-export interface Pause {
-  readonly sinceMs: number;
-  readonly reason: string;
-}
-
-/** What the core enforces itself; the rest of the queue's limits is checked at the door. */
-export type CoreLimits = Pick<
-  typeof LIMITS.queue,
-  "interruptions" | "keptTasks" | "keptMs" | "waiters" | "positionTasks"
->;
-
-export interface CoreOptions {
-  readonly order: TaskOrder;
-  readonly room: LocalRoom;
-  /** From 0 up to, not including, 1: what jitter is made of. */
-  readonly chance: () => number;
-  readonly limits?: Partial<CoreLimits>;
-  /** The highest sequence and token that were ever given: new ones are above them. */
-  readonly marks: Marks;
-  readonly pause: Pause | null;
-  readonly quotas: readonly Quota[];
-  readonly workers: readonly WorkerSpec[];
-  readonly nowMs: number;
-}
-
-export interface Marks {
-  readonly sequence: number;
-  readonly token: number;
-}
-
-export interface ClaimTerms {
-  readonly worker: Worker;
-  readonly max: number;
-  /** Null: until it ends, however long that takes. */
-  readonly leaseMs: number | null;
-}
+export type { AttemptEnd, ClaimTerms, CoreLimits, CoreOptions, Kept, Marks, Pause };
 
 const NONE: readonly string[] = [];
 
@@ -79,11 +43,12 @@ export class QueueCore {
   readonly workers: Workers;
   readonly pace = new Pace();
   readonly #limits: CoreLimits;
-  readonly quotas = new QuotaBook();
+  readonly quotas: QuotaBook;
   readonly #seats: Seats;
   readonly #book: TaskBook;
   readonly #ends: TaskEnds;
   readonly #terms = new TermsPool();
+  readonly #departed: Departed;
   #sequence: number;
   #token: number;
   pause: Pause | null;
@@ -96,7 +61,8 @@ export class QueueCore {
     this.pause = pause;
     this.workers = new Workers(room, nowMs);
     for (const spec of workers) this.workers.add(spec, nowMs);
-    for (const quota of quotas) this.quotas.set(quota, nowMs);
+    this.quotas = new QuotaBook(quotas, nowMs);
+    this.#departed = new Departed(this.#limits.departedIds);
     this.#seats = new Seats(this.quotas, this.workers, nowMs);
     this.#book = new TaskBook(this.#seats, keysBy(order));
     this.#ends = new TaskEnds(this.#book, this.#limits.interruptions, chance);
@@ -131,6 +97,11 @@ export class QueueCore {
 
   find(taskId: string): Task | undefined {
     return this.#book.get(taskId);
+  }
+
+  /** By any of its idempotency keys. */
+  ofKey(key: string): Task | undefined {
+    return this.#book.ofKey(key);
   }
 
   /** @throws TASK_NOT_FOUND */
@@ -171,9 +142,9 @@ export class QueueCore {
   }
 
   /** @param spec has passed `checkSpecs`, and has a deadline */
-  admission(spec: TaskSpec & { readonly deadlineMs: number }, place: Place, nowMs: number): Admission {
-    const task = Submission.asIf(spec, this.#terms.of(spec, place), this.#sequence + 1, nowMs);
-    Object.assign(task, this.#book.urgencies.own(task));
+  admission(spec: TaskSpec & { readonly deadlineMs: number }, nowMs: number): Admission {
+    const task = Submission.asIf(spec, this.#terms.of(spec), this.#sequence + 1, nowMs);
+    task.key = this.#book.urgencies.own(task);
     const refused = (reason: string): Admission => ({ feasible: false, estimatedEndMs: null, reason });
     if (spec.deadlineMs <= nowMs) return refused("its deadline has passed");
     if (this.pause !== null) return refused("the queue is paused");
@@ -206,14 +177,16 @@ export class QueueCore {
 
   // --- opening ------------------------------------------------------------------------------------------------------
 
-  /** Takes over all tasks as they stand on disk, in submission order. */
-  load(tasks: Iterable<Task>, dependsOn: ReadonlyMap<number, readonly string[]>): void {
+  /** Takes over everything as it stands on disk. */
+  load({ tasks, dependsOn, furtherKeys, departed }: Kept): void {
+    for (const taskId of departed) this.#departed.add(taskId);
     const terms = new Set<Terms>();
     let latest: Terms | null = null;
     for (const task of tasks) {
       assert(task.sequence <= this.#sequence, "sequences are below the mark");
       if (task.terms !== latest) terms.add((latest = task.terms));
-      this.#book.load(task, dependsOn.get(task.sequence) ?? NONE);
+      const { sequence } = task;
+      this.#book.load(task, dependsOn.get(sequence) ?? NONE, furtherKeys.get(sequence) ?? NONE);
     }
     for (const each of terms) this.#terms.adopt(each);
     this.#book.urgencies.settle();
@@ -225,46 +198,35 @@ export class QueueCore {
   }
 
   /**
-   * Tasks go where their handlers are: modules may be others than in the last life, or not be known yet. Looks at every
-   * task, unless nothing has changed.
+   * Tasks go where their handlers are: modules may be others than in the last life, or not be known yet. Those that the
+   * pool runs were placed when they started. Until this is called there are no handlers.
    */
   place(placeOf: (action: string) => Place): void {
-    if (this.#terms.all().every(({ action, place }) => placeOf(action) === place)) return;
-    for (const task of this.#book.all()) {
-      const place = placeOf(task.terms.action);
-      // What the pool runs was placed when it started. What a worker outside has may come back to the pool.
-      if (hasEnded(task) || this.workers.local.running.has(task) || task.terms.place === place) continue;
-      this.#book.reseat(task, () => (task.terms = this.#terms.changed(task.terms, { place })));
-    }
+    this.#seats.lanes.place(placeOf);
+  }
+
+  /** Do tasks wait for somebody to have their action, or may some come back from whoever has it? */
+  get awaitsHandlers(): boolean {
+    return this.#seats.waitFor("elsewhere");
   }
 
   // --- submitting ---------------------------------------------------------------------------------------------------
 
   /**
-   * All tasks or none. One that is there already with the same work is returned as it stands.
+   * All tasks or none. One that is there already with the same work is returned as it stands, and is known by the
+   * idempotency key from now on.
    *
    * @param specs have passed `checkSpecs`
    * @param isSameWork compares with the fingerprint of a task that is known
-   * @throws ALREADY_EXISTS, IDEMPOTENCY_CONFLICT, UNKNOWN_DEPENDENCY, DEPENDENCY_FAILED, QUOTA_EXCEEDED; then nothing
-   *   has changed
+   * @throws ALREADY_EXISTS, IDEMPOTENCY_CONFLICT, UNKNOWN_DEPENDENCY, DEPENDENCY_FAILED, QUOTA_EXCEEDED,
+   *   INVALID_ARGUMENT (too many wait for one, or one has too many keys); then nothing has changed
    */
   submit(
     specs: readonly TaskSpec[],
-    placeOf: (action: string) => Place,
-    isSameWork: (task: Task, fingerprint: Uint8Array) => boolean,
+    isSameWork: SubmissionView["isSameWork"],
     nowMs: number,
   ): { tasks: { task: Task; replayed: boolean }[]; rows: RowChange[] } {
-    this.#seats.advance(nowMs);
-    const submission = new Submission({
-      taskOf: (taskId) => this.#book.get(taskId),
-      taskOfKey: (key) => this.#book.ofKey(key),
-      quotasOf: (terms) => this.#seats.lanes.of(terms).quotas,
-      termsOf: (spec) => this.#terms.of(spec, placeOf(spec.action)),
-      isSameWork,
-      sequence: this.#sequence,
-      waitersMax: this.#limits.waiters,
-      nowMs,
-    });
+    const submission = this.#submission(isSameWork, nowMs);
     const tasks = specs.map((spec) => submission.add(spec));
     submission.check();
     const rows = submission.rows.map((row) => this.#accept(row));
@@ -273,37 +235,35 @@ export class QueueCore {
   }
 
   /**
-   * A task with the work of one that has failed or was cancelled, which stays as it is and names it.
+   * Tasks with the work of some that have failed or were cancelled, which stay as they are and name them: all or none.
+   * They are admitted as by a submit.
    *
-   * @param content that of the old one
-   * @throws TASK_NOT_FINISHED, TASK_ENDED when it has completed; then nothing has changed
+   * @throws TASK_NOT_FINISHED, TASK_ENDED when one has completed, INVALID_ARGUMENT when an id would be too long,
+   *   QUOTA_EXCEEDED; then nothing has changed
    */
-  retry(
-    task: Task,
-    content: Content,
-    change: Partial<Pick<Terms, "attempts" | "timeoutMs" | "place">>,
-    nowMs: number,
-  ): { task: Task; retries: number; rows: RowChange[] } {
-    const { state } = task.life;
-    if (!hasEnded(task)) throw fault("TASK_NOT_FINISHED", { taskId: task.taskId, state });
-    if (state === "completed") throw fault("TASK_ENDED", { taskId: task.taskId, state, wanted: "retried" });
+  retry(again: readonly Retry[], nowMs: number): { made: Retried[]; rows: RowChange[] } {
+    const submission = this.#submission(() => false, nowMs);
+    const made = again.map((each) => submission.again(each));
+    submission.check();
+    const rows = submission.rows.map((row) => this.#accept(row));
+    for (const { origin, task } of made) rows.push(this.#book.change(origin, { successor: task.taskId }));
+    return { made, rows };
+  }
+
+  #submission(isSameWork: SubmissionView["isSameWork"], nowMs: number): Submission {
     this.#seats.advance(nowMs);
-    // Only a task that was made by a retry is numbered on; anyone may have an id that looks like one.
-    const root = task.origin === null ? task.taskId : task.taskId.replace(/-retry-\d+$/, "");
-    let retries = 1;
-    while (this.has(`${root}-retry-${retries}`)) retries += 1;
-    const made = Submission.again(task, {
-      taskId: `${root}-retry-${retries}`,
-      sequence: this.#sequence + 1,
-      terms: this.#terms.changed(task.terms, change),
+    const { lanes } = this.#seats;
+    const [book, departed, terms, limits] = [this.#book, this.#departed, this.#terms, this.#limits];
+    return new Submission({
+      book,
+      departed,
+      lanes,
+      terms,
+      limits,
+      isSameWork,
+      sequence: this.#sequence,
       nowMs,
     });
-    // What it depended on has ended, one way or the other.
-    const rows = [
-      this.#accept({ task: made, before: null, after: made.life, content: { ...content, dependsOn: [] } }),
-    ];
-    rows.push(this.#book.change(task, { successor: made.taskId }));
-    return { task: made, retries, rows };
   }
 
   // --- running ------------------------------------------------------------------------------------------------------
@@ -318,19 +278,21 @@ export class QueueCore {
       const next = lanes.next(nowMs, (lane) => worker.can(lane) && worker.hasRoom(lane));
       if (!next) break;
       const { lane, task } = next;
+      const { progress } = task;
       this.#token += 1;
       task.progress = null;
-      rows.push(
-        this.#book.change(task, {
-          state: advance(taskTable, task.life.state, "start"),
-          attempt: task.life.attempt + 1,
-          token: this.#token,
-          workerId: worker.workerId,
-          leaseUntilMs: leaseMs === null ? null : nowMs + leaseMs,
-          startedAtMs: nowMs,
-        }),
-      );
-      lanes.charge(lane, nowMs);
+      const row = this.#book.change(task, {
+        state: advance(taskTable, task.life.state, "start"),
+        attempt: task.life.attempt + 1,
+        token: this.#token,
+        workerId: worker.workerId,
+        place: worker === this.workers.local ? lane.place : null,
+        leaseUntilMs: leaseMs === null ? null : nowMs + leaseMs,
+        startedAtMs: nowMs,
+      });
+      // Charged when its lane no longer has it: a share without another task has nothing left to do.
+      const refund = lanes.charge(lane, nowMs);
+      rows.push(refund === null && progress === null ? row : { ...row, start: { refund, progress } });
     }
     return rows;
   }
@@ -376,10 +338,10 @@ export class QueueCore {
     this.#book.put(task, { ...task.life, leaseUntilMs });
   }
 
-  /** False, and nothing changes, when no attempt of the task runs. */
-  progress(taskId: string, fraction: number): boolean {
+  /** False, and nothing changes, when it is not this attempt that runs. */
+  progress(taskId: string, token: number, fraction: number): boolean {
     const task = this.#book.get(taskId);
-    if (!task || !this.busy.has(task)) return false;
+    if (!task || !this.busy.has(task) || task.life.token !== token) return false;
     task.progress = fraction;
     return true;
   }
@@ -428,6 +390,25 @@ export class QueueCore {
     return { rows, cancelling };
   }
 
+  /** What no attempt was made of and nobody waits for is gone; all else stays as it is. Returns what is gone. */
+  withdraw(taskIds: readonly string[]): Task[] {
+    const isUntouched = (task: Task): boolean =>
+      task.life.state === "queued" &&
+      task.life.attempt === 0 &&
+      (task.ties?.waiters.size ?? 0) === 0 &&
+      this.#book.furtherKeysOf(task) === 0;
+    const tasks = [...new Set(taskIds)].flatMap((taskId) => this.find(taskId) ?? []).filter(isUntouched);
+    for (const task of tasks) this.#book.dismiss(task);
+    this.#book.urgencies.settle();
+    return tasks;
+  }
+
+  /** Takes a withdrawal back. */
+  unwithdraw(tasks: readonly Task[]): void {
+    this.#book.readmit(tasks);
+    this.#book.urgencies.settle();
+  }
+
   /** @throws TASK_ENDED; then nothing has changed */
   reprioritize(task: Task, priority: number): RowChange {
     const { taskId, life } = task;
@@ -438,11 +419,28 @@ export class QueueCore {
     return row;
   }
 
-  /** Everything bounded by quotas is counted anew: for changes at human rates. */
-  changeQuotas(change: (book: QuotaBook) => void): void {
+  /** For changes at human rates, as the next two. Returns what `restoreQuotas` takes it back with, latest first. */
+  setQuota(quota: Quota, nowMs: number): QuotasBefore {
+    const { before } = this.quotas;
+    this.#changeQuotas(() => this.quotas.set(quota, nowMs));
+    return before;
+  }
+
+  removeQuota(quota: Pick<Quota, "scope" | "name">): QuotasBefore {
+    const { before } = this.quotas;
+    this.#changeQuotas(() => this.quotas.remove(quota));
+    return before;
+  }
+
+  restoreQuotas(before: QuotasBefore): void {
+    this.#changeQuotas(() => this.quotas.restore(before));
+  }
+
+  /** Everything bounded by quotas is counted anew. */
+  #changeQuotas(change: () => void): void {
     const live = [...this.select({ states: ["queued", "running", "cancelling"] })];
     for (const task of live) this.#seats.take(task);
-    change(this.quotas);
+    change();
     this.#seats.lanes.reset();
     for (const task of live) this.#seats.put(task);
   }
@@ -468,25 +466,53 @@ export class QueueCore {
     );
   }
 
-  /** Their rows are gone from the disk; now the ids are free. */
+  /**
+   * Numbers of the terms that tasks have; all others have none from now on, since their rows are to be dropped. Looks at
+   * every task.
+   */
+  usedTerms(): number[] {
+    const used = new Set<Terms>();
+    for (const { terms } of this.#book.all()) used.add(terms);
+    this.#terms.unnumber(used);
+    return [...used].flatMap(({ id }) => (id === 0 ? [] : id));
+  }
+
+  /** Their rows are gone from the disk; now the ids are free, and remembered only as those of tasks that have left. */
   forget(tasks: readonly Task[]): void {
-    for (const task of tasks) if (this.#book.get(task.taskId) === task) this.#book.dismiss(task);
+    for (const task of tasks) {
+      if (this.#book.get(task.taskId) !== task) continue;
+      this.#book.dismiss(task);
+      this.#departed.add(task.taskId);
+    }
   }
 
   /** Takes commands back whose rows did not reach the disk. Tokens and sequences are never given again. */
   undo(rows: readonly RowChange[]): void {
-    const { lanes } = this.#seats;
-    for (const { task, before, after } of rows.toReversed()) {
-      if (before?.state === "queued" && after.state === "running") lanes.refund(lanes.of(task.terms));
-      if (before) this.#book.put(task, before);
+    for (const { task, before, key, start } of rows.toReversed()) {
+      if (key !== undefined) this.#book.takeKey(task);
+      if (start !== undefined) {
+        start.refund?.();
+        task.progress = start.progress;
+      }
+      if (before) this.#book.put(task, withLeaseOf(task.life, before));
       else this.#book.dismiss(task);
     }
     this.#book.urgencies.settle();
   }
 
   #accept(row: RowChange): RowChange {
-    this.#sequence = Math.max(this.#sequence, row.task.sequence);
-    this.#book.admit(row.task, row.content?.dependsOn ?? []);
+    const { task, content, key } = row;
+    if (key !== undefined) this.#book.addKey(task, key);
+    else {
+      this.#sequence = Math.max(this.#sequence, task.sequence);
+      this.#book.admit(task, content?.dependsOn ?? []);
+    }
     return row;
   }
+}
+
+/** A lease that was renewed meanwhile stays renewed: its worker has been told so. */
+function withLeaseOf({ token, leaseUntilMs }: TaskLife, before: TaskLife): TaskLife {
+  const isSameAttempt = before.token === token && before.leaseUntilMs !== null && leaseUntilMs !== null;
+  return isSameAttempt && before.leaseUntilMs !== leaseUntilMs ? { ...before, leaseUntilMs } : before;
 }

@@ -1,6 +1,7 @@
 import { call, event, init, protocol } from "../actor/index.ts";
 import type { WireError } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
+import type { LookPlace } from "../store/index.ts";
 
 /** For the submitter, or for a reader: the queue does not look inside. */
 export type WireRecord = { readonly [key: string]: Wire };
@@ -255,6 +256,8 @@ export type Blocker =
   | { readonly cause: "delay"; readonly untilMs: number }
   | { readonly cause: "backoff"; readonly untilMs: number; readonly attempt: number }
   | { readonly cause: "paused"; readonly sinceMs: number; readonly reason: string }
+  /** The queue was opened to be looked at: nothing here runs handlers. */
+  | { readonly cause: "idle" }
   | { readonly cause: "no_worker"; readonly needs: readonly string[] }
   | { readonly cause: "worker_draining"; readonly workerIds: readonly string[] }
   | { readonly cause: "worker_offline"; readonly workerIds: readonly string[] }
@@ -364,6 +367,8 @@ export const Queue = protocol("queue", {
     graceMs: number;
     /** Absolute directories that `ctx.path` accepts. */
     roots: string[];
+    /** Hosts that the action `http_fetch` may reach. */
+    allowedHosts: string[];
     /** Ended tasks beyond so many, or older than so long, leave. */
     keptTasks: number;
     keptMs: number;
@@ -394,6 +399,11 @@ export const Queue = protocol("queue", {
     { taskIds: string[]; reason: string; force: boolean },
     { cancelled: number; cancelling: number }
   >(),
+  /**
+   * Takes tasks back: they are gone as if they had never been submitted. Those that an attempt was made of stay, as do
+   * those that others, or callers, wait for, and those that have ended.
+   */
+  withdraw: call<{ taskIds: string[] }, { withdrawn: string[] }>(),
   /** Of a task that has not ended. By value or by difference; the result is cut to the allowed range. */
   reprioritize: call<
     { taskId: string; to: { priority: number } | { delta: number } },
@@ -409,27 +419,30 @@ export const Queue = protocol("queue", {
   >(),
   /**
    * A new task with the work of one that failed or was cancelled; the old one stays and names it. Its id is the old
-   * one's with `-retry-N`.
+   * one's with `-retry-N`, and quotas admit it as they do a submit.
    */
   retry: call<
     { taskId: string; attempts?: number; timeoutMs?: number },
     { taskId: string; retries: number }
   >(),
-  /** `retry` for dead letters, oldest first, at most `limit` (1 to 1,000); without ids, all that match. */
+  /** `retry` for dead letters, oldest first, at most `limit` (1 to 1,000), all or none; without ids, all that match. */
   redrive: call<
     { taskIds: string[] | null; filter: TaskFilter; limit: number },
     { redriven: { taskId: string; newTaskId: string }[]; remaining: number }
   >(),
   /** Forgets dead letters. */
   purge: call<{ taskIds: string[] | null; filter: TaskFilter }, { purged: number }>(),
-  /** Every attempt that did not complete the task, oldest first. */
+  /** Every attempt that did not complete the task, oldest first; where their errors are too much for a message, in brief. */
   attempts: call<{ taskId: string }, { attempts: AttemptRecord[] }>(),
+  /** Oldest first; a page of long lines ends early. */
   logs: call<
     { taskId: string; offset: number; limit: number },
     { lines: TaskLogLine[]; total: number; dropped: number }
   >(),
   /** The group's owner needs its tasks no longer: they may leave with retention. */
   release: call<{ group: string }, { released: number }>(),
+  /** The group's owner has forgotten it: it is released, and those of its tasks that have ended leave now. */
+  forget: call<{ group: string }, { forgotten: number }>(),
   explain: call<{ taskId: string }, Explanation>(),
 
   registerWorker: call<{ worker: WorkerSpec }, WorkerStatus>(),
@@ -461,6 +474,12 @@ export const Queue = protocol("queue", {
   /** Loads the modules on a handler thread on first use. Rejects with `MODULE_INVALID`. */
   actions: call<void, ActionInfo[]>(),
   stats: call<void, QueueStats>(),
+  /**
+   * Addresses of the large values that tasks name, a part of them at a time: go on at `next` until it is null. Whatever
+   * names a value from the first call to the last is told, and nothing that is told gone can come back. `attemptMs` is
+   * how long the oldest attempt has been running: what its handler stores is named only when it ends.
+   */
+  references: call<{ from: LookPlace }, { addresses: string[]; next: LookPlace | null; attemptMs: number }>(),
   /** A consistent copy of the queue's file at an absolute path that does not exist yet; writes go on meanwhile. */
   backup: call<{ path: string }, { sizeBytes: number }>(),
 

@@ -1,4 +1,6 @@
+import { fault } from "../errors/index.ts";
 import type { Quota, QuotaStatus } from "./queue.protocol.ts";
+import { Shares, type SharesBefore } from "./shares.ts";
 import type { Terms } from "./task.ts";
 
 /** Sums of parts fall short of the whole by so much at most, and a start is not put off a millisecond for that. */
@@ -13,11 +15,21 @@ export class QuotaUse {
   #tokens: number;
   #filledAtMs: number;
 
-  constructor(quota: Quota, nowMs: number) {
+  /** @param tokens starts that are left at once; as many as the burst has room for, at most and by default */
+  constructor(quota: Quota, nowMs: number, tokens = Infinity) {
     this.quota = quota;
     this.#burst = quota.burst ?? Math.max(1, quota.perSecond ?? 1);
-    this.#tokens = this.#burst;
+    this.#tokens = Math.min(this.#burst, tokens);
     this.#filledAtMs = nowMs;
+  }
+
+  /** The same after a change of its quota: no start comes back by it. Nobody is counted yet. */
+  changed(quota: Quota, nowMs: number): QuotaUse {
+    const { perSecond } = this.quota;
+    // Without a rate no start was counted.
+    if (perSecond === undefined) return new QuotaUse(quota, nowMs);
+    this.#fill(nowMs, perSecond);
+    return new QuotaUse(quota, nowMs, this.#tokens);
   }
 
   /** Is there room for one more attempt, as far as those that run are concerned? */
@@ -40,16 +52,23 @@ export class QuotaUse {
       : nowMs + Math.max(1, Math.ceil((missing / perSecond) * 1_000 - ROUNDING));
   }
 
-  /** One attempt starts. */
-  spend(nowMs: number): void {
-    if (this.quota.perSecond === undefined) return;
-    this.#fill(nowMs, this.quota.perSecond);
-    this.#tokens -= 1;
+  /** @throws QUOTA_EXCEEDED when there is no room for so many more queued tasks */
+  admit(more: number): void {
+    const { scope, name, queued: limit = Infinity } = this.quota;
+    if (this.waiting + more > limit) throw fault("QUOTA_EXCEEDED", { scope, name, limit });
   }
 
-  /** One attempt did not start after all. */
-  refund(): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  /** One attempt starts. Returns what takes that back, latest first; null when starts are not counted. */
+  spend(nowMs: number): (() => void) | null {
+    const { perSecond } = this.quota;
+    if (perSecond === undefined) return null;
+    const [tokens, filledAtMs] = [this.#tokens, this.#filledAtMs];
+    this.#fill(nowMs, perSecond);
+    this.#tokens -= 1;
+    return () => {
+      this.#tokens = tokens;
+      this.#filledAtMs = filledAtMs;
+    };
   }
 
   get status(): QuotaStatus {
@@ -64,43 +83,51 @@ export class QuotaUse {
   }
 }
 
-/** Tasks that stand together against others for a fair part of the workers. */
-export class Share {
-  /** The tag, or "" for all tasks that have no weighted one. */
-  readonly tag: string;
-  readonly #weight: number;
-  /** Advances with each start by 1 / weight: the share that is furthest behind is next. */
-  pass = 0;
-
-  constructor(tag: string, weight: number) {
-    this.tag = tag;
-    this.#weight = weight;
-  }
-
-  advance(): void {
-    this.pass += 1 / this.#weight;
-  }
-
-  retreat(): void {
-    this.pass -= 1 / this.#weight;
-  }
+/** All quotas as they stood before one of them changed. Only its maker looks inside. */
+export interface QuotasBefore {
+  readonly uses: ReadonlyMap<string, QuotaUse>;
+  readonly shares: SharesBefore;
 }
 
-/** All quotas, by what they are for. */
+/** All quotas, by what they are for. While one changes, no task stands in any lane. */
 export class QuotaBook {
-  readonly #uses = new Map<string, QuotaUse>();
-  readonly #shares = new Map<string, Share>([["", new Share("", 1)]]);
+  readonly shares = new Shares();
+  /** Replaced as a whole, so that a change is taken back by putting the old ones back. */
+  #uses: ReadonlyMap<string, QuotaUse>;
 
-  set(quota: Quota, nowMs: number): void {
-    this.#uses.set(keyOf(quota), new QuotaUse(quota, nowMs));
-    if (quota.scope !== "tag") return;
-    if (quota.weight === undefined) this.#shares.delete(quota.name);
-    else this.#shares.set(quota.name, new Share(quota.name, quota.weight));
+  /** @param quotas of one scope and name the last holds */
+  constructor(quotas: readonly Quota[], nowMs: number) {
+    this.#uses = new Map(quotas.map((quota) => [keyOf(quota), new QuotaUse(quota, nowMs)]));
+    for (const { quota } of this.#uses.values()) this.#share(quota);
   }
 
-  remove(quota: Pick<Quota, "scope" | "name">): boolean {
-    if (quota.scope === "tag") this.#shares.delete(quota.name);
-    return this.#uses.delete(keyOf(quota));
+  /** One of the same scope and name goes on under the new bounds: with the starts it has left, and its turn. */
+  set(quota: Quota, nowMs: number): void {
+    const key = keyOf(quota);
+    const use = this.#uses.get(key)?.changed(quota, nowMs) ?? new QuotaUse(quota, nowMs);
+    this.#uses = new Map(this.#uses).set(key, use);
+    this.#share(quota);
+  }
+
+  remove(quota: Pick<Quota, "scope" | "name">): void {
+    const { scope, name } = quota;
+    const uses = new Map(this.#uses);
+    uses.delete(keyOf(quota));
+    this.#uses = uses;
+    this.#share({ scope, name });
+  }
+
+  get before(): QuotasBefore {
+    return { uses: this.#uses, shares: this.shares.before };
+  }
+
+  restore({ uses, shares }: QuotasBefore): void {
+    this.#uses = uses;
+    this.shares.restore(shares);
+  }
+
+  has(quota: Pick<Quota, "scope" | "name">): boolean {
+    return this.#uses.has(keyOf(quota));
   }
 
   /** Those that bound tasks of these terms. */
@@ -114,16 +141,12 @@ export class QuotaBook {
       .filter((use) => use !== undefined);
   }
 
-  shareOf({ tags }: Pick<Terms, "tags">): Share {
-    for (const tag of tags) {
-      const share = tag === "" ? undefined : this.#shares.get(tag);
-      if (share) return share;
-    }
-    return this.#shares.get("") as Share;
-  }
-
   all(): QuotaUse[] {
     return [...this.#uses.values()];
+  }
+
+  #share({ scope, name, weight }: Quota): void {
+    if (scope === "tag") this.shares.set(name, weight);
   }
 }
 

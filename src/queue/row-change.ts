@@ -5,8 +5,6 @@ import type { Task, TaskLife } from "./task.ts";
 /** What a new task brings that only the disk keeps. */
 export interface Content {
   readonly input: Uint8Array;
-  /** Hash of action and input: tells a repeated submit from another task under the same id. */
-  readonly fingerprint: Uint8Array;
   readonly metadata: WireRecord | null;
   /** A retry takes over what its origin has. */
   readonly dependsOn: readonly string[];
@@ -25,6 +23,10 @@ export interface RowChange {
   /** An attempt that ended without completing the task. */
   readonly attempt?: AttemptRecord;
   readonly log?: readonly TaskLogLine[];
+  /** A further idempotency key, of a task that was submitted without it. Nothing else changes then. */
+  readonly key?: string;
+  /** Of a claim: what it was charged and what it wiped out, when there was any of it. */
+  readonly start?: { readonly refund: (() => void) | null; readonly progress: number | null };
 }
 
 /** A task that is submitted and claimed in one is written as claimed. */

@@ -2,7 +2,15 @@ import { IndexedHeap } from "../order/index.ts";
 import { Lanes } from "./lanes.ts";
 import type { QuotaBook } from "./quota-book.ts";
 import type { TaskState } from "./queue.protocol.ts";
-import { dueBefore, endedBefore, expiresBefore, isDeadLetter, type Task } from "./task.ts";
+import {
+  dueBefore,
+  endedBefore,
+  expiresBefore,
+  isBusy,
+  isDeadLetter,
+  type Place,
+  type Task,
+} from "./task.ts";
 import type { Workers } from "./workers.ts";
 
 /**
@@ -58,7 +66,7 @@ export class Seats {
       if (isBlocked(task)) return void this.#blocked.add(task);
       if (notBeforeMs !== null && notBeforeMs > this.#nowMs) this.#delayed.insert(task);
       else this.lanes.insert(task);
-    } else if (state === "running" || state === "cancelling") {
+    } else if (isBusy(task)) {
       if (leaseUntilMs !== null) this.#leased.insert(task);
     } else if (!task.held) {
       this.#leaving.insert(task);
@@ -70,7 +78,7 @@ export class Seats {
     const { state } = task.life;
     if (state === "queued") {
       if (!this.#blocked.delete(task) && !this.lanes.remove(task)) this.#delayed.remove(task);
-    } else if (state === "running" || state === "cancelling") this.#leased.remove(task);
+    } else if (isBusy(task)) this.#leased.remove(task);
     else this.#leaving.remove(task);
   }
 
@@ -83,6 +91,15 @@ export class Seats {
       this.#delayed.remove(due);
       this.lanes.insert(due);
     }
+  }
+
+  /** Is any task to run in such a place that is queued, or may be again? */
+  waitFor(place: Place): boolean {
+    for (const lane of this.lanes.open) if (lane.place === place) return true;
+    for (const { terms } of this.#delayed.values()) if (this.lanes.of(terms).place === place) return true;
+    for (const { terms } of this.#blocked) if (this.lanes.of(terms).place === place) return true;
+    for (const { terms } of this.busy) if (this.lanes.of(terms).place === place) return true;
+    return false;
   }
 
   /** All queued tasks, in no useful order. */
@@ -126,7 +143,7 @@ export class Seats {
       else this.queuedByPriority.set(priority, queued);
       return;
     }
-    if (state !== "running" && state !== "cancelling") return;
+    if (!isBusy(task)) return;
     for (const use of this.lanes.of(task.terms).quotas) use.running += by;
     const worker = this.#workers.find(workerId ?? "");
     if (by === 1) this.busy.add(task);

@@ -1,6 +1,6 @@
 import type { RowChange } from "./row-change.ts";
 import type { Seats } from "./seats.ts";
-import { hasEnded, type Task, type TaskLife } from "./task.ts";
+import { hasEnded, isBusy, type Task, type TaskLife } from "./task.ts";
 import { Urgencies } from "./urgency.ts";
 import type { KeyOf } from "./task-order.ts";
 
@@ -14,9 +14,13 @@ export class TaskBook {
   readonly #tasks = new Map<string, Task>();
   readonly #groups = new Map<string, Set<Task>>();
   readonly #byKey = new Map<string, Task>();
+  /** Keys that tasks were given after their submit. */
+  readonly #furtherKeys = new Map<Task, string[]>();
   /** Taken over from disk, in submission order; those from `#indexed` on are not found by any name yet. */
   #loaded: Task[] = [];
   #indexed = 0;
+  /** Of those, the ones that somebody has or had since, who will ask for them before all others are found. */
+  readonly #early = new Map<string, Task>();
 
   constructor(seats: Seats, keyOf: KeyOf) {
     this.seats = seats;
@@ -24,6 +28,8 @@ export class TaskBook {
   }
 
   get(taskId: string): Task | undefined {
+    const known = this.#tasks.get(taskId) ?? this.#early.get(taskId);
+    if (known !== undefined || this.#loaded.length === 0) return known;
     this.index();
     return this.#tasks.get(taskId);
   }
@@ -32,6 +38,27 @@ export class TaskBook {
   ofKey(key: string): Task | undefined {
     this.index();
     return this.#byKey.get(key);
+  }
+
+  /** How many keys it was given after its submit. */
+  furtherKeysOf(task: Task): number {
+    return this.#furtherKeys.get(task)?.length ?? 0;
+  }
+
+  addKey(task: Task, key: string): void {
+    this.index();
+    this.#byKey.set(key, task);
+    const keys = this.#furtherKeys.get(task);
+    if (keys) keys.push(key);
+    else this.#furtherKeys.set(task, [key]);
+  }
+
+  /** The latest that it was given. */
+  takeKey(task: Task): void {
+    const keys = this.#furtherKeys.get(task) ?? [];
+    const key = keys.pop();
+    if (key !== undefined) this.#byKey.delete(key);
+    if (keys.length === 0) this.#furtherKeys.delete(task);
   }
 
   /** In submission order; an unknown group is an empty one. */
@@ -48,7 +75,7 @@ export class TaskBook {
 
   /**
    * Loaded tasks can be claimed before they can be found: finding names takes as long as all the rest of a load. Whoever
-   * asks for a name waits for all of them, so let them be indexed in the background before.
+   * asks for a name that is not found yet waits for all of them, so let them be indexed in the background before.
    *
    * @param most tasks in this call
    * @returns whether some are left
@@ -60,12 +87,15 @@ export class TaskBook {
     if (this.#indexed < this.#loaded.length) return true;
     this.#loaded = [];
     this.#indexed = 0;
+    this.#early.clear();
     return false;
   }
 
   /** Takes over a task as it stands on disk; in submission order, and before anything else. */
-  load(task: Task, dependsOn: readonly string[]): void {
+  load(task: Task, dependsOn: readonly string[], furtherKeys: readonly string[]): void {
     this.#loaded.push(task);
+    if (isBusy(task)) this.#early.set(task.taskId, task);
+    if (furtherKeys.length > 0) this.#furtherKeys.set(task, [...furtherKeys]);
     this.#seat(task, dependsOn);
   }
 
@@ -84,6 +114,7 @@ export class TaskBook {
 
   put(task: Task, after: TaskLife): void {
     const before = task.life;
+    if (this.#loaded.length > 0) this.#early.set(task.taskId, task);
     this.reseat(task, () => (task.life = after));
     const [had, has] = [before.endedAtMs !== null, after.endedAtMs !== null];
     if (had !== has && task.ties !== null) this.#retie(task, has);
@@ -100,6 +131,8 @@ export class TaskBook {
   #name(task: Task): void {
     this.#tasks.set(task.taskId, task);
     if (task.idempotencyKey !== null) this.#byKey.set(task.idempotencyKey, task);
+    if (this.#furtherKeys.size > 0)
+      for (const key of this.#furtherKeys.get(task) ?? []) this.#byKey.set(key, task);
     if (task.group === null) return;
     const group = this.#groups.get(task.group);
     if (group) group.add(task);
@@ -107,9 +140,7 @@ export class TaskBook {
   }
 
   #seat(task: Task, dependsOn: readonly string[]): void {
-    const { first, second } = this.urgencies.own(task);
-    task.first = first;
-    task.second = second;
+    task.key = this.urgencies.own(task);
     if (dependsOn.length > 0 && !hasEnded(task)) this.#tie(task, dependsOn);
     this.seats.put(task);
   }
@@ -121,20 +152,37 @@ export class TaskBook {
     this.urgencies.unmark(task);
     this.#tasks.delete(task.taskId);
     if (task.idempotencyKey !== null) this.#byKey.delete(task.idempotencyKey);
+    while (this.furtherKeysOf(task) > 0) this.takeKey(task);
     if (task.group === null) return;
     const group = this.#groups.get(task.group);
     group?.delete(task);
     if (group?.size === 0) this.#groups.delete(task.group);
   }
 
+  /** Tasks that were dismissed stand again where they stood, in submission order. */
+  readmit(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      this.#name(task);
+      this.seats.put(task);
+      if (task.ties !== null) this.#retie(task, false);
+    }
+    const inOrder = [...this.#tasks.values()].toSorted((a, b) => a.sequence - b.sequence);
+    this.#tasks.clear();
+    for (const task of inOrder) this.#tasks.set(task.taskId, task);
+    for (const group of new Set(tasks.flatMap((task) => task.group ?? []))) {
+      const members = [...this.group(group)].toSorted((a, b) => a.sequence - b.sequence);
+      this.#groups.set(group, new Set(members));
+    }
+  }
+
   #tie(task: Task, dependsOn: readonly string[]): void {
     const blockers = new Set<Task>();
-    task.ties = { dependsOn, blockers, waiters: new Set() };
+    task.ties = { dependsOn, blockers, waiters: new Set(), heir: null };
     for (const taskId of dependsOn) {
       const blocker = this.get(taskId);
       if (!blocker || hasEnded(blocker)) continue;
       blockers.add(blocker);
-      blocker.ties ??= { dependsOn: [], blockers: new Set(), waiters: new Set() };
+      blocker.ties ??= { dependsOn: [], blockers: new Set(), waiters: new Set(), heir: null };
       blocker.ties.waiters.add(task);
       this.urgencies.mark(blocker);
     }

@@ -1,3 +1,4 @@
+import { checkNumber, checkObject, checkText, checkTexts } from "../schema/index.ts";
 import type { TaskFilter } from "./queue.protocol.ts";
 import { isDeadLetter, type Task } from "./task.ts";
 
@@ -13,4 +14,16 @@ export function matches(task: Task, filter: TaskFilter): boolean {
     (priorityMin === undefined || life.priority >= priorityMin) &&
     (deadLetter === undefined || isDeadLetter(task) === deadLetter)
   );
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkFilter(filter: TaskFilter): void {
+  checkObject("filter", filter);
+  const { states, workerId, action, group, tags, priorityMin } = filter;
+  for (const [name, texts] of Object.entries({ states, tags }))
+    if (texts !== undefined) checkTexts(name, texts);
+  for (const [name, text] of Object.entries({ workerId, action, group })) {
+    if (text !== undefined) checkText(name, text);
+  }
+  if (priorityMin !== undefined) checkNumber("priorityMin", priorityMin, -Infinity, Infinity);
 }

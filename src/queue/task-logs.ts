@@ -1,8 +1,7 @@
 import { LIMITS } from "../errors/index.ts";
-import { findNonWire } from "../schema/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { TaskLogLine } from "./queue.protocol.ts";
-import { hasEnded, type Task } from "./task.ts";
+import { isBusy, type Task } from "./task.ts";
 
 /** A line as a handler thread sends it. */
 export interface LoggedLine {
@@ -11,11 +10,19 @@ export interface LoggedLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** Whose line it is. */
+export interface LineOwner {
+  readonly task: Task;
+  /** The one that wrote it, which may be over. */
+  readonly attempt: number;
+}
+
 /** What attempts log, until they end and it is written with their ends. */
 export class TaskLogs {
   readonly #log: Log;
-  /** For lines that come after the end of their task: what a thread says last may come after its answer. */
+  /** For lines that come after the end of their attempt: what a thread says last may come after its answer. */
   readonly #append: (task: Task, lines: readonly TaskLogLine[]) => void;
+  /** Of the attempts that run. */
   readonly #lines = new Map<string, TaskLogLine[]>();
 
   constructor(log: Log, append: (task: Task, lines: readonly TaskLogLine[]) => void) {
@@ -23,19 +30,19 @@ export class TaskLogs {
     this.#append = append;
   }
 
-  /** @param task undefined: nobody's line, or that of a task which has left */
-  add(task: Task | undefined, { level, message, fields }: LoggedLine, atMs: number): void {
-    const place = task === undefined ? fields : { ...fields, task: task.taskId };
+  /** @param of null: nobody's line, or that of a task which has left */
+  add(of: LineOwner | null, { level, message, fields }: LoggedLine, atMs: number): void {
+    const place = of === null ? fields : { ...fields, task: of.task.taskId };
     // What a handler complains about is no error of the system's.
     this.#log[level === "error" ? "warn" : level](message, place);
-    if (task === undefined) return;
-    const sound = findNonWire(fields) === undefined;
-    const kept = sound ? (fields as TaskLogLine["fields"]) : { left_out: Object.keys(fields) };
-    const line = { level, message, fields: kept, atMs, attempt: task.life.attempt };
-    if (hasEnded(task)) return this.#append(task, [line]);
-    const lines = this.#lines.get(task.taskId) ?? [];
-    if (lines.length >= LIMITS.compute.logRecords) return;
-    this.#lines.set(task.taskId, lines);
+    if (of === null) return;
+    // The pool has let wire values through only.
+    const line = { level, message, fields: fields as TaskLogLine["fields"], atMs, attempt: of.attempt };
+    if (isOver(of)) return this.#append(of.task, [line]);
+    const { taskId } = of.task;
+    const lines = this.#lines.get(taskId) ?? [];
+    if (lines.length >= LINES_MAX) return;
+    this.#lines.set(taskId, lines);
     lines.push(line);
   }
 
@@ -53,4 +60,11 @@ export class TaskLogs {
   putBack(taskId: string, lines: readonly TaskLogLine[]): void {
     if (lines.length > 0) this.#lines.set(taskId, [...lines, ...this.of(taskId)]);
   }
+}
+
+/** All that an attempt may log, and the line that counts the rest. */
+const LINES_MAX = LIMITS.compute.logRecords + 1;
+
+function isOver({ task, attempt }: LineOwner): boolean {
+  return !isBusy(task) || task.life.attempt !== attempt;
 }

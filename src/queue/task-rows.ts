@@ -1,6 +1,6 @@
 import { assert } from "../errors/index.ts";
 import type { TaskState } from "./queue.protocol.ts";
-import { freshLife, makeTask, type Task, type TaskLife, type Terms } from "./task.ts";
+import { Task, freshLife, type TaskLife, type Terms } from "./task.ts";
 import { LOCAL } from "./workers.ts";
 
 /** Their places are what is written: only ever append. */
@@ -35,7 +35,7 @@ type RareLife = readonly [
  */
 export function headOf(task: Task, life: TaskLife, dependsOn: readonly string[], held: boolean): string {
   const { sequence, taskId, terms, group, submittedAtMs, deadlineMs, idempotencyKey, origin } = task;
-  assert(terms.id > 0, `the terms of task ${taskId} have a row`);
+  assert(terms.id > 0, "the terms of a task have a row");
   const isPlain =
     group === null &&
     deadlineMs === null &&
@@ -47,7 +47,17 @@ export function headOf(task: Task, life: TaskLife, dependsOn: readonly string[],
     ? 0
     : [group, deadlineMs, life.notBeforeMs, idempotencyKey, origin, dependsOn];
   const more = rare === 0 ? "0" : JSON.stringify(rare);
-  return `${sequence},${JSON.stringify(taskId)},${terms.id},${submittedAtMs},${life.priority},${more},${held ? 1 : 0}`;
+  const values = [
+    sequence,
+    JSON.stringify(taskId),
+    terms.id,
+    submittedAtMs,
+    life.priority,
+    more,
+    held ? 1 : 0,
+  ];
+  // In one go: of a template all that comes between is left behind as well, twice as much for each of a million tasks.
+  return values.join();
 }
 
 /** Null for a life that follows from the head alone. */
@@ -138,7 +148,7 @@ export class TaskReader {
     const more = values[at + 5] as Rare | 0;
     if (more !== 0 && more[5].length > 0) this.dependsOn.set(sequence, more[5]);
     this.tasks.push(
-      makeTask({
+      new Task({
         sequence,
         taskId: values[at + 1] as string,
         terms: this.#termsOf(values[at + 2] as number),
@@ -189,6 +199,7 @@ function lifeFrom(values: readonly unknown[], at: number, submittedAtMs: number)
     interruptions: values[at + 3] as number,
     token: values[at + 4] as number,
     workerId: worker === 0 ? null : worker === 1 ? LOCAL : worker,
+    place: null,
     leaseUntilMs: more === 0 ? null : more[0],
     notBeforeMs: more === 0 ? null : more[1],
     startedAtMs,

@@ -1,5 +1,6 @@
 import { NOWHERE, type HeapItem } from "../order/index.ts";
 import type { Backoff, TaskState } from "./queue.protocol.ts";
+import type { OrderKey } from "./task-order.ts";
 
 /**
  * What many tasks have in common. Tasks with equal terms share one object (and one row on disk), so that a million
@@ -16,10 +17,9 @@ export interface Terms {
   readonly onDependencyFailure: "cancel" | "run";
   readonly tags: readonly string[];
   readonly requires: readonly string[];
-  /** Where the queue's own pool runs it: on a thread of its own, on one with others; or the pool has no handler for it. */
-  readonly place: Place;
 }
 
+/** Where the queue's own pool runs a task: on a thread of its own, on one with others; or it has no handler for it. */
 export type Place = "thread" | "shared" | "elsewhere";
 
 /** What changes in a task's life. Replaced as a whole at each change, so that a change is undone by putting it back. */
@@ -33,6 +33,8 @@ export interface TaskLife {
   readonly token: number;
   /** Who has it, or had it last. */
   readonly workerId: string | null;
+  /** Where the queue's own pool runs it, or ran it last: it stays there when handlers come or go. Never on disk. */
+  readonly place: Place | null;
   /** When the lease of a worker outside ends; null for the queue's own pool, and when nobody has it. */
   readonly leaseUntilMs: number | null;
   /** Not to be started before; null when it never had to wait for a time. */
@@ -54,18 +56,16 @@ export interface Ties {
   readonly blockers: Set<Task>;
   /** Tasks that wait for this one and have not ended. */
   readonly waiters: Set<Task>;
+  /** Whose key the task has; null = its own. */
+  heir: Task | null;
 }
 
-/**
- * What the queue keeps of a task in memory, whatever its state: neither input nor output, which stay in the store, so
- * that depth and history cost a few hundred bytes per task.
- */
-export interface Task extends HeapItem {
+/** What is fixed about a task when it is made; the rest follows from its life. */
+export interface NewTask {
   /** The place in submission order; the row's key. */
   readonly sequence: number;
   readonly taskId: string;
-  /** Replaced by equal ones in another place when handlers come or go. */
-  terms: Terms;
+  readonly terms: Terms;
   readonly group: string | null;
   readonly submittedAtMs: number;
   readonly deadlineMs: number | null;
@@ -73,54 +73,75 @@ export interface Task extends HeapItem {
   /** The task that this one was made of. */
   readonly origin: string | null;
   /** Its group's owner still needs it, so retention leaves it alone. */
-  held: boolean;
-  /** 0 to 1; of the latest attempt, and never on disk; null = nothing was reported. */
-  progress: number | null;
-  life: TaskLife;
-  ties: Ties | null;
-  /** The effective ordering key: its own, or that of the most urgent task that waits for it. */
-  first: number;
-  second: number;
-  /** Whose key that is; null = its own. */
-  heir: Task | null;
+  readonly held: boolean;
+  readonly life: TaskLife;
 }
 
-/** What is fixed about a task when it is made; the rest follows from its life. */
-export type NewTask = Pick<
-  Task,
-  | "sequence"
-  | "taskId"
-  | "terms"
-  | "group"
-  | "submittedAtMs"
-  | "deadlineMs"
-  | "idempotencyKey"
-  | "origin"
-  | "held"
-  | "life"
->;
+/** Of a task that is not in the queue yet. */
+const NO_KEY: OrderKey = { first: Number.NaN, second: Number.NaN };
 
-/** The one place where tasks are made, so that all have one shape in memory. Its key is set when it is admitted. */
-export function makeTask(task: NewTask): Task {
-  return {
-    slot: NOWHERE,
-    sequence: task.sequence,
-    taskId: task.taskId,
-    terms: task.terms,
-    group: task.group,
-    submittedAtMs: task.submittedAtMs,
-    deadlineMs: task.deadlineMs,
-    idempotencyKey: task.idempotencyKey,
-    origin: task.origin,
-    held: task.held,
-    progress: null,
-    life: task.life,
-    ties: null,
-    // Keys are doubles from the start: V8 would otherwise make each task anew at the first key that is no small integer.
-    first: Number.NaN,
-    second: Number.NaN,
-    heir: null,
-  };
+/**
+ * What the queue keeps of a task in memory, whatever its state: neither input nor output, which stay in the store, so
+ * that depth and history cost some two hundred bytes per task.
+ *
+ * Whatever many tasks have alike stands in objects that they share: terms, birth, life and key. A number that is no
+ * small integer costs 24 bytes where it stands, and as a field of a shared object almost nothing.
+ */
+export class Task implements HeapItem {
+  slot = NOWHERE;
+  readonly sequence: number;
+  readonly taskId: string;
+  readonly terms: Terms;
+  readonly deadlineMs: number | null;
+  readonly idempotencyKey: string | null;
+  held: boolean;
+  /** 0 to 1; of the latest attempt, and never on disk; null = nothing was reported. */
+  progress: number | null = null;
+  life: TaskLife;
+  ties: Ties | null = null;
+  /** The effective ordering key: its own, or that of the most urgent task that waits for it. Set when it is admitted. */
+  key: OrderKey = NO_KEY;
+  readonly birth: Birth;
+
+  constructor(task: NewTask) {
+    this.sequence = task.sequence;
+    this.taskId = task.taskId;
+    this.terms = task.terms;
+    this.deadlineMs = task.deadlineMs;
+    this.idempotencyKey = task.idempotencyKey;
+    this.held = task.held;
+    this.life = task.life;
+    this.birth = birthOf(task);
+  }
+
+  get group(): string | null {
+    return this.birth.group;
+  }
+
+  get submittedAtMs(): number {
+    return this.birth.submittedAtMs;
+  }
+
+  get origin(): string | null {
+    return this.birth.origin;
+  }
+
+  /** Whose key it has; null = its own. */
+  get heir(): Task | null {
+    return this.ties === null ? null : this.ties.heir;
+  }
+}
+
+/** What tasks that were submitted together have alike. */
+type Birth = Pick<NewTask, "group" | "submittedAtMs" | "origin">;
+
+let latestBirth: Birth = { group: null, submittedAtMs: Number.NaN, origin: null };
+
+/** Neighbours in submission order tend to have the same one. */
+function birthOf({ group, submittedAtMs, origin }: NewTask): Birth {
+  const { group: g, submittedAtMs: s, origin: o } = latestBirth;
+  if (submittedAtMs !== s || group !== g || origin !== o) latestBirth = { group, submittedAtMs, origin };
+  return latestBirth;
 }
 
 /** Before its first claim. Tasks that wait share these: see `freshLife`. */
@@ -144,6 +165,7 @@ const FRESH: TaskLife = Object.freeze({
   interruptions: 0,
   token: 0,
   workerId: null,
+  place: null,
   leaseUntilMs: null,
   notBeforeMs: null,
   startedAtMs: null,
@@ -155,8 +177,10 @@ const freshLives = new Map<number, TaskLife>();
 
 /** Smaller keys first, then submission order: total, because sequences are unique. */
 export function runsBefore(a: Task, b: Task): boolean {
-  if (a.first !== b.first) return a.first < b.first;
-  if (a.second !== b.second) return a.second < b.second;
+  if (a.key !== b.key) {
+    if (a.key.first !== b.key.first) return a.key.first < b.key.first;
+    if (a.key.second !== b.key.second) return a.key.second < b.key.second;
+  }
   return a.sequence < b.sequence;
 }
 
@@ -176,6 +200,11 @@ export function dueBefore(a: Task, b: Task): boolean {
 export function expiresBefore(a: Task, b: Task): boolean {
   const [aMs, bMs] = [a.life.leaseUntilMs ?? Infinity, b.life.leaseUntilMs ?? Infinity];
   return aMs === bMs ? a.sequence < b.sequence : aMs < bMs;
+}
+
+/** Somebody has it. */
+export function isBusy({ life: { state } }: Task): boolean {
+  return state === "running" || state === "cancelling";
 }
 
 /** No handler will ever run it again. */

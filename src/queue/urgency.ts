@@ -1,5 +1,5 @@
 import { IndexedHeap, NOWHERE, type HeapItem } from "../order/index.ts";
-import { isBefore, type KeyOf } from "./task-order.ts";
+import { isBefore, isEqual, type KeyOf, type OrderKey } from "./task-order.ts";
 import { hasEnded, type Task } from "./task.ts";
 
 interface Pending extends HeapItem {
@@ -47,7 +47,7 @@ export class Urgencies {
   }
 
   /** The key of a task by itself. */
-  own(task: Task): { first: number; second: number } {
+  own(task: Task): OrderKey {
     const { submittedAtMs, deadlineMs, life } = task;
     return this.#keyOf({ priority: life.priority, submittedAtMs, deadlineMs });
   }
@@ -57,18 +57,16 @@ export class Urgencies {
     let heir: Task | null = null;
     if (task.ties !== null && !hasEnded(task)) {
       for (const waiter of task.ties.waiters) {
-        if (!isBefore(waiter, key)) continue;
-        key = waiter;
+        if (!isBefore(waiter.key, key)) continue;
+        key = waiter.key;
         heir = waiter.heir ?? waiter;
       }
     }
     if (task.heir === null && heir !== null) this.boosts += 1;
-    if (key.first === task.first && key.second === task.second && heir === task.heir) return;
-    const { first, second } = key;
+    if (isEqual(key, task.key) && heir === task.heir) return;
     this.#move(task, () => {
-      task.first = first;
-      task.second = second;
-      task.heir = heir;
+      task.key = key;
+      if (task.ties !== null) task.ties.heir = heir;
     });
     if (task.ties !== null) for (const blocker of task.ties.blockers) this.mark(blocker);
   }

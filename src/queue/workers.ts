@@ -39,6 +39,10 @@ export abstract class Worker {
   /** Tasks of this lane that it may have at once. */
   abstract roomFor(lane: Lane): number;
   abstract isOffline(nowMs: number): boolean;
+  /** Will it never take a task, whichever? So it is with the own pool of a queue that was opened for a look. */
+  get runsNothing(): boolean {
+    return false;
+  }
   abstract status(nowMs: number): WorkerStatus;
 
   protected state(nowMs: number, room: number): WorkerState {
@@ -73,9 +77,13 @@ export class LocalWorker extends Worker {
     this.#room = room;
   }
 
+  override get runsNothing(): boolean {
+    return this.#room.threads + this.#room.shared === 0;
+  }
+
   /** Tasks are counted where they run; `running` holds both kinds. */
   count(task: Task, by: 1 | -1): void {
-    if (task.terms.place === "thread") this.#onThreads += by;
+    if (task.life.place === "thread") this.#onThreads += by;
   }
 
   can(lane: Pick<Lane, "place" | "requires">): boolean {
@@ -194,7 +202,7 @@ export class Workers {
     throw fault("INVALID_ARGUMENT", {
       argument: "workerId",
       got: `"${LOCAL}"`,
-      allowed: "the id of a worker that was registered: this one is the queue's own pool",
+      allowed: "any other id: this worker is the queue's own pool",
     });
   }
 

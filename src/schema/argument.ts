@@ -1,4 +1,5 @@
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
+import { isPlainObject, shortText } from "./value-text.ts";
 
 /** Checks of single arguments, for rooms whose callers may be plain JavaScript: one rule and one wording everywhere. */
 
@@ -7,7 +8,7 @@ export function checkInteger(argument: string, value: number, min: number, max =
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
   throw invalidArgument(
     argument,
-    String(value),
+    shortText(value),
     `an integer from ${min}${max === Infinity ? "" : ` to ${max}`}`,
   );
 }
@@ -16,13 +17,30 @@ export function checkInteger(argument: string, value: number, min: number, max =
 export function checkNumber(argument: string, value: number, min: number, max: number): void {
   // Written so that NaN is outside.
   if (typeof value === "number" && value >= min && value <= max) return;
-  throw invalidArgument(argument, String(value), `a number from ${min} to ${max}`);
+  throw invalidArgument(argument, shortText(value), `a number from ${min} to ${max}`);
 }
 
 /** The page that a list is asked for. @throws INVALID_ARGUMENT unless `offset` is from 0 and `limit` from 1 to 1,000 */
 export function checkPage({ offset, limit }: { readonly offset: number; readonly limit: number }): void {
   checkInteger("offset", offset, 0);
   checkInteger("limit", limit, 1, LIMITS.lists.pageItems);
+}
+
+/** A text of any length, such as the name of something that may be there or not. @throws INVALID_ARGUMENT */
+export function checkText(argument: string, value: unknown): asserts value is string {
+  if (typeof value !== "string") throw invalidArgument(argument, shortText(value), "a text");
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkTexts(argument: string, value: unknown): void {
+  if (!Array.isArray(value)) throw invalidArgument(argument, shortText(value), "a list of texts");
+  for (const [index, each] of value.entries()) checkText(`${argument}[${index}]`, each);
+}
+
+/** @throws INVALID_ARGUMENT unless it is a plain object */
+export function checkObject(argument: string, value: unknown): void {
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && isPlainObject(value)) return;
+  throw invalidArgument(argument, shortText(value), "an object");
 }
 
 /**

@@ -63,10 +63,9 @@ function writeObject(fields: Record<string, unknown>, path: PropertyKey[]): stri
 
 function describe(value: unknown): string {
   if (value === undefined) return "undefined";
-  if (typeof value === "bigint") return `the bigint ${value}`;
   if (typeof value === "string") return "text with half a surrogate pair";
   return shortText(value);
 }
 
 const refused = (path: readonly PropertyKey[], got: string, allowed: string): Error =>
-  fault("INVALID_ARGUMENT", { argument: pathText("", path.slice(0, 20)) || "the value", got, allowed });
+  fault("INVALID_ARGUMENT", { argument: pathText("", path) || "the value", got, allowed });

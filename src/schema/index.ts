@@ -3,13 +3,17 @@ export {
   checkInteger,
   checkName,
   checkNumber,
+  checkObject,
   checkPage,
+  checkText,
+  checkTexts,
   invalidArgument,
   isName,
   nameRule,
 } from "./argument.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { nearestName } from "./nearest-name.ts";
+export { ownMember } from "./own-member.ts";
 export {
   validate,
   type Checked,
@@ -19,4 +23,6 @@ export {
   type StandardResult,
   type StandardSchema,
 } from "./standard-schema.ts";
+export { placeOf } from "./text-place.ts";
+export { cutText, isPlainObject, shortText } from "./value-text.ts";
 export { assertWire, findNonWire, type IsWire, type Wire, type Wireable } from "./wire-value.ts";

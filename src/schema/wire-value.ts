@@ -1,9 +1,13 @@
-import { LIMITS, fault, type WireError } from "../errors/index.ts";
-import { isPlainObject, pathText } from "./value-text.ts";
+import { types } from "node:util";
+import { LIMITS, fault, sentenceOf, type WireError } from "../errors/index.ts";
+import { instanceText, isPlainObject, pathText, shortText } from "./value-text.ts";
 
 /**
  * A wire value: what can cross a thread, a file or the network and arrive as it was sent. The type says so at
  * compile time, `findNonWire` at run time, for values whose type is not known.
+ *
+ * The value of an object is its own enumerable keys that are texts, that of an array its items. What else hangs on them
+ * (symbols, methods of a prototype, keys of an array) is no part of it and stays behind, as with JSON.
  */
 export type Wire =
   | null
@@ -52,10 +56,28 @@ const BIGINT_MAX = 2n ** 64n - 1n;
 
 /**
  * Names the first thing in a value that would not arrive as it was sent, and where it is: "a function at
- * rows[3].done". Undefined when all is well. Cost is linear in the size of the value.
+ * rows[3].done". Undefined when all is well. Never throws, whatever the value's getters and proxies do; takes time in
+ * proportion to what is allowed, however large the value is or pretends to be.
+ *
+ * @param options.isWhole what else can cross, and is not looked into
+ * @param options.bytesMax of the value packed; more is found once it is certain, by a count that is too low
+ * @param options.depthMax for a value of our own that holds a user's
  */
-export function findNonWire(value: unknown): string | undefined {
-  return search(value, [], []);
+export function findNonWire(value: unknown, options: WireOptions = {}): string | undefined {
+  const { wireBytes, wireDepth } = LIMITS.schema;
+  const { isWhole = () => false, bytesMax = wireBytes, depthMax = wireDepth } = options;
+  const search: Search = { isWhole, bytesMax, depthMax, leftBytes: bytesMax, path: [], above: [] };
+  try {
+    return findIn(value, search);
+  } catch (error) {
+    return at(`something that cannot be read (${shortText(sentenceOf(error))})`, search);
+  }
+}
+
+export interface WireOptions {
+  readonly isWhole?: (value: object) => boolean;
+  readonly bytesMax?: number;
+  readonly depthMax?: number;
 }
 
 /**
@@ -67,48 +89,85 @@ export function assertWire(value: unknown, what: string): asserts value is Wire 
   if (found !== undefined) throw fault("NOT_A_WIRE_VALUE", { what, found });
 }
 
-function search(value: unknown, path: PropertyKey[], above: object[]): string | undefined {
-  if (typeof value === "string") return value.isWellFormed() ? undefined : at("half a surrogate pair", path);
-  if (typeof value === "bigint") {
-    return value >= BIGINT_MIN && value <= BIGINT_MAX ? undefined : at("a bigint of more than 64 bits", path);
-  }
-  if (typeof value === "function" || typeof value === "symbol") return at(`a ${typeof value}`, path);
-  if (typeof value !== "object" || value === null) return undefined;
-  if (value instanceof Uint8Array || value instanceof Date) return undefined;
-  if (above.includes(value)) return at("a cycle", path);
-  // Every reader of a deeper one would need as deep a stack.
-  const { wireDepth } = LIMITS.schema;
-  if (above.length === wireDepth) return at(`something nested deeper than ${wireDepth}`, path);
-  if (!Array.isArray(value) && !isPlainObject(value))
-    return at(`an instance of ${value.constructor.name}`, path);
+interface Search extends Required<WireOptions> {
+  leftBytes: number;
+  readonly path: PropertyKey[];
+  readonly above: object[];
+}
 
+function findIn(value: unknown, search: Search): string | undefined {
+  if (typeof value === "string") {
+    if (!take(value.length + 1, search)) return tooLarge(search);
+    return value.isWellFormed() ? undefined : at("half a surrogate pair", search);
+  }
+  if (!take(1, search)) return tooLarge(search);
+  if (typeof value === "bigint") {
+    return value >= BIGINT_MIN && value <= BIGINT_MAX
+      ? undefined
+      : at("a bigint of more than 64 bits", search);
+  }
+  if (typeof value === "function" || typeof value === "symbol") return at(`a ${typeof value}`, search);
+  if (typeof value !== "object" || value === null) return undefined;
+  // What only looks like bytes, or like a date, would throw where it is written.
+  if (types.isUint8Array(value)) return findInBytes(value, search);
+  if (types.isDate(value) || search.isWhole(value)) return undefined;
+  const { above, depthMax } = search;
+  if (above.includes(value)) return at("a cycle", search);
+  // Every reader of a deeper one would need as deep a stack.
+  if (above.length === depthMax) return at(`something nested deeper than ${depthMax}`, search);
+  const isList = Array.isArray(value);
+  if (!isList && !isPlainObject(value)) return at(instanceText(value), search);
   above.push(value);
-  const found = Array.isArray(value) ? searchItems(value, path, above) : searchFields(value, path, above);
+  const found = isList ? findInItems(value, search) : findInFields(value, search);
   above.pop();
   return found;
 }
 
-function searchItems(items: readonly unknown[], path: PropertyKey[], above: object[]): string | undefined {
-  for (const [index, item] of items.entries()) {
-    path.push(index);
-    const found = search(item, path, above);
+function findInBytes({ buffer, byteLength }: Uint8Array, search: Search): string | undefined {
+  if (buffer instanceof ArrayBuffer && buffer.detached) return at("bytes that have been transferred", search);
+  return take(byteLength, search) ? undefined : tooLarge(search);
+}
+
+function findInItems(items: readonly unknown[], search: Search): string | undefined {
+  const { length } = items;
+  // Each takes a byte at least, also where there is none.
+  if (length > search.leftBytes) return tooLarge(search);
+  for (let index = 0; index < length; index++) {
+    const item = items[index];
+    search.path.push(index);
+    const found = item === undefined && !(index in items) ? at("a hole", search) : findIn(item, search);
     if (found !== undefined) return found;
-    path.pop();
+    search.path.pop();
   }
   return undefined;
 }
 
-function searchFields(fields: object, path: PropertyKey[], above: object[]): string | undefined {
-  for (const [key, field] of Object.entries(fields)) {
-    path.push(key);
-    // Whoever rebuilds the object by assignment would set its prototype instead of a key.
-    const found =
-      key === "__proto__" ? at("a key that no object should have", path) : search(field, path, above);
+function findInFields(fields: Readonly<Record<string, unknown>>, search: Search): string | undefined {
+  const keys = Object.keys(fields);
+  if (keys.length > search.leftBytes) return tooLarge(search);
+  for (const key of keys) {
+    search.path.push(key);
+    const found = findInKey(key, search) ?? findIn(fields[key], search);
     if (found !== undefined) return found;
-    path.pop();
+    search.path.pop();
   }
   return undefined;
 }
 
-const at = (what: string, path: readonly PropertyKey[]): string =>
+function findInKey(key: string, search: Search): string | undefined {
+  if (!take(key.length, search)) return tooLarge(search);
+  // Whoever rebuilds the object by assignment would set its prototype instead of a key.
+  if (key === "__proto__") return at("a key that no object should have", search);
+  // Two keys that differ there only would become one.
+  return key.isWellFormed() ? undefined : at("a key with half a surrogate pair", search);
+}
+
+function take(bytes: number, search: Search): boolean {
+  search.leftBytes -= bytes;
+  return search.leftBytes >= 0;
+}
+
+const tooLarge = ({ bytesMax }: Search): string => `more than ${bytesMax} bytes`;
+
+const at = (what: string, { path }: Search): string =>
   path.length === 0 ? what : `${what} at ${pathText("", path)}`;

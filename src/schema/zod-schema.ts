@@ -22,32 +22,66 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: "a UUID",
 };
 /** What is counted when the size of something is out of range. */
-const COUNTED: Readonly<Record<string, string>> = { string: "characters", array: "items", set: "items" };
+const COUNTED: Readonly<Record<string, string>> = { string: "character", array: "item", set: "item" };
 const VALUES_MAX = 20;
 
 /**
  * Holds a value against a schema, and on failure says everything that is wrong with it.
  *
  * @param root what the value is called in the sentences; empty when its keys are arguments with names of their own
+ * @param nameOf what a place like `rows[3].name` is called in the sentences; default: that
  */
-export function check<S extends z.ZodType>(schema: S, value: unknown, root = ""): Checked<z.output<S>> {
+export function check<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  root = "",
+  nameOf = (place: string): string => place,
+): Checked<z.output<S>> {
   const result = schema.safeParse(value, { reportInput: true, error: explainUnknownKeys });
-  return result.success ? { value: result.data } : { problems: problemsOf(result.error, root) };
+  return result.success ? { value: result.data } : { problems: problemsOf(result.error, root, nameOf) };
+}
+
+/** A problem apart from its place, for whoever can point at that in a text. */
+export interface PlacedProblem {
+  /** For a key that nobody knows: where it stands itself. */
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+}
+
+/** Like `check`; the problems come with where they are. */
+export function checkPlaces<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  root = "",
+): { readonly value: z.output<S>; readonly problems?: undefined } | { readonly problems: PlacedProblem[] } {
+  const result = schema.safeParse(value, { reportInput: true, error: explainUnknownKeys });
+  if (result.success) return { value: result.data };
+  const problems = result.error.issues.map((issue) => ({
+    path: issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path,
+    text: sentenceOf(issue, root, (place) => place),
+  }));
+  return { problems };
 }
 
 /**
  * One sentence per problem: "priority is 11; allowed is at most 10". The sentences name what was got when the error
  * comes from `check`; zod's own parse keeps neither the input nor the known keys.
  */
-export function problemsOf(error: z.ZodError, root = ""): string[] {
-  return error.issues.map((issue) => {
-    const place = pathText(root, issue.path);
-    if (issue.code === "custom" || issue.code === "unrecognized_keys") {
-      return place === "" ? issue.message : `${place}: ${issue.message}`;
-    }
-    const got = "input" in issue ? shortText(gotOf(issue)) : "not acceptable";
-    return `${place === "" ? "the value" : place} is ${got}; allowed is ${allowedOf(issue)}`;
-  });
+export function problemsOf(
+  error: z.ZodError,
+  root = "",
+  nameOf = (place: string): string => place,
+): string[] {
+  return error.issues.map((issue) => sentenceOf(issue, root, nameOf));
+}
+
+function sentenceOf(issue: Issue, root: string, nameOf: (place: string) => string): string {
+  const place = nameOf(pathText(root, issue.path));
+  if (issue.code === "custom" || issue.code === "unrecognized_keys") {
+    return place === "" ? issue.message : `${place}: ${issue.message}`;
+  }
+  const got = "input" in issue ? shortText(gotOf(issue)) : "not acceptable";
+  return `${place === "" ? "the value" : place} is ${got}; allowed is ${allowedOf(issue)}`;
 }
 
 /**
@@ -107,6 +141,7 @@ function allowedOf(issue: Issue): string {
 function typeName(expected: string): string {
   if (expected === "int") return "a whole number";
   if (expected === "null" || expected === "undefined") return expected;
+  if (expected === "record") return "an object";
   return `${/^[aeiou]/.test(expected) ? "an" : "a"} ${expected}`;
 }
 
@@ -122,7 +157,8 @@ function limit(
   how: string,
 ): string {
   const counted = COUNTED[origin];
-  return `${exact ? "exactly" : how} ${bound}${counted === undefined ? "" : ` ${counted}`}`;
+  const unit = counted === undefined ? "" : ` ${counted}${Number(bound) === 1 ? "" : "s"}`;
+  return `${exact ? "exactly" : how} ${bound}${unit}`;
 }
 
 function formatName(issue: z.core.$ZodIssueInvalidStringFormat): string {

@@ -1,17 +1,32 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { fault, sentenceOf } from "../errors/index.ts";
-import { hasErrno, writeFault } from "./store-fault.ts";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { fault } from "../errors/index.ts";
+import { systemClock, type Clock } from "../scope/index.ts";
+import {
+  collectBlobs,
+  collectedAtMs,
+  mendBlobs,
+  oldBlobs,
+  type Collected,
+  type CollectOptions,
+} from "./blob-collection.ts";
+import { TEMPORARY, namesIn, openIfThere, piecesOf, readIfThere, setAge, statIfThere } from "./blob-files.ts";
+import { writeFault } from "./store-fault.ts";
 
 /**
  * Large values, stored under the hash of their content. Any number of threads and processes may use one directory:
  * equal content has one address, and a file is never changed once it has its name.
  *
  * ```
- *  directory/ab/cdef…   the value whose SHA-256 is abcdef…
- *  directory/tmp/…      being written; never read
+ *  directory/ab/cdef…          the value whose SHA-256 is abcdef…
+ *  directory/ab/cdef….uuid     the same, while a collection looks whether it is still old
+ *  directory/tmp/…             being written; never read
+ *  directory/collected         its age is that of the latest whole collection
  * ```
+ *
+ * A value that nobody names is collected once it is old. So whoever is about to write a row that names one makes it
+ * young first, by `put` or by `touch`.
  */
 export interface BlobStore {
   /**
@@ -22,6 +37,9 @@ export interface BlobStore {
    */
   put(bytes: Uint8Array): Promise<BlobAddress>;
 
+  /** Makes a value as young as one that was just put. @throws INVALID_ARGUMENT, BLOB_MISSING; STORE_FULL, STORE_FAILED */
+  touch(sha256: string): Promise<void>;
+
   /**
    * The value of an address, its hash checked.
    *
@@ -29,18 +47,40 @@ export interface BlobStore {
    */
   get(sha256: string): Promise<Uint8Array>;
 
+  /** The same piece by piece, its hash not checked: for values of any size. @throws as `get`, but BLOB_CORRUPT */
+  pieces(sha256: string): AsyncGenerator<Uint8Array>;
+
   /** Is there a value of this address? It is not read. @throws INVALID_ARGUMENT */
   has(sha256: string): Promise<boolean>;
 
   /**
-   * Removes what nobody needs: values that `keep` does not want and that were last put before `beforeMs`, and
-   * unfinished files as old as that. The margin protects a value whose row is being written just now, so it must be
-   * larger than the longest time from `put` to the commit of that row.
+   * Addresses of the values that were last put or touched before.
    *
    * @param beforeMs milliseconds since 1970 UTC
-   * @throws STORE_FAILED
+   * @throws FILE_UNREADABLE
    */
-  collect(options: { keep: (sha256: string) => boolean; beforeMs: number }): Promise<Collected>;
+  old(beforeMs: number): AsyncGenerator<string>;
+
+  /**
+   * Removes values that `keep` does not want and that were last put or touched before `beforeMs`, and unfinished files
+   * as old as that. The margin protects what a row is being written for just now, so it must be larger than the longest
+   * time from `put` to the commit of that row. One file at a time; what is left when it is cut off, by its signal or by
+   * the death of the process, is the matter of the next one, which also mends what it finds.
+   *
+   * @throws FILE_UNREADABLE, STORE_FAILED; what the signal was aborted with
+   */
+  collect(options: CollectOptions): Promise<Collected>;
+
+  /**
+   * Values that a collection had put aside when it died get their names back, and are young. Until then they can be
+   * read all the same.
+   *
+   * @throws FILE_UNREADABLE, STORE_FAILED
+   */
+  mend(): Promise<void>;
+
+  /** When a collection last came to its end; null = never. */
+  collectedAtMs(): Promise<number | null>;
 }
 
 export interface BlobAddress {
@@ -49,18 +89,21 @@ export interface BlobAddress {
   readonly sizeBytes: number;
 }
 
-export interface Collected {
-  readonly removed: number;
-  readonly freedBytes: number;
-}
-
 const ADDRESS = /^[0-9a-f]{64}$/;
-const FAN_OUT = /^[0-9a-f]{2}$/;
-const TEMPORARY = "tmp";
+const PIECE_BYTES = 262_144;
 
-/** @param options.directory created when the first value is put */
-export function openBlobs(options: { directory: string }): BlobStore {
-  const directory = resolve(options.directory);
+/**
+ * @param options.directory created when the first value is put
+ * @param options.clock what ages are reckoned by; default: the machine's
+ */
+export function openBlobs({
+  directory: given,
+  clock = systemClock,
+}: {
+  readonly directory: string;
+  readonly clock?: Pick<Clock, "wallNow">;
+}): BlobStore {
+  const directory = resolve(given);
   /** Directories whose own entries this instance has flushed. */
   const flushed = new Set<string>();
 
@@ -77,56 +120,62 @@ export function openBlobs(options: { directory: string }): BlobStore {
     return path;
   };
 
+  const put = async (bytes: Uint8Array): Promise<BlobAddress> => {
+    const sha256 = hashOf(bytes);
+    const address = { sha256, sizeBytes: bytes.byteLength };
+    const path = pathOf(directory, sha256);
+    try {
+      const folder = await ensureDirectory(sha256.slice(0, 2));
+      // Made young before it is compared: from then on its age protects it from collection.
+      if (!(await setAge(path, clock.wallNow())) || !(await holds(path, bytes))) {
+        const temporary = join(await ensureDirectory(TEMPORARY), randomUUID());
+        await writeFlushed(temporary, bytes, clock.wallNow());
+        await rename(temporary, path);
+      }
+      // Also for content that was there: whoever put it may not have come this far yet.
+      await flushDirectory(folder);
+      return address;
+    } catch (error) {
+      throw writeFault(path, error);
+    }
+  };
+
+  const get = async (sha256: string): Promise<Uint8Array> => {
+    const bytes = await atItsPlace(pathOf(directory, sha256), readIfThere);
+    if (bytes === undefined) throw fault("BLOB_MISSING", { sha256 });
+    if (hashOf(bytes) !== sha256) throw fault("BLOB_CORRUPT", { sha256 });
+    return bytes;
+  };
+
   return Object.freeze({
-    async put(bytes) {
-      const sha256 = hashOf(bytes);
-      const address = { sha256, sizeBytes: bytes.byteLength };
+    put,
+    get,
+
+    async touch(sha256) {
       const path = pathOf(directory, sha256);
       try {
-        const folder = await ensureDirectory(sha256.slice(0, 2));
-        // Touched before it is compared: from then on its age protects it from collection.
-        if (!(await touch(path)) || !(await holds(path, bytes))) {
-          const temporary = join(await ensureDirectory(TEMPORARY), randomUUID());
-          await writeFlushed(temporary, bytes);
-          await rename(temporary, path);
-        }
-        // Also for content that was there: whoever put it may not have come this far yet.
-        await flushDirectory(folder);
-        return address;
+        if (await setAge(path, clock.wallNow())) return;
       } catch (error) {
         throw writeFault(path, error);
       }
+      // Gone; or put aside, where making it young may come too late. Then it is put once more.
+      await put(await get(sha256));
     },
 
-    async get(sha256) {
-      const path = pathOf(directory, sha256);
-      const bytes = await readIfThere(path);
-      if (bytes === undefined) throw fault("BLOB_MISSING", { sha256 });
-      if (hashOf(bytes) !== sha256) throw fault("BLOB_CORRUPT", { sha256 });
-      return bytes;
+    async *pieces(sha256) {
+      const file = await atItsPlace(pathOf(directory, sha256), openIfThere);
+      if (file === undefined) throw fault("BLOB_MISSING", { sha256 });
+      yield* piecesOf(file, PIECE_BYTES);
     },
 
     async has(sha256) {
-      return (await statIfThere(pathOf(directory, sha256))) !== undefined;
+      return (await atItsPlace(pathOf(directory, sha256), statIfThere)) !== undefined;
     },
 
-    async collect({ keep, beforeMs }) {
-      let removed = 0;
-      let freedBytes = 0;
-      for (const folder of await namesIn(directory)) {
-        if (folder !== TEMPORARY && !FAN_OUT.test(folder)) continue;
-        for (const name of await namesIn(join(directory, folder))) {
-          const path = join(directory, folder, name);
-          const found = await statIfThere(path);
-          if (found === undefined || found.mtimeMs >= beforeMs) continue;
-          if (folder === TEMPORARY) await rm(path, { force: true });
-          else if (keep(folder + name) || !(await removeUntouched(path, beforeMs))) continue;
-          removed += 1;
-          freedBytes += found.size;
-        }
-      }
-      return { removed, freedBytes };
-    },
+    old: (beforeMs) => oldBlobs(directory, beforeMs),
+    mend: () => mendBlobs(directory, clock),
+    collect: (options) => collectBlobs(directory, options, clock),
+    collectedAtMs: () => collectedAtMs(directory),
   } satisfies BlobStore);
 }
 
@@ -144,16 +193,20 @@ function pathOf(directory: string, sha256: string): string {
   return join(directory, sha256.slice(0, 2), sha256.slice(2));
 }
 
-/** Makes a value as young as one that was just written; false when there is none. */
-async function touch(path: string): Promise<boolean> {
-  const now = new Date();
-  try {
-    await utimes(path, now, now);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return false;
-    throw error;
-  }
+/**
+ * What `read` finds under a value's name, or else where a collection has put it aside: for a moment, or until the next
+ * one if it died. One that is given its name back just then is found by the last look.
+ */
+async function atItsPlace<T>(
+  path: string,
+  read: (path: string) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const found = await read(path);
+  if (found !== undefined) return found;
+  const folder = dirname(path);
+  const aside = (await namesIn(folder)).find((name) => name.startsWith(`${basename(path)}.`));
+  if (aside === undefined) return undefined;
+  return (await read(join(folder, aside))) ?? (await read(path));
 }
 
 /** Compared byte by byte: a `put` that resolves promises that `get` will succeed. */
@@ -164,19 +217,12 @@ async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
   return content !== undefined && content.equals(bytes);
 }
 
-/** Moved aside first and looked at again there: a `put` may have touched it, and trusted it, a moment ago. */
-async function removeUntouched(path: string, beforeMs: number): Promise<boolean> {
-  const aside = `${path}.${randomUUID()}`;
-  await rename(path, aside);
-  const untouched = (await stat(aside)).mtimeMs < beforeMs;
-  await (untouched ? rm(aside, { force: true }) : rename(aside, path));
-  return untouched;
-}
-
-async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+async function writeFlushed(path: string, bytes: Uint8Array, wallMs: number): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
     await file.writeFile(bytes);
+    // By the same clock that a collection reckons by, whatever a file server's own may say.
+    await file.utimes(wallMs / 1_000, wallMs / 1_000);
     await file.sync();
   } catch (error) {
     await rm(path, { force: true });
@@ -194,32 +240,5 @@ async function flushDirectory(path: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined;
-    throw fault("FILE_UNREADABLE", { path, why: sentenceOf(error) }, { cause: error });
-  }
-}
-
-async function statIfThere(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined;
-    throw fault("FILE_UNREADABLE", { path, why: sentenceOf(error) }, { cause: error });
-  }
-}
-
-async function namesIn(path: string): Promise<readonly string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw fault("FILE_UNREADABLE", { path, why: sentenceOf(error) }, { cause: error });
   }
 }

@@ -1,6 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, backup } from "node:sqlite";
+import { flushDirectoryOf } from "./file-place.ts";
+import { isLocked } from "./store-fault.ts";
 
 /**
  * The few methods of a database that a store needs, as `node:sqlite` has them. A simulation hands in a driver of its
@@ -13,6 +15,8 @@ export interface Driver {
   readonly isTransaction: boolean;
   /** Copies what is committed into the empty file `path`, a few pages at a time, while this thread goes on. */
   copyTo?(path: string): Promise<unknown>;
+  /** Makes durable what has been committed, where that is not done by the commit. Throws the system's error. */
+  flush?: () => void;
   /** Checkpoints the log into the file, if this was the last connection, and releases the lock. */
   close(): void;
 }
@@ -53,15 +57,28 @@ export function openSqlite(path: string): Driver {
   return Object.assign(database, { copyTo: (to: string) => backup(database, to, { rate: COPIED_PAGES }) });
 }
 
+/** Has another connection, of this process or another, the file for itself? Looked at without changing anything. */
+export function isOwned(path: string): boolean {
+  const beside = [`${path}-shm`, `${path}-wal`].filter((each) => !existsSync(each));
+  try {
+    // One that may only read moves no log into the file, whatever it finds there.
+    const database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    try {
+      database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    return isLocked(error);
+  } finally {
+    for (const each of beside) rmSync(each, { force: true });
+  }
+  return false;
+}
+
 function createFile(path: string): void {
-  const directory = dirname(path);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, "a", 0o600));
   // SQLite flushes the directory for its log but not for the file itself.
-  const handle = openSync(directory, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  flushDirectoryOf(path);
 }

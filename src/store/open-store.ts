@@ -1,8 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { LIMITS, fault, isFault, type Fault } from "../errors/index.ts";
 import type { Clock, Scheduler } from "../scope/index.ts";
 import type { Log, MetricsBlock } from "../telemetry/index.ts";
-import { openSqlite, type Driver, type Row } from "./driver.ts";
+import { isOwned, openSqlite, type Driver, type Row } from "./driver.ts";
+import { flushDirectoryOf, watchPlace } from "./file-place.ts";
+import { damageOfLog, isEmpty } from "./log-damage.ts";
 import { LogSpace } from "./log-space.ts";
 import { isLocked, writeFault } from "./store-fault.ts";
 import { OwnedStore, type Durability, type Store, type StoreLimits } from "./store.ts";
@@ -14,8 +17,8 @@ export interface StoreOptions {
   readonly migrations: readonly string[];
   readonly durability?: Durability;
   /**
-   * Tables that the owner reads whole right after opening, and so finds damage in by itself: in a large file the check
-   * leaves them out.
+   * Tables that the check of a large file leaves out: the owner reads them whole right after opening, or is prepared to
+   * find damage when it needs a row.
    */
   readonly readWhole?: readonly string[];
   readonly clock: Clock;
@@ -47,6 +50,7 @@ export function openStore(options: StoreOptions): Store {
   const limits = { ...LIMITS.store, ...options.limits };
   let driver: Driver | undefined;
   try {
+    if (ownerPath !== undefined && durability === "flushed") assertLogWhole(path, ownerPath);
     driver = open(durability === "memory" ? ":memory:" : path);
     const found = lockAndInspect(driver);
     assertOurs(path, found, migrations.length);
@@ -62,26 +66,46 @@ export function openStore(options: StoreOptions): Store {
     if (found.version < migrations.length) {
       options.log?.info("the store was migrated", { path, from: found.version, to: migrations.length });
     }
-    if (ownerPath !== undefined) writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+    if (ownerPath !== undefined) {
+      assertSchema(driver, path, migrations);
+      flushDirectoryOf(path);
+      writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+    }
   } catch (error) {
     driver?.close();
     throw openFault(path, ownerPath, error);
   }
+  // Below `flushed` nobody waits for the disk; with another driver there is no file.
+  const logSpace =
+    ownerPath !== undefined && durability === "flushed" ? LogSpace.open(path, limits.walBytes) : null;
   return new OwnedStore({
     path,
     durability,
     driver,
     limits,
-    // Below `flushed` nobody waits for the disk; with another driver there is no file.
-    logSpace:
-      ownerPath !== undefined && durability === "flushed" ? LogSpace.open(path, limits.walBytes) : null,
+    logSpace,
+    flush: durability === "flushed" ? flushApart(driver, logSpace) : null,
     clock: options.clock,
     scheduler: options.scheduler,
     metrics: options.metrics,
     log: options.log,
     // Removed while the lock is still held: afterwards it could be the next owner's.
     onClose: () => ownerPath !== undefined && rmSync(ownerPath, { force: true }),
+    mustBeInPlace: ownerPath === undefined ? null : watchPlace(path),
   });
+}
+
+/**
+ * Takes the flush out of the commit, where somebody else can do it: then work that a commit allows can begin before it.
+ * What SQLite must flush for the log's own sake, before it is moved into the file and when it begins anew, it still does.
+ *
+ * @see https://www.sqlite.org/pragma.html#pragma_synchronous (NORMAL)
+ */
+function flushApart(driver: Driver, logSpace: LogSpace | null): (() => void) | null {
+  const flush = logSpace === null ? driver.flush : () => logSpace.flush();
+  if (flush === undefined) return null;
+  driver.exec("PRAGMA synchronous = NORMAL");
+  return flush;
 }
 
 interface Found {
@@ -109,10 +133,47 @@ function lockAndInspect(driver: Driver): Found {
   return { applicationId, version, fresh: applicationId === 0 && version === 0 && objects === 0 };
 }
 
+/**
+ * What a dead owner has left must be all that it has acknowledged. Looked at before SQLite takes the log for whole and
+ * forgets what does not fit.
+ */
+function assertLogWhole(path: string, ownerPath: string): void {
+  if (!existsSync(`${path}-wal`)) return;
+  // Reading it all would be in vain, and of a log that is being written it would tell nothing.
+  if (!isEmpty(path) && isOwned(path)) return;
+  const damage = damageOfLog(path);
+  if (damage === undefined) return;
+  const files = `${basename(path)}-wal and ${basename(ownerPath)}`;
+  const wayOut = `restore a backup, or delete ${files} to go on without what was acknowledged last`;
+  throw fault("STORE_CORRUPT", { path, why: `${damage}: ${wayOut}` });
+}
+
+/** A table that is missing, or a trigger of somebody else, would make of every write something that nobody expects. */
+function assertSchema(driver: Driver, path: string, migrations: readonly string[]): void {
+  const wanted = openSqlite(":memory:");
+  for (const script of migrations) wanted.exec(script);
+  const [expected, found] = [partsOf(wanted), partsOf(driver)];
+  wanted.close();
+  const [missing] = expected.difference(found);
+  const [foreign] = found.difference(expected);
+  if (missing !== undefined) throw fault("STORE_CORRUPT", { path, why: `it has no ${missing}` });
+  if (foreign !== undefined)
+    throw fault("STORE_CORRUPT", { path, why: `it has a ${foreign}, which is not ours` });
+}
+
+/** What SQLite itself keeps has names that begin with its own. */
+function partsOf(driver: Driver): Set<string> {
+  const rows = driver
+    .prepare("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+    .all();
+  return new Set(rows.map(({ type, name }) => `${String(type)} ${String(name)}`));
+}
+
 function assertOurs(path: string, { applicationId, version, fresh }: Found, supported: number): void {
   if (!fresh && applicationId !== APPLICATION_ID) {
     throw fault("STORE_CORRUPT", { path, why: "it is a database of another program" });
   }
+  if (version < 0) throw fault("STORE_CORRUPT", { path, why: `its format is ${version}` });
   if (version > supported) throw fault("STORE_NEWER", { path, version, supported });
 }
 

@@ -40,9 +40,11 @@ export interface Store extends AsyncDisposable {
    *
    * @param run synchronous; runs later, and once. What it throws fails the batch, and is what its own caller gets
    * @param undo takes back what the caller did to its memory. A throw from it is a defect: it ends the thread's turn
+   * @param committed called when the batch is committed and perhaps not flushed yet: for what may begin while the disk
+   *   is waited for, because nobody outside this process learns of it sooner. It does not throw
    * @throws STORE_FULL, STORE_FAILED, STORE_CORRUPT; STORE_FAILED at once, undone, when the store is closed
    */
-  write(run: (db: Statements) => void, undo?: () => void): Promise<void>;
+  write(run: (db: Statements) => void, undo?: () => void, committed?: () => void): Promise<void>;
 
   /**
    * Reads what is committed, at once; queued units are not seen. Keep it short: it blocks the thread.
@@ -91,6 +93,7 @@ export interface StoreStats {
 interface Unit {
   readonly run: (db: Statements) => void;
   readonly undo: (() => void) | undefined;
+  readonly committed: (() => void) | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -105,8 +108,12 @@ export interface OwnedStoreOptions {
   readonly metrics: MetricsBlock | undefined;
   readonly log: Log | undefined;
   readonly onClose: () => void;
+  /** Throws STORE_FAILED when the file has lost its name. Null where there is no file. */
+  readonly mustBeInPlace: (() => void) | null;
   /** Absent where there is no file, or nobody waits for it. */
   readonly logSpace: LogSpace | null;
+  /** Makes durable what has been committed; null where a commit does that itself, or nobody waits for it. */
+  readonly flush: (() => void) | null;
 }
 
 /** @see https://www.sqlite.org/fileformat.html#the_write_ahead_log (sizes of the log's and its frames' headers) */
@@ -125,9 +132,13 @@ export class OwnedStore implements Store {
   readonly #pageBytes: number;
 
   #queue: Unit[] = [];
+  /** The batch that is committed and not flushed; there is none where a commit is all that is asked for. */
+  #unflushed: readonly Unit[] = [];
   #turnScheduled = false;
   #idleTimer: Timer | undefined;
   #lastCommitMs = 0;
+  /** Rows written until the latest commit; undefined when a batch has been rolled back since: its rows count too. */
+  #changes: number | undefined;
   #walBytes = 0;
   #closed: Promise<void> | undefined;
   /** Copies being made, by their paths: another thread reads the connection for them, so it is not closed under them. */
@@ -145,13 +156,13 @@ export class OwnedStore implements Store {
     this.#pageBytes = this.#pragma("page_size");
   }
 
-  write(run: (db: Statements) => void, undo?: () => void): Promise<void> {
+  write(run: (db: Statements) => void, undo?: () => void, committed?: () => void): Promise<void> {
     if (this.#closed !== undefined) {
       undo?.();
       return Promise.reject(this.#closedFault());
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({ run, undo, resolve, reject });
+    this.#queue.push({ run, undo, committed, resolve, reject });
     this.#scheduleTurn();
     return promise;
   }
@@ -195,6 +206,7 @@ export class OwnedStore implements Store {
     if (this.#closed !== undefined) return;
     this.#closed = Promise.resolve();
     this.#queue = [];
+    this.#unflushed = [];
     this.#idleTimer?.cancel();
     if (this.#copies.size === 0) this.#giveUp();
     else void Promise.allSettled(this.#copies.values()).then(() => this.#giveUp());
@@ -232,16 +244,21 @@ export class OwnedStore implements Store {
     this.#turnScheduled = true;
     this.#options.scheduler.schedule(() => {
       this.#turnScheduled = false;
-      // One batch per turn: whoever waits for it is answered before the next one is made.
-      this.#commitBatch();
-      if (this.#queue.length > 0) this.#scheduleTurn();
+      // One batch at a time: whoever waits for it is answered before the next one is made.
+      if (this.#unflushed.length > 0) this.#flushBatch();
+      else this.#commitBatch();
+      if (this.#unflushed.length + this.#queue.length > 0) this.#scheduleTurn();
     });
   }
 
   /** All that is queued, batch by batch; the first failure, which ends it, since it also takes what is queued behind. */
   #drain(): Fault | undefined {
     let failure: Fault | undefined;
-    while (failure === undefined && this.#queue.length > 0) failure = this.#commitBatch();
+    this.#flushBatch();
+    while (failure === undefined && this.#queue.length > 0) {
+      failure = this.#commitBatch();
+      this.#flushBatch();
+    }
     return failure;
   }
 
@@ -255,7 +272,9 @@ export class OwnedStore implements Store {
     let rowsBefore = 0;
     let commitStartMs = 0;
     try {
-      rowsBefore = this.#changesSoFar();
+      this.#options.mustBeInPlace?.();
+      rowsBefore = this.#changes ?? this.#changesSoFar();
+      this.#changes = undefined;
       this.#driver.exec("BEGIN IMMEDIATE");
       for (current of batch) current.run(this.#statements);
       current = undefined;
@@ -264,10 +283,36 @@ export class OwnedStore implements Store {
     } catch (error) {
       return this.#rollBack([...batch, ...this.#queue.splice(0)], current, error);
     }
-    for (const unit of batch) unit.resolve();
     this.#lastCommitMs = clock.now();
-    this.#account(batch.length, this.#changesSoFar() - rowsBefore, this.#lastCommitMs - commitStartMs);
+    this.#changes = this.#changesSoFar();
+    this.#account(batch.length, this.#changes - rowsBefore, this.#lastCommitMs - commitStartMs);
+    for (const unit of batch) unit.committed?.();
+    if (this.#options.flush === null) for (const unit of batch) unit.resolve();
+    else this.#unflushed = batch;
     return undefined;
+  }
+
+  /** In a turn of its own: what the commit has started is on its way by then, and goes on while the disk works. */
+  #flushBatch(): void {
+    const { clock, metrics, log, flush } = this.#options;
+    const batch = this.#unflushed;
+    if (flush === null || batch.length === 0) return;
+    this.#unflushed = [];
+    const startMs = clock.now();
+    try {
+      flush();
+    } catch (error) {
+      // What is on disk now nobody knows, and asking again would be told that all is well: only a new life, which
+      // reads the file anew, can go on.
+      const failure = writeFault(this.path, error);
+      log?.error("the log could not be flushed, and the store is given up", { path: this.path, error });
+      const units = [...batch, ...this.#queue];
+      this.abandon();
+      for (const unit of units) unit.reject(failure);
+      throw new Error("defect: what a flush has left behind is unknown", { cause: error });
+    }
+    metrics?.observe(METRICS.fsyncSeconds, (clock.now() - startMs) / 1_000);
+    for (const unit of batch) unit.resolve();
   }
 
   #rollBack(units: readonly Unit[], culprit: Unit | undefined, error: unknown): Fault {
@@ -310,7 +355,7 @@ export class OwnedStore implements Store {
     const { metrics } = this.#options;
     metrics?.count(METRICS.storeCommits);
     metrics?.count(METRICS.storeRows, rows);
-    metrics?.observe(METRICS.fsyncSeconds, commitMs / 1_000);
+    if (this.#options.flush === null) metrics?.observe(METRICS.fsyncSeconds, commitMs / 1_000);
     if (this.#walBytes > 0) this.#armIdleTimer();
     this.#options.logSpace?.keepAhead(this.#walBytes);
   }

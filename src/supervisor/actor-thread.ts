@@ -79,6 +79,7 @@ export function runActorThread(data: ActorThreadData): void {
         },
         bellOf: threadBells,
         calls: spec.calls,
+        shared: spec.shared,
         crash: (defect) =>
           setImmediate(() => {
             throw defect;

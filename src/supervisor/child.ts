@@ -27,6 +27,8 @@ export interface ChildSpec {
   readonly youngHeapMb: number | null;
   /** The actor's block of figures; outlives its restarts. */
   readonly metrics: SharedArrayBuffer;
+  /** Memory that its lives share with each other and with all who call it; null = none. */
+  readonly shared: SharedArrayBuffer | null;
   /** Of its thread in the presence words. */
   readonly slot: number;
 }

@@ -63,6 +63,7 @@ export class InlineChild implements Child {
       services: this.#services,
       bellOf: this.#bellOf,
       calls: spec.calls,
+      shared: spec.shared,
       crash: (defect) => {
         if (this.#ended) return;
         this.#over();

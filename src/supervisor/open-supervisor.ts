@@ -105,6 +105,7 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
         mailbox: options.mailbox ?? {},
         youngHeapMb: options.youngHeapMb ?? null,
         metrics: block,
+        shared: options.shared ?? null,
         slot: ++slots,
       });
       return end.ref(protocol, name);

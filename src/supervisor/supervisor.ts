@@ -273,6 +273,7 @@ export class Supervisor implements SupervisorApi {
       callee.handshake,
       bells,
       callee.mailbox,
+      callee.shared,
     );
     this.#links.set(link.id, link);
     void calleeLife?.accept(link);

@@ -1,5 +1,6 @@
 import { LIMITS } from "../errors/index.ts";
 import { Cache } from "../cache/cache.protocol.ts";
+import { Generation } from "../cache/near.protocol.ts";
 import { workerModule, type RefOf } from "../actor/index.ts";
 import { Bootstrap, PeerRegistry } from "../peers/peers.protocol.ts";
 import { Queue } from "../queue/queue.protocol.ts";
@@ -29,8 +30,8 @@ const QUEUE_YOUNG_MB = 48;
 
 /** Starts the six; their threads load side by side, their setups run in order. */
 export async function spawnActors(supervisor: SupervisorHandle, options: ResolvedOptions): Promise<Actors> {
-  const { data: directory, durability, modules, threads, heapMb, graceMs, roots } = options;
-  const { order, quotas, keptTasks, keptMs, idle } = options;
+  const { data: directory, durability, modules, threads, heapMb, graceMs } = options;
+  const { roots, allowedHosts, order, quotas, keptTasks, keptMs, idle } = options;
   const at = (name: ActorName): { module: string; name: string; placement?: Placement } => ({
     name,
     module: workerModule(`${name}.actor`).href,
@@ -40,7 +41,8 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
   const [cache, queue, scheduler, peers, bootstrap, router] = await Promise.all([
     supervisor.spawn(Cache, {
       ...at("cache"),
-      init: { directory, entriesMax: LIMITS.cache.entries, sizeBytesMax: LIMITS.cache.sizeBytes },
+      init: { directory, ...options.cache },
+      shared: Generation.create(),
     }),
     supervisor.spawn(Queue, {
       ...at("queue"),
@@ -55,6 +57,7 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
         heapMb,
         graceMs,
         roots,
+        allowedHosts,
         keptTasks,
         keptMs,
       },
@@ -65,7 +68,12 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
     supervisor.spawn(Scheduler, {
       ...at("scheduler"),
       // It would go on with unfinished runs, and fail the steps whose modules are not loaded here.
-      init: idle ? { directory: null, durability: "memory" } : { directory, durability },
+      init: {
+        directory: idle ? null : directory,
+        durability: idle ? "memory" : durability,
+        keptTasks,
+        keptMs,
+      },
       calls: ["queue", "cache"],
     }),
     supervisor.spawn(PeerRegistry, { ...at("peer-registry"), youngHeapMb: QUIET_MB }),

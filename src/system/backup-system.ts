@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { withScope } from "../scope/index.ts";
 import type { Actors } from "./actors.ts";
 import { copyAnew, writeBackup, type BackupOptions, type BackupSummary } from "./backup.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -8,6 +9,9 @@ import type { StoreName } from "./store-names.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
 const WAY_OUT = "end that process first, or let it make the backup itself with system.backup(directory)";
+
+/** So long at a time nothing is collected, so that a backup that dies holds nothing up. */
+const HOLD_MS = 60_000;
 
 /** A backup of a system that is open, each file copied by its owner while work goes on. */
 export function backupSystem(
@@ -35,7 +39,20 @@ export function backupSystem(
     if (existsSync(join(data, name))) stores[name] = (to) => copyStopped(data, name, to);
     else delete stores[name];
   }
-  return writeBackup(directory, { stores, data }, options);
+  return withScope({ name: "the backup" }, async (scope) => {
+    const hold = (): Promise<void> =>
+      throughRestarts(scheduler, () => scheduler.call.hold({ forMs: HOLD_MS }), scope.signal);
+    await hold();
+    void scope.spawn(async () => {
+      for (;;) {
+        await scope.sleep(HOLD_MS / 3);
+        await hold();
+      }
+    });
+    const summary = await writeBackup(directory, { stores, data }, options);
+    scope.cancel("the backup is made");
+    return summary;
+  });
 }
 
 /** A backup of a data directory that no process has open. */

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { systemClock } from "../scope/index.ts";
 import { invalidArgument } from "../schema/index.ts";
+import { openBlobs } from "../store/index.ts";
 import { packageVersion, writeManifest, type BackupFile } from "./backup-manifest.ts";
 import { STORE_NAMES, type StoreName } from "./store-names.ts";
 import {
@@ -54,9 +55,8 @@ export interface BackupSource {
  * Makes a backup in a directory that is empty or does not exist.
  *
  * Large values are copied before the stores and once more after them. What a row of a copy names was on disk before
- * that row: so it was there in the first round, or it was put after it, and then it is younger than this backup and
- * there in the second. Collection takes only what no row wants and what is older than a margin, so it takes no value
- * from a copy as long as that margin is longer than a backup lasts.
+ * that row: so it was there in the first round, or it was put after it and is there in the second. Whoever has the
+ * directory open collects nothing meanwhile.
  *
  * @throws DIRECTORY_NOT_EMPTY, FILE_UNWRITABLE, INVALID_ARGUMENT, STORE_FULL, STORE_FAILED, CANCELLED; nothing is left
  *   then
@@ -88,6 +88,7 @@ export async function writeBackup(
     async (temporary) => {
       const blobs =
         data === null ? undefined : new BlobCopies(join(data, "blobs"), temporary, withdrawal, took);
+      if (data !== null) await openBlobs({ directory: join(data, "blobs") }).mend();
       await blobs?.copyNew();
       const versions: { [Name in StoreName]?: number } = {};
       for (const name of STORE_NAMES) {

@@ -1,6 +1,7 @@
 import type { RefOf } from "../actor/index.ts";
 import { LIMITS } from "../errors/index.ts";
 import type { AttemptRecord, Queue, TaskFilter, TaskStatus } from "../queue/queue.protocol.ts";
+import { checkTexts } from "../schema/index.ts";
 import { toResult, type TaskResult } from "./task-request.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
@@ -50,9 +51,9 @@ export class DeadLetterDoor {
    * Makes a new task of each, oldest first, at most `limit` (1 to 1,000, default 1,000). The old ones name the new ones
    * and are no dead letters any more.
    *
-   * @throws TASK_NOT_FOUND, INVALID_ARGUMENT
+   * @throws TASK_NOT_FOUND, INVALID_ARGUMENT, QUOTA_EXCEEDED; then no new task was made
    */
-  redrive(
+  async redrive(
     choice: DeadLetterChoice = {},
     { limit = LIMITS.lists.pageItems }: { readonly limit?: number } = {},
   ): Promise<{ redriven: { taskId: string; newTaskId: string }[]; remaining: number }> {
@@ -60,11 +61,13 @@ export class DeadLetterDoor {
   }
 
   /** Forgets them for good; their ids are free. @throws TASK_NOT_FOUND */
-  purge(choice: DeadLetterChoice = {}): Promise<{ purged: number }> {
+  async purge(choice: DeadLetterChoice = {}): Promise<{ purged: number }> {
     return this.#queue.call.purge(chosen(choice));
   }
 }
 
+/** @throws INVALID_ARGUMENT */
 function chosen({ taskIds, ...filter }: DeadLetterChoice): { taskIds: string[] | null; filter: TaskFilter } {
+  if (taskIds !== undefined) checkTexts("taskIds", taskIds);
   return { taskIds: taskIds === undefined ? null : [...taskIds], filter };
 }

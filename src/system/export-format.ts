@@ -136,7 +136,6 @@ const taskShape = z.strictObject({
   input: z.unknown(),
   state: z.enum(TASK_STATES),
   priority: z.number(),
-  place: z.enum(["thread", "shared", "elsewhere"]),
   timeoutMs: z.number().nullable(),
   attempts: z.number(),
   backoff,
@@ -148,6 +147,8 @@ const taskShape = z.strictObject({
   /** Of those, the ones that had not ended. */
   waitsFor: z.array(z.string()),
   idempotencyKey: z.string().nullable(),
+  /** Keys that later submits gave to it; absent = none. */
+  furtherKeys: z.array(z.string()).optional(),
   metadata: z.unknown(),
   submittedAtMs: ms,
   deadlineMs: ms.nullable(),

@@ -94,11 +94,12 @@ export async function exportLines(options: ExportOptions): Promise<ExportSummary
 }
 
 function taskLine(task: FiledTask): { line: TaskLine; values: unknown[] } {
-  const { taskId, action, state, priority, place, timeoutMs, attempts, backoff, onDependencyFailure } = task;
+  const { taskId, action, state, priority, timeoutMs, attempts, backoff, onDependencyFailure } = task;
   const { tags, requires, group, dependsOn, blockedBy, idempotencyKey, metadata, submittedAtMs, deadlineMs } =
     task;
   const { notBeforeMs, attempt, interruptions, startedAtMs, endedAtMs, workerId, origin, successor, error } =
     task;
+  const { furtherKeys } = task;
   const input = unpackValue(task.input);
   const output = task.output && unpackValue(task.output);
   const line: TaskLine = {
@@ -108,7 +109,6 @@ function taskLine(task: FiledTask): { line: TaskLine; values: unknown[] } {
     input: toJson(task.input, input),
     state,
     priority,
-    place,
     timeoutMs,
     attempts,
     backoff,
@@ -119,6 +119,7 @@ function taskLine(task: FiledTask): { line: TaskLine; values: unknown[] } {
     dependsOn: [...dependsOn],
     waitsFor: [...blockedBy],
     idempotencyKey,
+    ...(furtherKeys.length > 0 && { furtherKeys: [...furtherKeys] }),
     metadata: metadata === null ? null : toJson(packValue(metadata)),
     submittedAtMs,
     deadlineMs,
@@ -138,7 +139,9 @@ function taskLine(task: FiledTask): { line: TaskLine; values: unknown[] } {
 
 function runLine(run: FiledRun, rows: RunRows): { line: RunLine; values: unknown[] } {
   const { workflowId, state, submittedAtMs, definition, summary, steps } = run;
-  const cached = [...rows.cachedOutputs(workflowId)].map(([stepId, { output }]) => [stepId, output] as const);
+  const cached = [...rows.keptOutputs(workflowId)].flatMap(([stepId, items]) =>
+    Array.from(items, ([item, { output }]) => [item < 0 ? stepId : `${stepId}[${item}]`, output] as const),
+  );
   const line: RunLine = {
     kind: "run",
     workflowId,

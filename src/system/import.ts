@@ -89,7 +89,7 @@ export async function importFile({ file, data, signal, onProgress }: ImportOptio
       if (isLast(line)) await blobs.put(Buffer.concat(pieces.splice(0)));
     }
     if (line.kind !== "task" || reasonToLeaveOut(line, rehearsal.without) !== undefined) continue;
-    if (queue.add(specFrom(line, fromJson(line.input), nowMs), line.place)) waiting += 1;
+    if (queue.add(specFrom(line, fromJson(line.input), nowMs), line.furtherKeys)) waiting += 1;
     if (waiting < BATCH) continue;
     await queue.write();
     waiting = 0;
@@ -179,7 +179,7 @@ class Rehearsal {
         }
         needed.delete(sha256);
       }
-      this[this.#queue.add(spec, line.place) ? "imported" : "known"] += 1;
+      this[this.#queue.add(spec, line.furtherKeys) ? "imported" : "known"] += 1;
       this.#queue.forget();
       return needed;
     } catch (error) {

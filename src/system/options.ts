@@ -1,11 +1,15 @@
-import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { EvictionPolicy } from "../cache/cache.protocol.ts";
+import { HostRules } from "../compute/host-rules.ts";
 import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import type { Quota, TaskOrder } from "../queue/queue.protocol.ts";
-import { checkInteger, invalidArgument } from "../schema/index.ts";
+import { checkOrder } from "../queue/task-order.ts";
+import { checkInteger } from "../schema/index.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
+import { createDirectory } from "./create-directory.ts";
 
 export interface SystemOptions extends SupervisorSetup {
   /**
@@ -34,14 +38,37 @@ export interface SystemOptions extends SupervisorSetup {
    * start at the first. Default: the working directory and `data`.
    */
   readonly roots?: readonly string[];
+  /**
+   * Hosts that the built-in action `http_fetch` may reach: names (`api.example.com`, `*.example.com`, `*`), addresses and
+   * ranges (`10.0.0.0/8`); all but a range may name a port (`localhost:8080`). A name alone does not allow what it leads
+   * to on this machine or in its network: that address has to be allowed as well. Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
   /** Which of the tasks that could run runs next; default: by priority. */
   readonly order?: TaskOrder;
+  /** What the result cache may hold, and who makes room in it. */
+  readonly cache?: CacheOptions;
   /** Bounds and shares that hold from the start; default: none beside those that were set before. */
   readonly quotas?: readonly Quota[];
-  /** Ended tasks that are kept; beyond so many the oldest leave. Default 100,000. */
+  /**
+   * Ended tasks that are kept; beyond so many the oldest leave. Likewise, counted apart, the steps of ended runs, which
+   * leave run by run, and not within a minute of their end. Default 100,000.
+   */
   readonly keptTasks?: number;
-  /** How long ended tasks are kept, in milliseconds; default 604,800,000, which is seven days. */
+  /** How long ended tasks and runs are kept, in milliseconds; default 604,800,000, which is seven days. */
   readonly keptMs?: number;
+}
+
+export interface CacheOptions {
+  /** From 1; default 10,000. */
+  readonly entriesMax?: number;
+  /** Bytes of all values together; default 268,435,456. */
+  readonly sizeBytesMax?: number;
+  /**
+   * Who makes room when no entry has expired: the least recently used (default), the least frequently used, the oldest,
+   * or the soonest to expire.
+   */
+  readonly policy?: EvictionPolicy;
 }
 
 /** The same with every default filled in and every value checked. */
@@ -54,9 +81,11 @@ export interface ResolvedOptions {
   readonly heapMb: number;
   readonly graceMs: number;
   readonly roots: string[];
+  readonly allowedHosts: string[];
   readonly idle: boolean;
   readonly order: TaskOrder;
   readonly quotas: Quota[];
+  readonly cache: Required<CacheOptions>;
   readonly keptTasks: number;
   readonly keptMs: number;
 }
@@ -69,14 +98,17 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     idle = false,
     heapMb,
     graceMs,
-    order,
+    allowedHosts = [],
+    order = { by: "priority" },
     quotas = [],
+    cache = {},
     keptTasks,
     keptMs,
     ...supervision
   } = rest;
   const limits = LIMITS.compute;
   const queue = LIMITS.queue;
+  checkOrder(order);
   const checked = {
     // It is there for a few answers, and needs nobody who watches over it from another thread.
     supervision: idle ? { supervisor: "host" as const, ...supervision } : supervision,
@@ -85,9 +117,15 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
     heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),
     graceMs: whole("graceMs", graceMs ?? limits.graceMs, 0, limits.graceMsMax),
-    order: checkedOrder(order ?? { by: "priority" }),
+    allowedHosts: checkedHosts(allowedHosts),
+    order,
     // What a quota may say is the queue's own rule; it refuses to start with one that breaks it.
     quotas: [...quotas],
+    cache: {
+      entriesMax: whole("cache.entriesMax", cache.entriesMax ?? LIMITS.cache.entries, 1),
+      sizeBytesMax: whole("cache.sizeBytesMax", cache.sizeBytesMax ?? LIMITS.cache.sizeBytes, 0),
+      policy: cache.policy ?? "lru",
+    },
     keptTasks: whole("keptTasks", keptTasks ?? queue.keptTasks, 0),
     keptMs: whole("keptMs", keptMs ?? queue.keptMs, 0),
   };
@@ -125,6 +163,13 @@ function moduleUrl(module: string | URL): string {
   throw fault("MODULE_INVALID", { module: path, why: found ? "it is no file" : "there is no such file" });
 }
 
+function checkedHosts(hosts: readonly string[]): string[] {
+  checkInteger("the number of allowed hosts", hosts.length, 0, LIMITS.compute.allowedHosts);
+  // The handler threads make rules of them again; one that is none is refused here.
+  void new HostRules(hosts);
+  return [...hosts];
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   EEXIST: "a file is in the way",
   ENOTDIR: "a file is in the way",
@@ -134,27 +179,11 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function makeDirectory(path: string): string {
   try {
-    createDirectory(path);
+    createDirectory(path, 0o700);
     return realpathSync(path);
   } catch (error) {
     const why = REASONS[(error as NodeJS.ErrnoException).code ?? ""] ?? sentenceOf(error);
     throw fault("FILE_UNWRITABLE", { path, why }, { cause: error });
-  }
-}
-
-/**
- * With those above it. Node's own way to do so never ends where a directory that exists takes no new entries and says
- * that it is not there, as /proc does.
- */
-function createDirectory(path: string): void {
-  const exists = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  if (exists()) return;
-  if (dirname(path) !== path) createDirectory(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Another process may have been faster.
-    if (!exists()) throw error;
   }
 }
 
@@ -166,30 +195,6 @@ function realPath(path: string): string {
     const above = dirname(path);
     return above === path ? path : join(realPath(above), basename(path));
   }
-}
-
-/** What each order can be tuned with: all of them are milliseconds. */
-const TUNING: Readonly<Record<TaskOrder["by"], readonly string[]>> = {
-  fifo: [],
-  priority: ["ageingMs"],
-  deadline: [],
-  priority_deadline: ["weightMs", "horizonMs"],
-};
-
-function checkedOrder(order: TaskOrder): TaskOrder {
-  const { by, ...tuning } = order;
-  if (!Object.hasOwn(TUNING, by)) {
-    throw invalidArgument("order.by", JSON.stringify(by), `one of ${Object.keys(TUNING).join(", ")}`);
-  }
-  for (const [name, value] of Object.entries<unknown>(tuning)) {
-    if (!TUNING[by].includes(name)) {
-      const allowed = TUNING[by].length === 0 ? "nothing beside it" : TUNING[by].join(", ");
-      throw invalidArgument(`order.${name}`, "unknown", `by ${by}, ${allowed}`);
-    }
-    if (typeof value === "number" && Number.isFinite(value) && value > 0) continue;
-    throw invalidArgument(`order.${name}`, String(value), "a number of milliseconds above 0");
-  }
-  return order;
 }
 
 function whole(argument: string, value: number, min: number, max?: number): number {

@@ -1,5 +1,6 @@
 import type { RefOf } from "../actor/index.ts";
 import type { Queue, Quota, QuotaStatus } from "../queue/queue.protocol.ts";
+import { checkText } from "../schema/index.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
 /** `system.tasks.quotas`: bounds and shares for all tasks of one action, or all that bear one tag. */
@@ -15,8 +16,10 @@ export class QuotaDoor {
     return throughRestarts(this.#queue, () => this.#queue.call.setQuota({ quota }));
   }
 
-  /** False: there was none. */
-  remove(scope: Quota["scope"], name: string): Promise<boolean> {
+  /** False: there was none. @throws INVALID_ARGUMENT */
+  async remove(scope: Quota["scope"], name: string): Promise<boolean> {
+    checkText("scope", scope);
+    checkText("name", name);
     return this.#queue.call.removeQuota({ scope, name });
   }
 

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CACHE_MIGRATIONS } from "../cache/index.ts";
 import { fault, isFault } from "../errors/index.ts";
 import { QUEUE_MIGRATIONS } from "../queue/index.ts";
@@ -120,5 +120,6 @@ function openOne(
   }
 }
 
+/** Whoever works on a data directory knows it by its name, and not which of its files is opened first. */
 const withWayOut = ({ path, owner }: { path: string; owner?: string }, wayOut: string): Error =>
-  fault("STORE_OWNED", { path, ...(owner === undefined ? {} : { owner }), wayOut });
+  fault("STORE_OWNED", { path: dirname(path), ...(owner === undefined ? {} : { owner }), wayOut });

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
-import { type Reference, unpackValue } from "../codec/index.ts";
+import { Reference, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
+import { checkText, checkTexts, ownMember } from "../schema/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
-import { openBlobs } from "../store/index.ts";
+import { openBlobs, type BlobStore, type Collected } from "../store/index.ts";
 import {
   openSupervisor,
   type ChildHealth,
@@ -13,10 +14,19 @@ import {
   type SupervisorHandle,
 } from "../supervisor/index.ts";
 import type { MetricsSnapshot } from "../telemetry/index.ts";
-import type { RunEvent, RunStatus, RunSummary } from "../workflow/workflow.protocol.ts";
+import type {
+  RunEvent,
+  RunHistoryPage,
+  RunState,
+  RunStatus,
+  RunSummary,
+  SubmittedRun,
+} from "../workflow/workflow.protocol.ts";
 import { ACTORS, spawnActors, type ActorName, type Actors } from "./actors.ts";
 import type { BackupOptions, BackupSummary } from "./backup.ts";
+import { CacheDoor } from "./cache-door.ts";
 import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
+import { RunFeed } from "./run-feed.ts";
 import { TaskDoor } from "./task-door.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
@@ -36,6 +46,17 @@ export interface RunOptions {
   readonly onSubmitted?: (status: RunStatus) => void;
   /** Told what happens, in order. */
   readonly onEvent?: (event: RunEvent) => void;
+}
+
+export interface RunFilter {
+  /** In one of these states; default: in any. */
+  readonly states?: readonly RunState[];
+  /** With every one of these tags; default: with any. */
+  readonly tags?: readonly string[];
+  /** From 0, which is the default. */
+  readonly offset?: number;
+  /** 1 to 1,000; default 50. */
+  readonly limit?: number;
 }
 
 export interface SystemHealth {
@@ -63,7 +84,12 @@ export class System {
   readonly actors: Actors;
   /** The queue as a program sees it: tasks of one's own, beside those of workflows. */
   readonly tasks: TaskDoor;
+  /** Results kept under keys, as a program sees them. */
+  readonly cache: CacheDoor;
   readonly #clock: Clock;
+  /** Null: nothing is on disk. */
+  readonly #blobs: BlobStore | null;
+  readonly #feed: RunFeed;
   #closing: Promise<void> | undefined;
 
   private constructor(supervisor: SupervisorHandle, actors: Actors, options: ResolvedOptions) {
@@ -71,8 +97,12 @@ export class System {
     this.actors = actors;
     this.#options = options;
     this.#clock = options.supervision.simulation?.clock ?? systemClock;
+    this.#feed = new RunFeed(actors.scheduler);
+    const { data } = options;
+    this.#blobs = data === null ? null : openBlobs({ directory: join(data, "blobs") });
     const load = (reference: Reference): Promise<unknown> => this.load(reference);
-    this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, load });
+    this.cache = new CacheDoor(actors.cache, this.#clock);
+    this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, blobs: this.#blobs, load });
   }
 
   /** @throws INVALID_ARGUMENT, STORE_OWNED, STORE_NEWER, STORE_CORRUPT, FILE_UNWRITABLE, ACTOR_START_FAILED */
@@ -83,7 +113,7 @@ export class System {
       return new System(supervisor, await spawnActors(supervisor, resolved), resolved);
     } catch (error) {
       await supervisor.close();
-      throw innermostStartFailure(error);
+      throw inWordsOfDirectory(innermostStartFailure(error), resolved.data);
     }
   }
 
@@ -123,9 +153,10 @@ export class System {
   /**
    * Resolves when the workflow is on disk and will run to its end, whatever happens.
    *
-   * @throws WORKFLOW_INVALID listing all problems, ALREADY_EXISTS (same id, other definition), MODULE_INVALID
+   * @throws WORKFLOW_INVALID listing all problems, ALREADY_EXISTS (same id, other definition), IDEMPOTENCY_CONFLICT (same
+   *   key, other work), MODULE_INVALID
    */
-  submit(workflow: WorkflowInput): Promise<RunStatus> {
+  submit(workflow: WorkflowInput): Promise<SubmittedRun> {
     const { scheduler } = this.actors;
     const definition = toDefinition(workflow);
     return throughRestarts(scheduler, () =>
@@ -141,7 +172,8 @@ export class System {
    *   while the submission was stuck: a run that still comes of it is cancelled as soon as it is there
    */
   async run(workflow: WorkflowInput, { signal, onEvent, onSubmitted }: RunOptions = {}): Promise<RunOutcome> {
-    const { workflowId } = workflow;
+    // An idempotency key may lead to an earlier run.
+    let { workflowId } = workflow;
     const what = `workflow "${workflowId}"`;
     if (signal?.aborted) throw withdrawn(what, signal);
     const watching = new AbortController();
@@ -153,6 +185,7 @@ export class System {
     const submitted = async (): Promise<RunStatus> => {
       const undo = (): Promise<RunStatus> => this.cancel(workflowId, { reason: reasonOf(signal) });
       const status = await unlessWithdrawn(this.submit(workflow), { what, signal, clock: this.#clock, undo });
+      workflowId = status.workflowId;
       onSubmitted?.(status);
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted) onAbort();
@@ -181,12 +214,16 @@ export class System {
   /** As it is now, with every step. @throws WORKFLOW_NOT_FOUND */
   status(workflowId: string): Promise<RunStatus> {
     const { scheduler } = this.actors;
-    return throughRestarts(scheduler, () => scheduler.call.status({ workflowId }));
+    return throughRestarts(scheduler, () => {
+      checkText("workflowId", workflowId);
+      return scheduler.call.status({ workflowId });
+    });
   }
 
   /** What came out of a run that has ended. @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED */
   async result(workflowId: string): Promise<RunOutcome> {
     const { scheduler } = this.actors;
+    checkText("workflowId", workflowId);
     return toOutcome(await throughRestarts(scheduler, () => scheduler.call.result({ workflowId })));
   }
 
@@ -196,35 +233,86 @@ export class System {
    *
    * @throws WORKFLOW_NOT_FOUND; DEADLINE_EXCEEDED when it takes more than the grace and 15 s, and it goes on then
    */
-  cancel(
+  async cancel(
     workflowId: string,
     { reason = "cancelled by the caller", force = false }: CancelOptions = {},
   ): Promise<RunStatus> {
     const { scheduler } = this.actors;
+    checkText("workflowId", workflowId);
+    checkText("reason", reason);
     const timeoutMs = this.#options.graceMs + CANCEL_MARGIN_MS;
     return throughRestarts(scheduler, () =>
       scheduler.call.cancel({ workflowId, reason, force }, { timeoutMs }),
     );
   }
 
-  /** Runs in the order of their submission. `limit` is 1 to 1,000, default 50. @throws INVALID_ARGUMENT */
-  list(
-    page: { readonly offset?: number; readonly limit?: number } = {},
-  ): Promise<{ runs: RunSummary[]; total: number }> {
+  /**
+   * No further step of the run starts until it is resumed; what runs goes on. Resolves when that is on disk.
+   *
+   * @throws WORKFLOW_NOT_FOUND; WORKFLOW_ENDED when it has ended or is being cancelled
+   */
+  pause(workflowId: string, reason = "paused by the caller"): Promise<RunStatus> {
     const { scheduler } = this.actors;
-    const { offset = 0, limit = 50 } = page;
-    return throughRestarts(scheduler, () => scheduler.call.list({ offset, limit }));
+    return throughRestarts(scheduler, () => scheduler.call.pause({ workflowId, reason }));
   }
 
-  /** Reads the value, or the part of one, that an output refers to. @throws BLOB_MISSING, BLOB_CORRUPT */
+  /** One that is not paused stays as it is. @throws WORKFLOW_NOT_FOUND, WORKFLOW_ENDED */
+  resume(workflowId: string): Promise<RunStatus> {
+    const { scheduler } = this.actors;
+    return throughRestarts(scheduler, () => scheduler.call.resume({ workflowId }));
+  }
+
+  /**
+   * A new run of the same workflow. What completed in the first one, and does not wait for anything that is to run again,
+   * is taken over with its output.
+   *
+   * @param options.as id of the new run; default: the first one's with `~2`, or the next number that is free. With an id,
+   *   asking again is safe
+   * @param options.from steps to run again; default: all that did not complete
+   * @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED, INVALID_ARGUMENT, ALREADY_EXISTS, and what `submit` throws
+   */
+  rerun(
+    workflowId: string,
+    options: { readonly as?: string; readonly from?: readonly string[] } = {},
+  ): Promise<SubmittedRun> {
+    const { scheduler } = this.actors;
+    const ask = (): Promise<SubmittedRun> =>
+      scheduler.call.rerun({ workflowId, ...options }, { timeoutMs: LOAD_MODULES_MS });
+    return options.as === undefined ? ask() : throughRestarts(scheduler, ask);
+  }
+
+  /** What happened in a run, oldest first. `limit` is 1 to 1,000, default 100. @throws WORKFLOW_NOT_FOUND, INVALID_ARGUMENT */
+  history(
+    workflowId: string,
+    page: { readonly offset?: number; readonly limit?: number } = {},
+  ): Promise<RunHistoryPage> {
+    const { scheduler } = this.actors;
+    const { offset = 0, limit = 100 } = page;
+    return throughRestarts(scheduler, () => scheduler.call.history({ workflowId, offset, limit }));
+  }
+
+  /** Runs in the order of their submission, and how many there are in all. @throws INVALID_ARGUMENT */
+  async list(filter: RunFilter = {}): Promise<{ runs: RunSummary[]; total: number }> {
+    const { scheduler } = this.actors;
+    const { offset = 0, limit = 50, ...conditions } = filter;
+    for (const [name, texts] of Object.entries(conditions)) if (texts !== undefined) checkTexts(name, texts);
+    return throughRestarts(scheduler, () => scheduler.call.list({ ...conditions, offset, limit }));
+  }
+
+  /**
+   * Reads the value, or the part of one, that an output refers to; undefined when it has no such part.
+   *
+   * @throws BLOB_MISSING when it has left with the task or run that it came from; BLOB_CORRUPT, FILE_UNREADABLE
+   */
   async load(reference: Reference): Promise<unknown> {
-    const { data } = this.#options;
-    if (data === null) throw fault("BLOB_MISSING", { sha256: reference.sha256 });
-    const bytes = await openBlobs({ directory: join(data, "blobs") }).get(reference.sha256);
-    return reference.path.reduce<unknown>(
-      (value, key) => (value as Record<string | number, unknown> | null)?.[key],
-      unpackValue(bytes),
-    );
+    if (this.#blobs === null) throw fault("BLOB_MISSING", { sha256: reference.sha256 });
+    const bytes = await this.#blobs.get(reference.sha256);
+    let value = unpackValue(bytes);
+    for (const [walked, key] of reference.path.entries()) {
+      if (value instanceof Reference) return this.load(value.at(...reference.path.slice(walked)));
+      value = ownMember(value, key)?.value;
+    }
+    return value;
   }
 
   /** Counts of tasks by state, and of what was committed since the queue was opened. */
@@ -257,6 +345,18 @@ export class System {
     return backupSystem(this.actors, this.#options, directory, options);
   }
 
+  /**
+   * Removes the large values that no task, run or cached result names any more, and that are older than ten minutes and
+   * than every attempt that runs. It happens by itself once an hour.
+   *
+   * @throws UNAVAILABLE while a backup is made, and where nothing is on disk or the system is idle; FILE_UNREADABLE,
+   *   STORE_FAILED, STORE_FULL. Nothing that is named has been removed then.
+   */
+  collect(): Promise<Collected> {
+    const { scheduler } = this.actors;
+    return throughRestarts(scheduler, () => scheduler.call.collect(undefined, { timeoutMs: Infinity }));
+  }
+
   /** Counters, gauges and histograms of all threads, read from shared memory. */
   metrics(): MetricsSnapshot {
     return this.#supervisor.metrics();
@@ -269,6 +369,7 @@ export class System {
 
   /** Stops the actors in reverse order; running handlers get their grace. No thread is left. */
   close(): Promise<void> {
+    this.cache.close();
     this.#closing ??= this.#supervisor.close();
     return this.#closing;
   }
@@ -278,7 +379,7 @@ export class System {
   }
 
   #watch(workflowId: string, signal: AbortSignal, ready: () => Promise<RunStatus>): AsyncGenerator<RunEvent> {
-    return watchRun(this.actors.scheduler, workflowId, signal, ready);
+    return watchRun(this.actors.scheduler, this.#feed, { workflowId, signal, ready });
   }
 }
 
@@ -287,4 +388,11 @@ function innermostStartFailure(error: unknown): unknown {
   if (!isFault(error, "ACTOR_START_FAILED") || !isFault(error.cause) || error.cause.code === "DEFECT")
     return error;
   return innermostStartFailure(error.cause);
+}
+
+/** Whoever opens a directory knows it by its name, and not which of its files is opened first. */
+function inWordsOfDirectory(error: unknown, data: string | null): unknown {
+  if (data === null || !isFault(error, "STORE_OWNED")) return error;
+  const wayOut = "one process has a data directory at a time";
+  return fault("STORE_OWNED", { ...error.details, path: data, wayOut }, { cause: error });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { addressesOf, touchValues } from "../compute/values.ts";
 import { LIMITS, fault, fromWireError } from "../errors/index.ts";
 import type {
   Admission,
@@ -12,6 +13,7 @@ import type {
   TaskSpec,
   TaskStatus,
 } from "../queue/queue.protocol.ts";
+import { checkTexts } from "../schema/index.ts";
 import { DeadLetterDoor } from "./dead-letter-door.ts";
 import { QuotaDoor } from "./quota-door.ts";
 import {
@@ -83,8 +85,8 @@ export class TaskDoor {
    * Resolves when the task is on disk and will be carried out, whatever happens. A task that is there already, under
    * its id with the same work or under its idempotency key, is returned as it stands.
    *
-   * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE (the input), ALREADY_EXISTS (the id, with other work),
-   *   IDEMPOTENCY_CONFLICT, UNKNOWN_ACTION, MODULE_INVALID, UNKNOWN_DEPENDENCY, DEPENDENCY_FAILED, QUOTA_EXCEEDED,
+   * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE (the input), BLOB_MISSING (the input refers to what has left),
+   *   ALREADY_EXISTS (the id, with other work), IDEMPOTENCY_CONFLICT, UNKNOWN_ACTION, MODULE_INVALID, UNKNOWN_DEPENDENCY, DEPENDENCY_FAILED, QUOTA_EXCEEDED,
    *   DEADLINE_UNREACHABLE (with `admit`)
    */
   async submit(request: TaskRequest): Promise<TaskReceipt> {
@@ -102,8 +104,11 @@ export class TaskDoor {
    * @throws what `submit` throws
    */
   async submitMany(requests: readonly TaskRequest[]): Promise<TaskReceipt[]> {
-    const { queue } = this.#services;
-    const specs = requests.map((request) => toSpec(request, request.id ?? randomUUID()));
+    const { queue, blobs } = this.#services;
+    const ready = requests.map(toSpec);
+    const specs = ready.map(({ spec }) => spec);
+    const references = ready.flatMap((task) => task.references);
+    if (blobs !== null) await touchValues(addressesOf(references), blobs);
     for (const [at, spec] of specs.entries()) {
       // What has no deadline can always be met.
       if (requests[at]?.admit && spec.deadlineMs !== undefined) await this.#mustBeFeasible(spec);
@@ -120,7 +125,7 @@ export class TaskDoor {
 
   /** Can a task like this end by its deadline at the present load? Changes nothing. @throws as `submit` does */
   admission(request: TaskRequest): Promise<Admission> {
-    return this.#admission(toSpec(request, request.id ?? randomUUID()));
+    return this.#admission(toSpec(request).spec);
   }
 
   /**
@@ -206,13 +211,14 @@ export class TaskDoor {
    *
    * @throws TASK_NOT_FOUND for any unknown id, and then nothing is cancelled
    */
-  cancel(
+  async cancel(
     taskIds: string | readonly string[],
     { reason = "cancelled by the caller", force = false }: TaskCancelOptions = {},
   ): Promise<{ cancelled: number; cancelling: number }> {
     const { queue } = this.#services;
-    const ids = typeof taskIds === "string" ? [taskIds] : [...taskIds];
-    return throughRestarts(queue, () => queue.call.cancel({ taskIds: ids, reason, force }));
+    const ids = typeof taskIds === "string" ? [taskIds] : taskIds;
+    checkTexts("taskIds", ids);
+    return throughRestarts(queue, () => queue.call.cancel({ taskIds: [...ids], reason, force }));
   }
 
   /**
@@ -269,7 +275,12 @@ export class TaskDoor {
     return (await throughRestarts(queue, () => queue.call.attempts({ taskId }))).attempts;
   }
 
-  /** What its handler logged and printed, oldest first; `dropped` lines were too many. @throws TASK_NOT_FOUND */
+  /**
+   * What its handler logged and printed, oldest first; `dropped` lines were too many. A page of long lines has fewer of
+   * them than asked for.
+   *
+   * @throws TASK_NOT_FOUND
+   */
   logs(
     taskId: string,
     { offset = 0, limit = 100 }: TaskPage = {},

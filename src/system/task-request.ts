@@ -1,7 +1,8 @@
-import { Reference, packValue, unpackValue } from "../codec/index.ts";
+import { randomUUID } from "node:crypto";
+import { packValue, tryPack, unpackValue, type Packed, type Reference } from "../codec/index.ts";
 import { LIMITS, fault } from "../errors/index.ts";
 import type { TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
-import { assertWire, invalidArgument } from "../schema/index.ts";
+import { checkName, invalidArgument, shortText } from "../schema/index.ts";
 
 /** A task as a program writes it. Only its action is compulsory; what is left out has the default of `TaskSpec`. */
 export interface TaskRequest extends Omit<TaskSpec, "taskId" | "input" | "deadlineMs" | "group"> {
@@ -21,33 +22,54 @@ export interface TaskResult extends Omit<TaskOutcome, "output"> {
   readonly output: unknown;
 }
 
-/** @throws INVALID_ARGUMENT (the deadline), NOT_A_WIRE_VALUE (the input) */
-export function toSpec(request: TaskRequest, taskId: string): TaskSpec {
-  const { id: _id, admit: _admit, input = {}, deadline, ...rest } = request;
-  return {
-    ...rest,
-    taskId,
-    input: packInput(input, `the input of task "${taskId}"`),
-    ...(deadline === undefined ? {} : { deadlineMs: deadlineMsOf(deadline) }),
-  };
+/** A task as the queue takes it, and the values that its input refers to. */
+export interface ReadyTask {
+  readonly spec: TaskSpec;
+  readonly references: readonly Reference[];
+}
+
+/** @throws INVALID_ARGUMENT (the id, the deadline, too large an input), NOT_A_WIRE_VALUE (the input, the metadata) */
+export function toSpec(request: TaskRequest): ReadyTask {
+  // Modules without types pass anything.
+  const given: unknown = request;
+  if (typeof given !== "object" || given === null) {
+    throw invalidArgument("task", shortText(given), "an object with an action");
+  }
+  const { id: taskId = randomUUID(), admit: _admit, input = {}, deadline, ...rest } = request;
+  checkName("taskId", taskId, LIMITS.queue.nameChars);
+  const { inputBytes, metadataBytes } = LIMITS.queue;
+  const { bytes, references } = packed(input, "input", taskId, inputBytes);
+  if (rest.metadata !== undefined) packed(rest.metadata, "metadata", taskId, metadataBytes);
+  const deadlineMs = deadline === undefined ? {} : { deadlineMs: deadlineMsOf(deadline) };
+  return { spec: { ...rest, taskId, input: bytes, ...deadlineMs }, references };
+}
+
+/** @throws NOT_A_WIRE_VALUE, INVALID_ARGUMENT when it takes more than so many bytes */
+function packed(
+  value: unknown,
+  argument: "input" | "metadata",
+  taskId: string,
+  bytesMax: number,
+): Extract<Packed, { bytes: Uint8Array }> {
+  const made = tryPack(value, bytesMax);
+  if (made.bytes !== undefined) return made;
+  if (!made.isTooLarge) {
+    throw fault("NOT_A_WIRE_VALUE", { what: `the ${argument} of task "${taskId}"`, found: made.found });
+  }
+  const allowed = `at most ${bytesMax} bytes packed; a larger value goes by reference`;
+  throw invalidArgument(argument, made.found, allowed);
 }
 
 export function toResult({ output, ...rest }: TaskOutcome): TaskResult {
   return { ...rest, output: output === null ? undefined : unpackValue(output) };
 }
 
-/** @throws NOT_A_WIRE_VALUE */
-export function packInput(value: unknown, what: string): Uint8Array {
-  assertWire(withoutReferences(value), what);
-  return packValue(value);
-}
-
 /** What is around an input in a message: names, numbers and the fields' own lengths. */
 const FRAME_BYTES = 512;
 
 /** About how many bytes of a message a task takes: enough to keep a batch well below what one message may have. */
-export function messageBytesOf({ input, dependsOn = [], metadata }: TaskSpec): number {
-  const dependencies = dependsOn.length * LIMITS.queue.nameChars;
+export function messageBytesOf({ input, dependsOn, metadata }: TaskSpec): number {
+  const dependencies = (dependsOn?.length ?? 0) * LIMITS.queue.nameChars;
   return FRAME_BYTES + input.byteLength + dependencies + (metadata ? packValue(metadata).byteLength : 0);
 }
 
@@ -63,29 +85,11 @@ function deadlineMsOf(deadline: Date | string | number): number {
         ? Date.parse(deadline)
         : Number.NaN;
   if (!Number.isNaN(ms)) return ms;
-  const got = typeof deadline === "string" ? JSON.stringify(deadline) : String(deadline);
   throw invalidArgument(
     "deadline",
-    got,
+    shortText(deadline),
     "a Date, a time like 2026-01-31T12:00:00Z, or milliseconds since 1970",
   );
-}
-
-/** References cross as what they are, in any place; the rest of the value is what must be plain. */
-function withoutReferences(value: unknown, depth = 0): unknown {
-  if (value instanceof Reference) return null;
-  if (value instanceof Uint8Array) return value;
-  if (typeof value !== "object" || value === null || depth > LIMITS.schema.wireDepth) return value;
-  if (Array.isArray(value)) {
-    const items = value.map((item) => withoutReferences(item, depth + 1));
-    return items.some((item, index) => item !== value[index]) ? items : value;
-  }
-  const entries = Object.entries(value).map(
-    ([key, field]) => [key, withoutReferences(field, depth + 1)] as const,
-  );
-  // Copied only where a reference was: what an instance of a class is would be lost in a copy.
-  const same = entries.every(([key, field]) => (value as Record<string, unknown>)[key] === field);
-  return same ? value : Object.fromEntries(entries);
 }
 
 /** @throws DEADLINE_UNREACHABLE */

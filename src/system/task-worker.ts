@@ -1,16 +1,19 @@
 import type { RefOf } from "../actor/index.ts";
 import { unpackValue, type Reference } from "../codec/index.ts";
+import { storedOutput } from "../compute/values.ts";
 import { LIMITS, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
 import type { Lease, LeaseEnd, Queue } from "../queue/queue.protocol.ts";
 import { checkInteger, checkNumber } from "../schema/index.ts";
 import { linkSignals, withScope, type Clock, type Scope, type Timer } from "../scope/index.ts";
-import { packInput } from "./task-request.ts";
+import type { BlobStore } from "../store/index.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
 /** What the doors to tasks stand on. */
 export interface TaskServices {
   readonly queue: RefOf<typeof Queue>;
   readonly clock: Clock;
+  /** Null: nothing is on disk. */
+  readonly blobs: BlobStore | null;
   readonly load: (reference: Reference) => Promise<unknown>;
 }
 
@@ -212,7 +215,7 @@ export class TaskWorker {
       const { handlers } = this.#options;
       const handler = Object.hasOwn(handlers, action) ? handlers[action] : undefined;
       if (!handler) throw fault("UNKNOWN_ACTION", { action, known: Object.keys(handlers) });
-      const { load } = this.#services;
+      const { load, blobs } = this.#services;
       const context: WorkContext = Object.freeze({
         taskId,
         attempt,
@@ -221,7 +224,7 @@ export class TaskWorker {
         load,
       });
       const output: unknown = await handler(unpackValue(input) as never, context);
-      return { kind: "completed", output: packInput(output ?? null, `the output of task "${taskId}"`) };
+      return { kind: "completed", output: await storedOutput(output ?? null, action, blobs) };
     } catch (error) {
       const reason: unknown = signal.reason;
       // The queue knows whether the task is being cancelled, or is to be run by someone else.

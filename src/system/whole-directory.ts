@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fault, isFault, sentenceOf } from "../errors/index.ts";
+import { createDirectory } from "./create-directory.ts";
 import { withdrawn } from "./withdrawal.ts";
 
 /** What the makers of a directory need to know of the one who asked for it. */
@@ -33,7 +34,7 @@ export async function makeWhole<T>(
 ): Promise<T> {
   const temporary = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.part`);
   try {
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    createDirectory(dirname(target), 0o700);
     await mkdir(temporary, { mode: 0o700 });
     const made = await fill(temporary);
     await flushTree(temporary);

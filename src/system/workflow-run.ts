@@ -1,6 +1,7 @@
 import type { RefOf } from "../actor/index.ts";
-import { unpackValue } from "../codec/index.ts";
-import { isCancellation, isFault } from "../errors/index.ts";
+import { tryPack, unpackValue } from "../codec/index.ts";
+import { LIMITS, fault, isCancellation, isFault } from "../errors/index.ts";
+import { shortText } from "../schema/index.ts";
 import type {
   RunEvent,
   RunResult,
@@ -11,20 +12,28 @@ import type {
   StepState,
   WorkflowDefinition,
 } from "../workflow/workflow.protocol.ts";
+import type { RunFeed } from "./run-feed.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
 /**
  * A workflow as a program writes it. By default its name is its id, its priority 1 (a higher number runs sooner, up to a
  * million), and a failed step has its dependents skipped; a step has no inputs, depends on nothing, takes the priority
- * of the workflow and its handler's time limit, has one attempt, and is not cached.
+ * of the workflow and its handler's time limit, has one attempt, and is not cached. It waits for no other workflow, and
+ * has all the time and as many tasks at a time as it can use.
  */
 export interface WorkflowInput extends Partial<
-  Pick<WorkflowDefinition, "onFailure" | "priority" | "tags" | "metadata" | "name">
+  Pick<
+    WorkflowDefinition,
+    "onFailure" | "priority" | "tags" | "metadata" | "name" | (typeof OPTIONAL)[number]
+  >
 > {
   /** 1 to 256 characters, unique for as long as the run is kept. */
   readonly workflowId: string;
   readonly steps: readonly (Pick<StepDefinition, "stepId" | "action"> & Partial<StepDefinition>)[];
 }
+
+/** What a definition has only when it is asked for. */
+const OPTIONAL = ["maxConcurrency", "deadlineMs", "timeoutMs", "dependencies", "idempotencyKey"] as const;
 
 /** How a run ended. */
 export interface RunOutcome {
@@ -33,16 +42,38 @@ export interface RunOutcome {
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
+/** @throws WORKFLOW_INVALID listing the steps whose inputs cannot cross, or are larger than those of a task may be */
 export function toDefinition(input: WorkflowInput): WorkflowDefinition {
+  // Modules without types pass anything; what else is wrong with it the scheduler finds.
+  const steps: WorkflowInput["steps"] = Array.isArray(input.steps) ? input.steps : [];
+  const problems = [
+    ...problemsOfText("workflow id", input.workflowId),
+    ...problemsOfText("idempotency key", input.idempotencyKey ?? ""),
+    ...steps.flatMap(problemsOfInputs).slice(0, LIMITS.workflow.problems),
+  ];
+  if (problems.length > 0) throw fault("WORKFLOW_INVALID", { workflowId: input.workflowId, problems });
   return {
     workflowId: input.workflowId,
     name: input.name ?? input.workflowId,
-    steps: input.steps.map((step) => ({ inputs: {}, dependsOn: [], ...step })),
+    steps: steps.map((step) => ({ inputs: {}, dependsOn: [], ...step })),
     onFailure: input.onFailure ?? "skip_dependents",
     priority: input.priority ?? 1,
     tags: input.tags ?? [],
     metadata: input.metadata ?? {},
+    ...Object.fromEntries(OPTIONAL.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]]))),
   };
+}
+
+const problemsOfText = (what: string, value: unknown): string[] =>
+  typeof value === "string" ? [] : [`the ${what} is ${shortText(value)}; allowed is a text`];
+
+function problemsOfInputs(step: Partial<StepDefinition> | null | undefined): string[] {
+  if (step?.inputs === undefined) return [];
+  const { inputBytes } = LIMITS.queue;
+  const packed = tryPack(step.inputs, inputBytes);
+  if (packed.bytes !== undefined) return [];
+  const way = packed.isTooLarge ? "larger values go by reference" : "which cannot be sent to another thread";
+  return [`step ${shortText(step.stepId)}: its inputs hold ${packed.found}; ${way}`];
 }
 
 export function toOutcome({ outputs, ...status }: RunResult): RunOutcome {
@@ -53,47 +84,61 @@ export function toOutcome({ outputs, ...status }: RunResult): RunOutcome {
 const RUN_ENDED: ReadonlySet<RunState> = new Set(["completed", "failed", "cancelled"]);
 const STEP_ENDED: ReadonlySet<StepState> = new Set(["completed", "failed", "skipped", "cancelled"]);
 
+export interface RunWatch {
+  readonly workflowId: string;
+  /** Aborting it ends the watch. */
+  readonly signal: AbortSignal;
+  /** Called once the first subscription stands, so that whoever submits there misses nothing. */
+  readonly ready: () => Promise<RunStatus>;
+}
+
 /**
  * What happens in a run, until its end, through any number of restarts of the scheduler: when the stream breaks it is
  * taken up again, and the state that was missed is told as one event per step. The end of each step is told once, and
  * nothing of a step after its end.
- *
- * The caller subscribes before it submits, so `ready` is called once the first subscription stands.
  */
 export async function* watchRun(
   scheduler: RefOf<typeof Scheduler>,
-  workflowId: string,
-  signal: AbortSignal,
-  ready: () => Promise<RunStatus>,
+  feed: RunFeed,
+  { workflowId: asked, signal, ready }: RunWatch,
 ): AsyncGenerator<RunEvent> {
   const isNews = newsFilter();
+  let workflowId = asked;
   const status = (): Promise<RunStatus> =>
     throughRestarts(scheduler, () => scheduler.call.status({ workflowId }), signal);
   let ask = ready;
   while (!signal.aborted) {
-    const events = scheduler.on.changed({ signal });
+    const events = feed.watch(workflowId, signal);
     try {
       const found = await ask();
       ask = status;
+      if (found.workflowId !== workflowId) {
+        // An idempotency key has led to an earlier run.
+        workflowId = found.workflowId;
+        continue;
+      }
       for (const event of eventsOf(found).filter(isNews)) {
         yield event;
         if (signal.aborted) return;
       }
       if (RUN_ENDED.has(found.state)) return;
       for await (const event of events) {
-        if (event.workflowId !== workflowId || !isNews(event)) continue;
+        if (!isNews(event)) continue;
         yield event;
         if (event.step === null && RUN_ENDED.has(event.state)) return;
       }
       return; // the signal ended it
     } catch (error) {
       if (signal.aborted && isCancellation(error)) return;
-      if (!isFault(error, "ACTOR_RESTARTING") && !isFault(error, "EVENTS_LOST")) throw error;
-      await scheduler.ready({ signal }).catch((reason: unknown) => {
+      // What has been submitted is not given up for a mailbox that has no room just now.
+      const isFull = isFault(error, "MAILBOX_FULL") && ask === status;
+      if (!isFull && !isFault(error, "ACTOR_RESTARTING") && !isFault(error, "EVENTS_LOST")) throw error;
+      const again = isFull ? scheduler.writable({ signal }) : scheduler.ready({ signal });
+      await again.catch((reason: unknown) => {
         if (!signal.aborted) throw reason;
       });
     } finally {
-      await events.return?.();
+      await events.return();
     }
   }
 }

@@ -27,6 +27,7 @@ import { workflowStatus } from "./workflow/workflow-status.ts";
 import { workflowSubmit } from "./workflow/workflow-submit.ts";
 
 export { callTool, inputSchemaOf, type Tool } from "./tool.ts";
+export type { Words } from "./words.ts";
 
 /** Tools that are offered together, in the order in which they are listed; clients cache by it. */
 export const TOOLSETS = {

@@ -1,7 +1,9 @@
-import { fault, isFault, toWireError } from "../errors/index.ts";
+import { LIMITS, fault, isFault, toWireError } from "../errors/index.ts";
+import { findNonWire } from "../schema/index.ts";
 import { check, toInputSchema, type z } from "../schema/zod-schema.ts";
 import { failAfter } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
+import { inWords, wordsOf, type Words } from "./words.ts";
 
 /** What a client may assume about a call before it makes it. All four are always given. */
 export interface ToolHints {
@@ -55,6 +57,8 @@ export interface ToolCall {
 export interface ToolCaller {
   readonly open: () => Promise<System>;
   readonly signal: AbortSignal;
+  /** In which refusals are told; default: those of a client. */
+  readonly words?: Words;
 }
 
 /** A thin face of the system: it checks, maps and names. It holds no logic. */
@@ -71,7 +75,7 @@ export interface Tool<I extends z.ZodObject = z.ZodObject> {
   /** How long the arguments say that the call waits, in milliseconds: it has at least that much time. */
   waitsMs?(args: z.output<I>): number;
   /** Throws what makes the call wrong and is known without a system. */
-  refuse?(args: z.output<I>): void;
+  refuse?(args: z.output<I>, words: Words): void;
   run(args: z.output<I>, call: ToolCall): Promise<Record<string, unknown>>;
 }
 
@@ -100,13 +104,16 @@ const MARGIN_MS = 5_000;
 export async function callTool(
   tool: Tool,
   args: unknown,
-  { open, signal }: ToolCaller,
+  { open, signal, words = wordsOf(tool) }: ToolCaller,
 ): Promise<Record<string, unknown>> {
   try {
-    const checked = check(tool.input, args ?? {});
-    if (checked.problems) throw fault("INPUT_INVALID", { what: tool.name, problems: checked.problems });
+    const found = findNonWire(args, ARGUMENTS);
+    if (found !== undefined)
+      throw fault("INPUT_INVALID", { what: words.what, problems: [`it holds ${found}`] });
+    const checked = check(tool.input, args ?? {}, "", words.nameOf);
+    if (checked.problems) throw fault("INPUT_INVALID", { what: words.what, problems: checked.problems });
     const { value } = checked;
-    tool.refuse?.(value);
+    tool.refuse?.(value, words);
     const system = await open();
     const waitsMs = tool.waitsMs ? tool.waitsMs(value) + MARGIN_MS : 0;
     const timeoutMs = Math.max(tool.metadata.timeoutMs, waitsMs);
@@ -115,7 +122,7 @@ export async function callTool(
       tool.run(value, { system, signal: scope.signal });
     return jsonOf({ success: true, ...(await failAfter(timeoutMs, run, { signal, name: tool.name })) });
   } catch (error) {
-    const { message, code } = toWireError(error);
+    const { message, code } = toWireError(inWords(error, words));
     return {
       success: false,
       error: message,
@@ -126,19 +133,26 @@ export async function callTool(
   }
 }
 
-/** Only texts: what is wrong about an argument may be that it is something else, of any size. */
+/** Levels around the deepest value that they may hold, such as `steps[0].inputs`. */
+const ARGUMENTS = { depthMax: LIMITS.schema.wireDepth + 4 };
+
+/** Only texts: what is wrong about an argument may be that it is something else, or longer than any id. */
 function echoOf(tool: Tool, args: unknown): Record<string, string> {
   const given = (typeof args === "object" ? args : null) as Record<string, unknown> | null;
   const texts = tool.echo
     .map((name) => [name, given?.[name]] as const)
-    .filter(([, value]) => typeof value === "string");
+    .filter(([, value]) => typeof value === "string" && value.length <= LIMITS.queue.nameChars);
   return Object.fromEntries(texts) as Record<string, string>;
 }
 
-/** What JSON has no word for is put into one: large whole numbers as digits, bytes as base64, references by their hash. */
+/**
+ * What JSON has no word for is put into one: large whole numbers as digits, NaN and infinities by their names, bytes as
+ * base64, references by their hash.
+ */
 function jsonOf(answer: Record<string, unknown>): Record<string, unknown> {
   const text = JSON.stringify(answer, (_key, value: unknown) => {
-    if (typeof value === "bigint") return String(value);
+    if (typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value)))
+      return String(value);
     return value instanceof Uint8Array ? { base64: Buffer.from(value).toString("base64") } : value;
   });
   return JSON.parse(text) as Record<string, unknown>;

@@ -41,7 +41,7 @@ async function comeBack(actor: Ref, error: unknown, tries: number, patience: Pat
 }
 
 /** Resolves after `ms`, or as soon as the signal aborts. */
-function pause(ms: number, { clock, signal }: Patience): Promise<void> {
+export function pause(ms: number, { clock, signal }: Patience): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {
@@ -57,4 +57,21 @@ function pause(ms: number, { clock, signal }: Patience): Promise<void> {
 /** Would asking again be of any use? A stopped actor stays stopped; every other fault of this kind passes. */
 export function mayPass(error: unknown): boolean {
   return isFault(error) && (error.retryable || error.code === "DEFECT");
+}
+
+/**
+ * Asks an actor, again and again, until it answers, or says for good that it will not.
+ *
+ * @throws what asking throws then; DEADLINE_EXCEEDED when the caller's own time is over; what is thrown when the signal
+ *   has been aborted
+ */
+export async function untilAnswered<T>(actor: Ref, ask: () => Promise<T>, patience: Patience): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (patience.signal.aborted || !mayPass(error) || isFault(error, "DEADLINE_EXCEEDED")) throw error;
+      await untilAgain(actor, error, tries, patience);
+    }
+  }
 }

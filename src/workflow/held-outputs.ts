@@ -5,7 +5,8 @@ import type { Dag } from "./dag.ts";
 import type { StepDefinition } from "./workflow.protocol.ts";
 
 interface Held {
-  readonly bytes: Uint8Array;
+  /** Packed: one output, or those of the items of a step. */
+  readonly packed: Uint8Array | readonly (Uint8Array | null)[];
   unpacked: Output | undefined;
 }
 
@@ -20,19 +21,29 @@ export class HeldOutputs {
   /** By step: how many that refer to it have not taken their inputs yet. */
   readonly #readers: Uint32Array;
   readonly #held = new Map<number, Held>();
+  /** By step: it has taken its inputs, or never will. */
+  readonly #released: Uint8Array;
 
   constructor(steps: readonly StepDefinition[], dag: Dag) {
     this.#dag = dag;
-    this.#reads = steps.map(({ inputs }) => {
-      const ids = new Set(findReferences(inputs).references.map(({ reference }) => reference.stepId));
-      return [...ids].flatMap((id) => dag.indexOf(id) ?? []);
-    });
+    this.#reads = steps.map((step, at) => readsOf(step, at, dag));
     this.#readers = new Uint32Array(steps.length);
+    this.#released = new Uint8Array(steps.length);
     for (const targets of this.#reads) for (const at of targets) this.#readers[at] = this.#readersOf(at) + 1;
   }
 
-  put(at: number, bytes: Uint8Array): void {
-    if (this.#readersOf(at) > 0) this.#held.set(at, { bytes, unpacked: undefined });
+  /** Does anybody refer to it who has not taken its inputs yet? */
+  isWanted(at: number): boolean {
+    return this.#readersOf(at) > 0;
+  }
+
+  put(at: number, packed: Uint8Array): void {
+    if (this.isWanted(at)) this.#held.set(at, { packed, unpacked: undefined });
+  }
+
+  /** The output is the list of these; null stands for itself. */
+  putList(at: number, packed: readonly (Uint8Array | null)[]): void {
+    if (this.isWanted(at)) this.#held.set(at, { packed, unpacked: undefined });
   }
 
   /** @param whyMissing says why the step gave nothing */
@@ -41,12 +52,14 @@ export class HeldOutputs {
     if (at === undefined) return { missing: "there is no such step" };
     const held = this.#held.get(at);
     if (held === undefined) return { missing: whyMissing(at) };
-    held.unpacked ??= unpack(held.bytes);
+    held.unpacked ??= unpack(held.packed);
     return held.unpacked;
   }
 
-  /** The step has taken its inputs, or never will. To be called once per step. */
+  /** The step has taken its inputs, or never will; to say so again changes nothing. */
   release(step: number): void {
+    if (this.#released[step] === 1) return;
+    this.#released[step] = 1;
     for (const at of this.#reads[step] ?? []) {
       const left = this.#readersOf(at) - 1;
       this.#readers[at] = left;
@@ -59,10 +72,20 @@ export class HeldOutputs {
   }
 }
 
+/** Steps that its inputs and items refer to, and all that its condition may look at. */
+function readsOf({ inputs, forEach, when }: StepDefinition, at: number, dag: Dag): number[] {
+  const found = [findReferences(inputs), findReferences(forEach?.items ?? null)];
+  const ids = found.flatMap(({ references }) => references.map(({ reference }) => reference.stepId));
+  const reads = new Set(ids.flatMap((id) => dag.indexOf(id) ?? []));
+  if (when !== undefined) for (const before of dag.dependencies(at)) reads.add(before);
+  return [...reads];
+}
+
 /** One broken output is the failure of the steps that read it, not of the scheduler. */
-function unpack(bytes: Uint8Array): Output {
+function unpack(packed: Held["packed"]): Output {
   try {
-    return { value: unpackValue(bytes) };
+    if (packed instanceof Uint8Array) return { value: unpackValue(packed) };
+    return { value: packed.map((each) => each && unpackValue(each)) };
   } catch (error) {
     return { missing: `its output cannot be read: ${sentenceOf(error)}` };
   }

@@ -1,7 +1,23 @@
-import type { StepStatus } from "./workflow.protocol.ts";
+import { LIMITS } from "../errors/index.ts";
+import { checkInteger } from "../schema/index.ts";
+import { firstOf, layersOf, untangle, wayThrough, type Slot } from "./picture-layers.ts";
+import {
+  CHARACTER_WIDTH,
+  STYLE,
+  captionOf,
+  escaped,
+  lookOf,
+  noteOf,
+  round,
+  sentenceOf,
+  symbol,
+  words,
+  xy,
+  type PictureStep,
+} from "./picture-step.ts";
 
 /**
- * Draws the steps of a run as an SVG element for an HTML page: a layered drawing after Sugiyama, in two forms. On a
+ * Draws steps and their dependencies as an SVG element for an HTML page: a layered drawing after Sugiyama, in two forms. On a
  * wide page the layers are columns of boxes; on a narrow one every step has a line of its own beside a map of lanes,
  * because boxes that stand side by side cannot be read there.
  *
@@ -16,6 +32,10 @@ export interface DagPictureOptions {
   readonly direction?: "across" | "down";
   /** The picture's name for those who do not see it; default "Steps and their dependencies". */
   readonly title?: string;
+  /** Ids of the steps of a path, in its order, that is to stand out. */
+  readonly critical?: readonly string[];
+  /** How many steps, dependencies first. Default and most: `LIMITS.workflow.dagPicturedSteps`. */
+  readonly stepsMax?: number;
 }
 
 /** Sizes in CSS pixels at scale 1. */
@@ -39,36 +59,31 @@ const LINE = {
   marginLeft: 14,
   marginTop: 4,
   textGap: 20,
+  rest: 24,
+  restUp: 10,
 };
-/** How wide one character of a step's id is drawn at most, nearly always. */
-const CHARACTER_WIDTH = { id: 7.6, note: 6.1 };
-const SWEEPS = { order: 8, align: 24 };
-
-/** A step's place in its layer; or, without a step, the place where an edge passes the layer on its way. */
-interface Slot {
-  readonly step: StepStatus | null;
-  readonly layer: number;
-  readonly before: Slot[];
-  readonly after: Slot[];
-  /** Index within the layer. */
-  place: number;
-  /** Middle of the slot, across the direction of the layers. */
-  middle: number;
-}
+const SWEEPS = 24;
 
 /**
- * The steps of a run and their dependencies as an `<svg>` element, for an HTML page.
+ * Steps and their dependencies as an `<svg>` element, for an HTML page.
  *
- * @param steps of one run. Dependencies on steps that are not among them, and those that close a cycle (the scheduler
- *   accepts neither), are left out of the drawing; the steps themselves never are. Far edges cost in proportion to the
- *   layers they pass, so this is for runs that a person can look at: hundreds of steps.
+ * @param steps such as those of the status of a run. Dependencies on steps that are not among them, and those that close a
+ *   cycle, are left out of the drawing. Steps above `stepsMax` are counted below it.
+ * @throws INVALID_ARGUMENT
  */
-export function dagPicture(steps: readonly StepStatus[], options: DagPictureOptions = {}): string {
-  const { direction = "across", title = "Steps and their dependencies" } = options;
-  const layers = layersOf(steps);
+export function dagPicture(steps: readonly PictureStep[], options: DagPictureOptions = {}): string {
+  const most = LIMITS.workflow.dagPicturedSteps;
+  const { direction = "across", title = "Steps and their dependencies", critical = [] } = options;
+  const { stepsMax = most } = options;
+  checkInteger("stepsMax", stepsMax, 1, most);
+  const shown = firstOf(steps, stepsMax);
+  const layers = layersOf(shown);
   untangle(layers);
-  const { width, height, body } = direction === "across" ? drawAcross(layers) : drawDown(layers);
-  const spoken = steps.map((step) => `${step.stepId}: ${noteOf(step)}`).join("; ");
+  const way = wayThrough(critical, layers);
+  const drawing = direction === "across" ? drawAcross(layers, way) : drawDown(layers, way);
+  const rest = steps.length - shown.length;
+  const { width, height, body } = rest === 0 ? drawing : withLine(drawing, restText(rest));
+  const spoken = [...shown.map(spokenOf), ...(rest === 0 ? [] : [restText(rest)])].join("; ");
   return [
     `<svg class="dag" role="img" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
     ` aria-label="${escaped(steps.length === 0 ? title : `${title}. ${spoken}`)}">`,
@@ -76,124 +91,31 @@ export function dagPicture(steps: readonly StepStatus[], options: DagPictureOpti
   ].join("");
 }
 
-// --- who stands where ---------------------------------------------------------------------------------------------
-
-/** A step's layer is the length of the longest way to it, so that every edge points to a later layer. */
-function ranksOf(steps: readonly StepStatus[]): Map<string, number> {
-  const ranks = new Map(steps.map((step) => [step.stepId, 0]));
-  const dependants = new Map<string, string[]>(steps.map((step) => [step.stepId, []]));
-  const missing = new Map<string, number>();
-  for (const step of steps) {
-    const dependencies = [...new Set(step.dependsOn)].filter((id) => ranks.has(id));
-    missing.set(step.stepId, dependencies.length);
-    for (const id of dependencies) dependants.get(id)?.push(step.stepId);
-  }
-  const ready = steps.map((step) => step.stepId).filter((id) => missing.get(id) === 0);
-  // The list grows while it is walked; the members of a cycle never enter it.
-  for (const id of ready) {
-    for (const next of dependants.get(id) ?? []) {
-      ranks.set(next, Math.max(ranks.get(next) ?? 0, (ranks.get(id) ?? 0) + 1));
-      const left = (missing.get(next) ?? 0) - 1;
-      missing.set(next, left);
-      if (left === 0) ready.push(next);
-    }
-  }
-  return ranks;
-}
-
-function layersOf(steps: readonly StepStatus[]): Slot[][] {
-  const ranks = ranksOf(steps);
-  const layers: Slot[][] = [];
-  const addSlot = (step: StepStatus | null, layer: number): Slot => {
-    const slots = (layers[layer] ??= []);
-    const slot: Slot = { step, layer, before: [], after: [], place: slots.length, middle: 0 };
-    slots.push(slot);
-    return slot;
+/** The critical path is drawn over the other edges. */
+function edgePaths(edges: readonly Edge[]): string {
+  const path = (className: string, isCritical: boolean): string => {
+    const parts = edges.filter((edge) => edge.isCritical === isCritical).map((edge) => edge.d);
+    return isCritical && parts.length === 0 ? "" : `<path class="${className}" d="${parts.join("")}"/>`;
   };
-  // By layer, so that no layer of the sparse array stays a hole.
-  const inOrder = steps.toSorted((a, b) => (ranks.get(a.stepId) ?? 0) - (ranks.get(b.stepId) ?? 0));
-  const slots = new Map(inOrder.map((step) => [step.stepId, addSlot(step, ranks.get(step.stepId) ?? 0)]));
-  // All far edges of one step share their passages: they leave it as one line and part where they must.
-  const passages = new Map<Slot, Slot>();
-  for (const to of slots.values()) {
-    for (const id of new Set(to.step?.dependsOn)) {
-      let from = slots.get(id);
-      if (from === undefined || from.layer >= to.layer) continue;
-      while (from.layer + 1 < to.layer) {
-        const passage: Slot = passages.get(from) ?? addSlot(null, from.layer + 1);
-        if (!passages.has(from)) connect(from, passage);
-        passages.set(from, passage);
-        from = passage;
-      }
-      connect(from, to);
-    }
-  }
-  return layers;
+  return path("dag-edge", false) + path("dag-edge dag-critical", true);
 }
 
-function connect(from: Slot, to: Slot): void {
-  from.after.push(to);
-  to.before.push(from);
+interface Edge {
+  readonly d: string;
+  readonly isCritical: boolean;
 }
 
-const meanPlace = (slots: readonly Slot[], otherwise: number): number =>
-  slots.length === 0 ? otherwise : slots.reduce((sum, slot) => sum + slot.place, 0) / slots.length;
-
-/** Orders each layer by the mean place of its neighbours, to and fro, and keeps the order with the fewest crossings. */
-function untangle(layers: Slot[][]): void {
-  let best = layers.map((layer) => layer.slice());
-  let fewest = crossingsOf(layers);
-  for (let sweep = 0; sweep < SWEEPS.order && fewest > 0; sweep += 1) {
-    const forward = sweep % 2 === 0;
-    for (const layer of forward ? layers : layers.toReversed()) {
-      const wish = new Map(
-        layer.map((slot) => [slot, meanPlace(forward ? slot.before : slot.after, slot.place)] as const),
-      );
-      layer.sort((a, b) => (wish.get(a) ?? 0) - (wish.get(b) ?? 0));
-      renumber(layer);
-    }
-    const crossings = crossingsOf(layers);
-    if (crossings >= fewest) continue;
-    fewest = crossings;
-    best = layers.map((layer) => layer.slice());
-  }
-  for (const [index, layer] of best.entries()) {
-    layers[index] = layer;
-    renumber(layer);
-  }
+function spokenOf(step: PictureStep): string {
+  const note = noteOf(step);
+  return note === "" ? step.stepId : `${step.stepId}: ${note}`;
 }
 
-function renumber(layer: readonly Slot[]): void {
-  for (const [place, slot] of layer.entries()) slot.place = place;
-}
+const restText = (steps: number): string =>
+  `${steps.toLocaleString("en-US")} more ${steps === 1 ? "step is" : "steps are"} not shown`;
 
-/** Two edges between the same layers cross when their ends stand in the opposite order of their starts. */
-function crossingsOf(layers: readonly Slot[][]): number {
-  let crossings = 0;
-  for (const layer of layers) {
-    // The ends so far, ascending: inserting one tells how many it should have come before.
-    const ends: number[] = [];
-    for (const { after } of layer) {
-      for (const end of after.map((slot) => slot.place).sort((a, b) => a - b)) {
-        const at = placeAfter(ends, end);
-        crossings += ends.length - at;
-        ends.splice(at, 0, end);
-      }
-    }
-  }
-  return crossings;
-}
-
-/** Where `value` goes in an ascending list, after its equals. */
-function placeAfter(ascending: readonly number[], value: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ascending[middle] ?? 0) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function withLine({ width, height, body }: Drawing, text: string): Drawing {
+  const line = `<text class="dag-note" x="${BOX.margin}" y="${height + LINE.restUp}">${escaped(text)}</text>`;
+  return { width: Math.max(width, LINE.width), height: height + LINE.rest, body: body + line };
 }
 
 // --- across: columns of boxes ---------------------------------------------------------------------------------------
@@ -206,7 +128,7 @@ interface Drawing {
 
 const heightOf = (slot: Slot): number => (slot.step === null ? PASSAGE_HEIGHT : BOX.height) + BOX.gapDown;
 
-function drawAcross(layers: readonly Slot[][]): Drawing {
+function drawAcross(layers: readonly Slot[][], way: ReadonlyMap<Slot, Slot>): Drawing {
   if (layers.length === 0) return { width: 2 * BOX.margin, height: 2 * BOX.margin, body: "" };
   align(layers);
   const all = layers.flat();
@@ -216,12 +138,15 @@ function drawAcross(layers: readonly Slot[][]): Drawing {
   const top = Math.min(...ends.map((slot) => slot.middle - heightOf(slot) / 2));
   const bottom = Math.max(...ends.map((slot) => slot.middle + heightOf(slot) / 2));
   const yOf = (slot: Slot): number => slot.middle - top - BOX.gapDown / 2 + BOX.margin;
-  const edges = all.flatMap((slot) => {
+  const edges = all.flatMap((slot): Edge[] => {
     const right = leftOf(slot) + boxWidth;
-    const through = slot.step === null ? [`M${xy(leftOf(slot), yOf(slot))}H${round(right)}`] : [];
+    const through = { d: `M${xy(leftOf(slot), yOf(slot))}H${round(right)}`, isCritical: way.has(slot) };
     return [
-      ...through,
-      ...slot.after.map((next) => curveAcross(right, yOf(slot), leftOf(next), yOf(next), next)),
+      ...(slot.step === null ? [through] : []),
+      ...slot.after.map((next) => ({
+        d: curveAcross(right, yOf(slot), leftOf(next), yOf(next), next),
+        isCritical: way.get(slot) === next,
+      })),
     ];
   });
   const boxes = all.map((slot) =>
@@ -230,17 +155,32 @@ function drawAcross(layers: readonly Slot[][]): Drawing {
   return {
     width: Math.ceil(2 * BOX.margin + layers.length * (boxWidth + BOX.gapAcross) - BOX.gapAcross),
     height: Math.ceil(2 * BOX.margin + bottom - top - BOX.gapDown),
-    body: `<path class="dag-edge" d="${edges.join("")}"/>${boxes.join("")}`,
+    body: edgePaths(edges) + boxes.join(""),
   };
 }
 
 /** Puts every slot as near to its neighbours as the others in its layer allow. */
 function align(layers: readonly Slot[][]): void {
   for (const layer of layers) spread(layer);
-  for (let sweep = 0; sweep < SWEEPS.align; sweep += 1) {
+  for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
     for (const layer of sweep % 2 === 0 ? layers : layers.toReversed()) spread(layer);
   }
+  closeGaps(layers.flat());
 }
+
+/** Parts that nothing joins do not pull at each other, so they stop wherever the sweeps have pushed them. */
+function closeGaps(slots: readonly Slot[]): void {
+  let gap = 0;
+  let bottom = Infinity;
+  for (const slot of slots.toSorted((a, b) => topOf(a) - topOf(b))) {
+    gap += Math.max(0, topOf(slot) - bottom);
+    const end = topOf(slot) + heightOf(slot);
+    bottom = bottom === Infinity ? end : Math.max(bottom, end);
+    slot.middle -= gap;
+  }
+}
+
+const topOf = (slot: Slot): number => slot.middle - heightOf(slot) / 2;
 
 /** Long edges pull hardest, so that they run straight; a bend costs a reader more than a slant between two boxes. */
 const PULL = { boxes: 1, boxAndPassage: 2, passages: 8 };
@@ -304,7 +244,7 @@ function curveAcross(fromX: number, fromY: number, toX: number, toY: number, to:
   return to.step === null ? curve : `${curve}m-6 -4l6 4l-6 4`;
 }
 
-function box(step: StepStatus, left: number, middle: number, width: number): string {
+function box(step: PictureStep, left: number, middle: number, width: number): string {
   const top = round(middle - BOX.height / 2);
   const room = width - BOX.textLeft - 10;
   return [
@@ -318,7 +258,7 @@ function box(step: StepStatus, left: number, middle: number, width: number): str
 
 // --- down: a map of lanes -------------------------------------------------------------------------------------------
 
-function drawDown(layers: readonly Slot[][]): Drawing {
+function drawDown(layers: readonly Slot[][], way: ReadonlyMap<Slot, Slot>): Drawing {
   const lanes = Math.max(1, ...layers.map((layer) => layer.length));
   const lane = Math.min(LINE.lane, LINE.lanesMax / lanes);
   const xOf = (slot: Slot): number => LINE.marginLeft + slot.place * lane;
@@ -337,12 +277,13 @@ function drawDown(layers: readonly Slot[][]): Drawing {
   const yOf = (slot: Slot): number => lines.get(slot) ?? 0;
   const all = layers.flat();
   const edges = all.flatMap((slot) =>
-    slot.after.map((next) => {
+    slot.after.map((next): Edge => {
       const end = tops[next.layer] ?? 0;
       const bend = end - LINE.gap;
       const middle = round((bend + end) / 2);
       const curve = `C${round(xOf(slot))} ${middle} ${round(xOf(next))} ${middle} ${xy(xOf(next), end)}`;
-      return `M${xy(xOf(slot), yOf(slot))}V${round(bend)}${curve}V${round(yOf(next))}`;
+      const d = `M${xy(xOf(slot), yOf(slot))}V${round(bend)}${curve}V${round(yOf(next))}`;
+      return { d, isCritical: way.get(slot) === next };
     }),
   );
   const left = round(LINE.marginLeft + (lanes - 1) * lane + LINE.textGap);
@@ -358,99 +299,6 @@ function drawDown(layers: readonly Slot[][]): Drawing {
   return {
     width: LINE.width,
     height: Math.max(0, y - LINE.gap) + LINE.marginTop,
-    body: `<path class="dag-edge" d="${edges.join("")}"/>${steps.join("")}`,
+    body: edgePaths(edges) + steps.join(""),
   };
 }
-
-// --- how a step looks -----------------------------------------------------------------------------------------------
-
-type Look = StepStatus["state"] | "cached";
-
-const lookOf = (step: StepStatus): Look =>
-  step.state === "completed" && step.cached ? "cached" : step.state;
-
-/** Each state has a shape of its own, so that nobody has to tell colours apart. Drawn around the origin, radius 9. */
-const SYMBOLS: Readonly<Record<Look, string>> = {
-  pending: `<circle class="dag-hollow dag-dotted" r="8"/>`,
-  ready: `<circle class="dag-hollow" r="8"/><circle class="dag-dot" r="2.5"/>`,
-  running: `<circle class="dag-hollow" r="8"/><path class="dag-dot" d="M-2.5 -4L4.5 0L-2.5 4Z"/>`,
-  completed: `<circle class="dag-full" r="9"/><path class="dag-sign" d="M-4 .5L-1.2 3.3L4.2 -3"/>`,
-  cached: `<circle class="dag-full" r="9"/><path class="dag-sign" d="M4 -1.6A4.3 4.3 0 1 0 4 1.9M4.4 -4.9V-1.5H1"/>`,
-  failed: `<circle class="dag-full" r="9"/><path class="dag-sign" d="M-3.4 -3.4L3.4 3.4M3.4 -3.4L-3.4 3.4"/>`,
-  skipped: `<circle class="dag-hollow" r="8"/><path class="dag-mark" d="M-3.6 -3L-.6 0L-3.6 3M.8 -3L3.8 0L.8 3"/>`,
-  cancelled: `<circle class="dag-hollow" r="8"/><path class="dag-mark" d="M-5.7 5.7L5.7 -5.7"/>`,
-};
-
-function symbol(step: StepStatus, x: number, y: number): string {
-  return `<g transform="translate(${xy(x, y)})">${SYMBOLS[lookOf(step)]}</g>`;
-}
-
-function words(step: StepStatus, left: number, middle: number, room: number): string {
-  const id = cut(step.stepId, room / CHARACTER_WIDTH.id);
-  const caption = cut(captionOf(step), room / CHARACTER_WIDTH.note);
-  return [
-    `<text class="dag-id" x="${round(left)}" y="${round(middle - 3)}">${escaped(id)}</text>`,
-    `<text class="dag-note" x="${round(left)}" y="${round(middle + 14)}">${escaped(caption)}</text>`,
-  ].join("");
-}
-
-const captionOf = (step: StepStatus): string => `${step.action} · ${noteOf(step)}`;
-
-function sentenceOf(step: StepStatus): string {
-  const attempt = step.attempt > 1 ? `, attempt ${step.attempt}` : "";
-  const reason = step.error === null ? "" : ` (${step.error.message})`;
-  return `${step.stepId}, action ${step.action}: ${noteOf(step)}${attempt}${reason}`;
-}
-
-function noteOf(step: StepStatus): string {
-  if (lookOf(step) === "cached") return "from cache";
-  if (step.state === "running") return `running ${Math.floor(step.progress * 100)} %`;
-  if (step.startedAtMs === null || step.endedAtMs === null) return step.state;
-  const milliseconds = Math.max(0, Math.round(step.endedAtMs - step.startedAtMs));
-  const duration = `${milliseconds.toLocaleString("en-US")} ms`;
-  return step.state === "completed" ? duration : `${step.state} · ${duration}`;
-}
-
-/** A cut must not fall within an emoji or between a letter and its accent. */
-const CHARACTERS = new Intl.Segmenter("en");
-
-const cut = (text: string, characters: number): string => {
-  const letters = Array.from(CHARACTERS.segment(text), ({ segment }) => segment);
-  return letters.length <= characters
-    ? text
-    : `${letters.slice(0, Math.max(1, Math.floor(characters) - 1)).join("")}…`;
-};
-
-const round = (value: number): number => Math.round(value * 10) / 10;
-
-const xy = (x: number, y: number): string => `${round(x)} ${round(y)}`;
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-const escaped = (text: string): string =>
-  text.toWellFormed().replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
-
-/** Every colour is a custom property, so that a page can set its own on `svg.dag`. */
-const STYLE = [
-  `.dag{--dag-ink:#1d2329;--dag-soft:#5b646d;--dag-line:#8f989f;--dag-paper:#fff;--dag-done:#2c7a5a;`,
-  `--dag-cached:#33658a;--dag-running:#9a6700;--dag-failed:#b3362b;font-family:system-ui,sans-serif}`,
-  `@media(prefers-color-scheme:dark){.dag{--dag-ink:#eceae5;--dag-soft:#a8b0b7;--dag-line:#727b83;--dag-paper:#1d2125;`,
-  `--dag-done:#5fbf95;--dag-cached:#7fb3d9;--dag-running:#e0b04a;--dag-failed:#f08a7d}}`,
-  `.dag-edge{fill:none;stroke:var(--dag-line);stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}`,
-  `.dag-step{--dag-state:var(--dag-soft)}.dag-completed{--dag-state:var(--dag-done)}`,
-  `.dag-cached{--dag-state:var(--dag-cached)}.dag-running,.dag-ready{--dag-state:var(--dag-running)}`,
-  `.dag-failed{--dag-state:var(--dag-failed)}`,
-  `.dag-box{fill:var(--dag-paper);stroke:var(--dag-state);stroke-opacity:.55}.dag-failed .dag-box{stroke-opacity:1}`,
-  `.dag-pending .dag-box,.dag-skipped .dag-box,.dag-cancelled .dag-box{stroke-dasharray:4 3}`,
-  `.dag-full,.dag-dot{fill:var(--dag-state)}.dag-hollow{fill:var(--dag-paper);stroke:var(--dag-state);stroke-width:1.6}`,
-  `.dag-dotted{stroke-dasharray:2 2.2}.dag-sign,.dag-mark{fill:none;stroke-width:1.8;stroke-linecap:round;`,
-  `stroke-linejoin:round}.dag-sign{stroke:var(--dag-paper)}.dag-mark{stroke:var(--dag-state)}`,
-  `.dag-id{font-size:13px;font-weight:600;fill:var(--dag-ink)}`,
-  `.dag-note{font-size:12px;fill:var(--dag-soft);font-variant-numeric:tabular-nums}`,
-].join("");

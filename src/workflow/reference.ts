@@ -1,12 +1,13 @@
 import { Reference } from "../codec/index.ts";
 import { LIMITS, fault } from "../errors/index.ts";
-import type { Wire } from "../schema/index.ts";
+import { ownMember, type Wire } from "../schema/index.ts";
 
 /**
- * References from the inputs of one step to the outputs of others: `${{ steps.fetch.output.rows[0].name }}`.
+ * References from the inputs of one step to the outputs of others, `${{ steps.fetch.output.rows[0].name }}`; and within a
+ * step that fans out to the item that is meant, `${{ item.name }}`, and its place from 0, `${{ index }}`.
  *
  * ```
- * reference  = "${{" "steps" step ".output" key* "}}"
+ * reference  = "${{" "steps" step ".output" key* "}}"  |  "${{" "item" key* "}}"  |  "${{" "index" "}}"
  * step, key  = "." word  |  "[" digits "]"  |  "[" quoted "]"      word: letters, digits, "_", "$", "-"
  * ```
  * `$${{` writes a literal `${{`. Names that are no plain words are quoted: `steps["load rows"].output["a b"]`.
@@ -18,8 +19,16 @@ export interface OutputReference {
   readonly path: readonly (string | number)[];
 }
 
+/** Of one item of a fan-out: the item, or a part of it, or its place. */
+export interface ItemReference {
+  /** As it is written, for messages. */
+  readonly text: string;
+  readonly of: "item" | "index";
+  readonly path: readonly (string | number)[];
+}
+
 /** A string cut into what stands for itself and what refers. */
-export type Segment = string | OutputReference;
+export type Segment = string | OutputReference | ItemReference;
 
 export type ParsedText =
   | { readonly ok: true; readonly segments: readonly Segment[] }
@@ -28,7 +37,7 @@ export type ParsedText =
 const OPEN = "${{";
 const ESCAPED_OPEN = "$${{";
 const SPACES = /\s*/y;
-const ROOT = /steps(?![\w$-])/y;
+const ROOT = /(steps|item|index)(?![\w$-])/y;
 const CLOSE = /\}\}/y;
 const WORD_KEY = /\.([\w$-]+)/y;
 const INDEX_KEY = /\[(0|[1-9]\d{0,9})\]/y;
@@ -61,7 +70,8 @@ export function parseText(text: string): ParsedText {
 }
 
 type ParsedReference =
-  { readonly reference: OutputReference; readonly end: number } | { readonly problem: string };
+  | { readonly reference: OutputReference | ItemReference; readonly end: number }
+  | { readonly problem: string };
 
 function parseReference(text: string, open: number): ParsedReference {
   let at = open + OPEN.length;
@@ -87,15 +97,22 @@ function parseReference(text: string, open: number): ParsedReference {
   };
 
   take(SPACES);
-  if (!take(ROOT)) return expected('"steps"');
-  const step = takeKey();
+  const root = take(ROOT)?.[1];
+  if (root === undefined) return expected('"steps", "item" or "index"');
+  const step = root === "steps" ? takeKey() : null;
   if (step === undefined) return expected('the id of a step, as in .fetch or ["fetch rows"],');
-  if (takeKey() !== "output") return expected('".output" behind the step');
+  if (step !== null && takeKey() !== "output") return expected('".output" behind the step');
   const path: (string | number)[] = [];
-  for (let key = takeKey(); key !== undefined; key = takeKey()) path.push(key);
+  if (root !== "index") for (let key = takeKey(); key !== undefined; key = takeKey()) path.push(key);
   take(SPACES);
-  if (!take(CLOSE)) return expected('a key, as in .rows, [0] or ["a b"], or "}}"');
-  return { reference: { text: text.slice(open, at), stepId: String(step), path }, end: at };
+  if (!take(CLOSE))
+    return expected(root === "index" ? '"}}"' : 'a key, as in .rows, [0] or ["a b"], or "}}"');
+  const written = text.slice(open, at);
+  const reference =
+    root === "steps"
+      ? { text: written, stepId: String(step), path }
+      : { text: written, of: root === "item" ? ("item" as const) : ("index" as const), path };
+  return { reference, end: at };
 }
 
 function unquote(quoted: string | undefined): string | undefined {
@@ -113,9 +130,18 @@ export interface FoundReference {
   readonly reference: OutputReference;
 }
 
-/** All references in the inputs of a step, and a sentence for each string that is malformed or too deep. */
-export function findReferences(inputs: Wire): { references: FoundReference[]; problems: string[] } {
+export interface FoundReferences {
+  readonly references: FoundReference[];
+  /** Those that only an item of a fan-out can follow. */
+  readonly ofItems: { readonly place: string; readonly text: string }[];
+  /** A sentence for each string that is malformed or too deep. */
+  readonly problems: string[];
+}
+
+/** @param place what the value is called */
+export function findReferences(inputs: Wire, place = "inputs"): FoundReferences {
   const references: FoundReference[] = [];
+  const ofItems: { place: string; text: string }[] = [];
   const problems: string[] = [];
   const walk = (value: unknown, place: string, depth: number): void => {
     const { wireDepth } = LIMITS.schema;
@@ -127,20 +153,30 @@ export function findReferences(inputs: Wire): { references: FoundReference[]; pr
       const parsed = parseText(value);
       if (!parsed.ok) problems.push(`${place}: ${parsed.problem}`);
       else
-        for (const part of parsed.segments)
-          if (typeof part !== "string") references.push({ place, reference: part });
+        for (const part of parsed.segments) {
+          if (typeof part === "string") continue;
+          if ("of" in part) ofItems.push({ place, text: part.text });
+          else references.push({ place, reference: part });
+        }
     } else if (Array.isArray(value)) {
       value.forEach((item, index) => walk(item, `${place}[${index}]`, depth + 1));
     } else if (isPlain(value)) {
       for (const key of Object.keys(value)) walk(value[key], `${place}.${key}`, depth + 1);
     }
   };
-  walk(inputs, "inputs", 0);
-  return { references, problems };
+  walk(inputs, place, 0);
+  return { references, ofItems, problems };
 }
 
 /** What a step gave, or why it gave nothing. */
 export type Output = { readonly value: unknown } | { readonly missing: string };
+
+/** What references can be followed to. */
+export interface Sources {
+  outputOf(stepId: string): Output;
+  /** The item of a fan-out that is meant; null outside of one. */
+  readonly item: { readonly value: unknown; readonly index: number } | null;
+}
 
 /**
  * The inputs of a step with every reference replaced by what it refers to.
@@ -152,9 +188,9 @@ export type Output = { readonly value: unknown } | { readonly missing: string };
  * @throws REFERENCE_MISSING when the output, or a key on the way into it, does not exist
  * @throws INPUT_INVALID when a blob or bytes would have to be put into text
  */
-export function resolveInputs(stepId: string, inputs: Wire, outputOf: (stepId: string) => Output): unknown {
+export function resolveInputs(stepId: string, inputs: Wire, sources: Sources): unknown {
   const resolve = (value: unknown): unknown => {
-    if (typeof value === "string") return value.includes(OPEN) ? resolveText(stepId, value, outputOf) : value;
+    if (typeof value === "string") return value.includes(OPEN) ? resolveText(stepId, value, sources) : value;
     if (Array.isArray(value)) return value.map(resolve);
     if (!isPlain(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
@@ -162,32 +198,31 @@ export function resolveInputs(stepId: string, inputs: Wire, outputOf: (stepId: s
   return resolve(inputs);
 }
 
-function resolveText(stepId: string, text: string, outputOf: (stepId: string) => Output): unknown {
+function resolveText(stepId: string, text: string, sources: Sources): unknown {
   const parsed = parseText(text);
   if (!parsed.ok) throw fault("INPUT_INVALID", { what: `step "${stepId}"`, problems: [parsed.problem] });
   const [first] = parsed.segments;
   if (parsed.segments.length === 1 && first !== undefined) {
-    return typeof first === "string" ? first : follow(stepId, first, outputOf);
+    return typeof first === "string" ? first : follow(stepId, first, sources);
   }
   return parsed.segments
-    .map((part) => (typeof part === "string" ? part : asText(stepId, part, follow(stepId, part, outputOf))))
+    .map((part) =>
+      typeof part === "string" ? part : asText(stepId, part.text, follow(stepId, part, sources)),
+    )
     .join("");
 }
 
-function follow(
-  step: string,
-  { text, stepId, path }: OutputReference,
-  outputOf: (stepId: string) => Output,
-): unknown {
+function follow(step: string, reference: OutputReference | ItemReference, sources: Sources): unknown {
+  const { text, path } = reference;
   const missing = (why: string): Error => fault("REFERENCE_MISSING", { step, reference: text, why });
-  const output = outputOf(stepId);
-  if ("missing" in output) throw missing(output.missing);
-  let value = output.value;
-  let place = "output";
+  const source = "of" in reference ? itemOf(reference.of, sources) : sources.outputOf(reference.stepId);
+  if ("missing" in source) throw missing(source.missing);
+  let value = source.value;
+  let place = "of" in reference ? reference.of : "output";
   for (const [walked, key] of path.entries()) {
     if (value instanceof Reference) return value.at(...path.slice(walked));
     const inside = describe(value);
-    const found = child(value, key);
+    const found = ownMember(value, key);
     if (found === undefined) {
       throw missing(
         `${place} is ${inside} without ${typeof key === "number" ? `index ${key}` : `key "${key}"`}`,
@@ -199,17 +234,12 @@ function follow(
   return value;
 }
 
-/** Own members only: what a prototype offers is no part of the data. */
-function child(value: unknown, key: string | number): { readonly value: unknown } | undefined {
-  if (key === "__proto__") return undefined;
-  if (Array.isArray(value)) {
-    const index = typeof key === "number" ? key : /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1;
-    return index >= 0 && index < value.length ? { value: value[index] } : undefined;
-  }
-  return isPlain(value) && Object.hasOwn(value, key) ? { value: value[key] } : undefined;
+function itemOf(of: ItemReference["of"], { item }: Sources): Output {
+  if (item === null) return { missing: "the step does not fan out" };
+  return { value: of === "item" ? item.value : item.index };
 }
 
-function asText(stepId: string, { text }: OutputReference, value: unknown): string {
+function asText(stepId: string, text: string, value: unknown): string {
   const refuse = (what: string): Error =>
     fault("INPUT_INVALID", {
       what: `step "${stepId}"`,

@@ -1,87 +1,99 @@
 import type { RefOf } from "../actor/index.ts";
-import type { Cache } from "../cache/cache.protocol.ts";
-import { isFault, toWireError, type Fault } from "../errors/index.ts";
-import type { Queue, TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
-import { METRICS, type Log, type MetricsBlock } from "../telemetry/index.ts";
-import { mayPass, untilAgain, type Patience } from "./again.ts";
-import { endOf, type CancelRequest, type Effect, type StepEnd } from "./run-effect.ts";
-import { readRunTasks } from "./run-tasks.ts";
+import { fault, isFault, toWireError } from "../errors/index.ts";
+import type { ActionInfo, Queue } from "../queue/queue.protocol.ts";
+import type { Reference } from "../codec/index.ts";
+import type { BlobStore } from "../store/index.ts";
+import type { Patience } from "./again.ts";
+import type { EndedDependency } from "./outcome.ts";
+import { loadValue } from "./load-value.ts";
+import { PatientWorker, type Job } from "./patient-worker.ts";
+import type { CancelRequest, Effect } from "./run-effect.ts";
+import { RunHistory } from "./run-history.ts";
+import { NO_MARKS, WHOLE, type KeptOutputs, type RunMarks } from "./run-memory.ts";
+import { RunQueue, isDoubtful } from "./run-queue.ts";
+import type { RunStep, RunTask, Urgency } from "./run-step.ts";
 import type { RunCore } from "./run.core.ts";
-import type { CancelMark, RunRows } from "./run.rows.ts";
-import type { RunEvent, RunStatus } from "./workflow.protocol.ts";
+import type { RunRows } from "./run.rows.ts";
+import { StepCache, type StepCacheServices } from "./step-cache.ts";
+import type { TaskSubmitter } from "./task-submitter.ts";
+import { touch } from "./touch.ts";
+import { WallAlarm } from "./wall-alarm.ts";
+import type { RunEvent, RunState, RunStatus } from "./workflow.protocol.ts";
 
-export interface RunServices extends Patience {
+export interface RunServices extends Patience, StepCacheServices {
   readonly queue: RefOf<typeof Queue>;
-  readonly cache: RefOf<typeof Cache>;
   readonly rows: RunRows;
-  readonly log: Log;
-  readonly metrics: MetricsBlock;
+  /** Null: nothing is kept on disk. */
+  readonly blobs: Pick<BlobStore, "touch" | "pieces" | "get"> | null;
+  readonly submitter: TaskSubmitter;
   emit(event: RunEvent): void;
+  /** One attempt at an action has completed. */
+  onCompleted(action: string, tookMs: number): void;
   /** The run has ended, and its end is on disk. */
-  onEnded(workflowId: string): void;
+  onEnded(status: RunStatus): void;
+  /** How another run ended; undefined while it has not. */
+  endOf(workflowId: string): EndedDependency | undefined;
+  knownHandlers(): Promise<ReadonlyMap<string, ActionInfo>>;
 }
 
-/** Tasks in one submit, and the bytes of input after which no further one is added. */
-const BATCH_TASKS = 256;
-const BATCH_BYTES = 512 * 1_024;
-/** Task ids in one cancellation. */
-const CANCEL_TASKS = 1_000;
-/** Cache look-ups of one run at a time. */
-const LOOKUPS = 32;
-/** A cache that takes longer is as good as none. */
-const CACHE_TIMEOUT_MS = 2_000;
-
-/** After so many vain tries the log says so aloud. */
-const LOUD_TRIES = 6;
-
-/** The end of a step whose task never reached the queue. */
-const NEVER_SUBMITTED = { attempt: 0, startedAtMs: null, endedAtMs: null, output: null } as const;
-
 /**
- * Joins the core of one run with the queue, the cache and the disk.
- *
- * Everything that concerns the queue is done by one worker, one thing after the other, so that at each moment it is
- * known what may be in the queue. Whatever fails in between, the worker waits until the queue can be asked again,
- * compares the run with the queue's tasks, and goes on from there.
+ * Joins the core of one run with the queue (`RunQueue`), the cache (`StepCache`), the clock and the disk: what the core
+ * asks for is carried out, and what comes of it is told to the core.
  */
 export class RunDriver {
   readonly core: RunCore;
+  /** For what the queue tells. */
+  readonly queue: RunQueue;
+  readonly history = new RunHistory();
   readonly #services: RunServices;
+  readonly #cache: StepCache;
+  readonly #worker: PatientWorker;
+  readonly #deadline: WallAlarm;
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<RunStatus>();
   #hasBegun = false;
-  #isWorking = false;
-  /** Vain ones since something was achieved; comparing alone is no achievement. */
-  #tries = 0;
-  /** What the queue has may differ from what the core believes. */
-  #isStale = false;
-  readonly #toSubmit = new Set<string>();
-  /** 1 while the one task is searched for because of which the queue refuses a batch. */
-  #batchMax = BATCH_TASKS;
-  #toCancel: CancelRequest | null = null;
-  readonly #toLookUp: { stepId: string; key: string }[] = [];
-  #lookingUp = 0;
-  /** Steps of which there was news since the queue was last looked at: their place in that look is old. */
-  #heard = new Set<string>();
   /** Tells the end, which is told only when it is on disk. */
   #lastEvent: RunEvent | null = null;
-  #cancelMark: CancelMark | null;
+  #marks: RunMarks;
 
-  constructor(core: RunCore, services: RunServices, cancelMark: CancelMark | null = null) {
+  constructor(core: RunCore, services: RunServices, marks: RunMarks = NO_MARKS) {
     this.core = core;
     this.#services = services;
-    this.#cancelMark = cancelMark;
+    this.#marks = marks;
+    const { queue, signal, submitter, onCompleted, clock } = services;
+    this.#deadline = new WallAlarm(clock);
+    this.#worker = new PatientWorker(queue, services, {
+      next: () => this.#nextJob(),
+      onFault: (error) => isDoubtful(error) && this.queue.doubt(),
+      what: { workflowId: this.#workflowId },
+    });
+    this.queue = new RunQueue(core, {
+      queue,
+      signal,
+      submitter,
+      onCompleted,
+      nowMs: () => this.#nowMs(),
+      perform: (effects) => this.#perform(effects),
+      work: () => this.#worker.work(),
+      achieved: () => this.#worker.achieved(),
+    });
+    this.#cache = new StepCache(
+      services,
+      (task, output) => this.#keep(task, output),
+      (task, output) => this.#perform(core.cacheAnswered(task, output, this.#nowMs())),
+    );
   }
 
-  start(atMs: number): void {
-    this.#hasBegun = true;
-    this.#begun.resolve();
-    this.#perform(this.core.start(atMs));
+  /** @param kept outputs that are taken over from an earlier run */
+  start(atMs: number, kept?: KeptOutputs): void {
+    this.#begin();
+    this.#perform(this.core.start(atMs, kept));
+    this.#dependenciesEnded();
   }
 
   /** Instead of `start`, after a restart. Resolves when the run stands where it stood. */
   recover(): Promise<void> {
-    this.#work();
+    this.#worker.work();
     return this.#begun.promise;
   }
 
@@ -98,265 +110,190 @@ export class RunDriver {
   /** Resolves when the wish is on disk; the run ends later. */
   async cancel(request: CancelRequest): Promise<void> {
     await this.#begun.promise;
-    if (this.core.hasEnded || (this.#cancelMark !== null && !request.force)) return;
-    const mark = { ...request, atMs: this.#cancelMark?.atMs ?? this.#nowMs() };
-    await this.#services.rows.cancel(this.#workflowId, mark);
-    this.#cancelMark = mark;
+    const { cancel } = this.#marks;
+    if (this.core.hasEnded || (cancel !== null && !request.force)) return;
+    await this.#mark("cancelling", { cancel: { ...request, atMs: cancel?.atMs ?? this.#nowMs() } });
     this.#perform(this.core.cancel(request, this.#nowMs()));
   }
 
-  // --- what the queue tells -----------------------------------------------------------------------------------------
+  /**
+   * Resolves when the wish is on disk: from then on nothing further is asked of the queue.
+   *
+   * @throws WORKFLOW_ENDED
+   */
+  async pause(reason: string): Promise<void> {
+    await this.#begun.promise;
+    if (this.#marks.pause !== null) return;
+    this.#makeSureOfLife("paused");
+    const generation = this.#marks.generation + 1;
+    await this.#mark("paused", { pause: { reason, atMs: this.#nowMs() }, generation });
+    this.#perform(this.core.pause(generation, this.#nowMs()));
+  }
+
+  /** @throws WORKFLOW_ENDED */
+  async resume(): Promise<void> {
+    await this.#begun.promise;
+    this.#makeSureOfLife("resumed");
+    if (this.#marks.pause === null) return;
+    await this.#mark(this.core.isWaiting ? "submitted" : "running", { pause: null });
+    this.#perform(this.core.resume(this.#nowMs()));
+  }
+
+  #makeSureOfLife(wanted: string): void {
+    const { state, hasEnded } = this.core;
+    if (hasEnded || state === "cancelling" || this.#marks.cancel !== null)
+      throw fault("WORKFLOW_ENDED", { workflowId: this.#workflowId, state, wanted });
+  }
+
+  /** Other runs that wait for this one lend it their urgency. Returns whether that has changed anything. */
+  lend(urgency: Urgency): boolean {
+    const { hasChanged, effects } = this.core.lend(urgency, this.#nowMs());
+    this.#perform(effects);
+    return hasChanged;
+  }
+
+  /** A workflow that the run waits for has ended, and that is on disk. */
+  dependencyEnded(dependency: EndedDependency): void {
+    // One that is still to be recovered asks by itself how they ended.
+    if (!this.#hasBegun) return;
+    const { state } = this.core;
+    this.#perform(this.core.dependencyEnded(dependency, this.#nowMs()));
+    if (state === "submitted" && this.core.state === "running")
+      this.#mark("running", {}).catch(this.#unmarked);
+  }
 
   /** The queue's events did not reach us for a while. */
   resync(): void {
-    this.#isStale = true;
+    this.queue.doubt();
     // One that is still to be recovered looks at the queue anyway, when its turn comes.
-    if (this.#hasBegun) this.#work();
-  }
-
-  started(stepId: string, start: { attempt: number; startedAtMs: number }): void {
-    this.#heard.add(stepId);
-    if (this.#hasBegun) this.#perform(this.core.stepStarted(stepId, start, this.#nowMs()));
-  }
-
-  progressed(stepId: string, progress: number, message: string): void {
-    const text = message === "" ? null : message;
-    if (this.#hasBegun) this.#perform(this.core.stepProgressed(stepId, progress, text, this.#nowMs()));
-  }
-
-  settled(stepId: string, outcome: TaskOutcome): void {
-    this.#heard.add(stepId);
-    const end = endOf(outcome);
-    if (this.#hasBegun && end) this.#settle(stepId, end);
+    if (this.#hasBegun) this.#worker.work();
   }
 
   // --- effects ------------------------------------------------------------------------------------------------------
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (effect.type === "submitTask") this.#toSubmit.add(effect.stepId);
-      else if (effect.type === "lookUpCache") this.#toLookUp.push(effect);
-      else if (effect.type === "storeInCache") void this.#store(effect);
-      else if (effect.type === "cancelTasks") this.#toCancel = effect;
-      else if (effect.type === "changed") this.#services.emit(effect.event);
+      if (effect.type === "changed") this.#tell(effect.event, effect.isProgress);
+      else if (effect.type === "submitTask") this.queue.submit(effect.task);
+      else if (effect.type === "lookUpCache") this.#cache.lookUp(effect);
+      else if (effect.type === "loadItems") void this.#loadItems(effect.step, effect.reference);
+      else if (effect.type === "storeInCache") void this.#cache.store(effect.key, effect.value, effect.ttlMs);
+      else if (effect.type === "cancelTasks") this.queue.cancel(effect.request);
+      else if (effect.type === "withdrawTasks") this.queue.withdraw();
+      else if (effect.type === "reprioritize") this.queue.reprioritize(effect.task);
       else this.#lastEvent = effect.event;
     }
-    this.#lookUp();
-    this.#work();
+    if (this.core.stopping !== null) this.#cache.forget();
+    this.#worker.work();
   }
 
-  #settle(stepId: string, end: StepEnd): void {
-    this.#perform(this.core.stepSettled(stepId, end, this.#nowMs()));
+  #tell(event: RunEvent, isProgress: boolean): void {
+    this.history.add(event, isProgress);
+    this.#services.emit(event);
   }
 
-  // --- the worker ---------------------------------------------------------------------------------------------------
-
-  /** A defect in it is not caught: it ends the actor, which recovers the run in its next life. */
-  #work(): void {
-    if (this.#isWorking || this.#services.signal.aborted) return;
-    this.#isWorking = true;
-    void this.#workThrough();
+  /** Resolves when an output for which no task exists is on disk. */
+  async #keep({ step, index }: RunTask, output: Uint8Array): Promise<void> {
+    const { rows, blobs } = this.#services;
+    await touch(blobs, output);
+    const kept = { output, atMs: this.#nowMs(), reused: false };
+    const item = step.items === null ? WHOLE : index;
+    await rows.keepOutput(this.#workflowId, step.definition.stepId, item, kept);
   }
 
-  async #workThrough(): Promise<void> {
-    const { queue, signal, log } = this.#services;
-    try {
-      for (let job = this.#nextJob(); job && !signal.aborted; job = this.#nextJob()) {
-        try {
-          await job();
-        } catch (error) {
-          if (signal.aborted || isFault(error, "ACTOR_STOPPED")) return;
-          if (!isFault(error)) throw error;
-          // A full mailbox took nothing; after any other failure it is open what was carried out.
-          if (!isFault(error, "MAILBOX_FULL")) this.#isStale = true;
-          const level = this.#tries === LOUD_TRIES ? "warn" : "debug";
-          log[level]("a run waits to go on", { workflowId: this.#workflowId, error, tries: this.#tries });
-          await untilAgain(queue, error, this.#tries++, this.#services);
-        }
-      }
-    } finally {
-      this.#isWorking = false;
-    }
+  async #loadItems(step: RunStep, reference: Reference): Promise<void> {
+    const { blobs, signal } = this.#services;
+    const loaded = await loadValue(blobs, reference, step.definition.stepId).then(
+      (value) => ({ value }),
+      (error: unknown) => {
+        if (!isFault(error)) throw error;
+        return { error: toWireError(error) };
+      },
+    );
+    if (!signal.aborted) this.#perform(this.core.itemsLoaded(step, loaded, this.#nowMs()));
   }
 
-  #nextJob(): (() => Promise<void>) | undefined {
-    if (!this.#hasBegun) return () => this.#recover();
-    const last = this.#lastEvent;
-    if (last !== null) return () => this.#keepEnd(last);
-    if (this.#isStale) return () => this.#compare();
-    if (this.#toCancel !== null) return () => this.#cancelTasks();
-    if (this.#toSubmit.size > 0) return () => this.#submitSome();
-    return undefined;
+  // --- beginning and ending -------------------------------------------------------------------------------------------
+
+  #nextJob(): Job | undefined {
+    if (!this.#hasBegun) return this.#recover;
+    if (this.#lastEvent !== null) return this.#keepEnd;
+    return this.queue.nextJob();
   }
 
-  async #recover(): Promise<void> {
-    const { queue, rows, signal } = this.#services;
-    this.#heard = new Set();
-    this.#isStale = false;
-    const tasks = await readRunTasks(queue, this.#workflowId, signal);
-    const cached = rows.cachedOutputs(this.#workflowId);
-    // What was heard while the pages came is not in the core yet, and may be missing in the pages.
-    this.#isStale ||= this.#heard.size > 0;
-    this.#tries = 0;
+  #begin(): void {
     this.#hasBegun = true;
-    this.#perform(this.core.recover({ tasks, cached, cancel: this.#cancelMark }, this.#nowMs()));
     this.#begun.resolve();
+    if (this.#marks.expiredAtMs === null) this.#deadline.set(this.core.deadlineMs, () => void this.#expire());
   }
 
-  async #compare(): Promise<void> {
-    const { queue, signal } = this.#services;
-    this.#heard = new Set();
-    this.#isStale = false;
-    const tasks = await readRunTasks(queue, this.#workflowId, signal);
-    this.#toSubmit.clear();
-    for (const { stepId, running } of this.core.outstanding()) {
-      const task = tasks.get(stepId);
-      if (this.#heard.has(stepId)) continue;
-      if (task) this.#takeIn(stepId, task, running);
-      else this.#toSubmit.add(stepId);
-    }
-    this.#toCancel ??= this.core.stopping;
+  readonly #recover = async (): Promise<void> => {
+    const { rows, knownHandlers } = this.#services;
+    // A module that cannot be loaded keeps nobody from going on.
+    this.core.know(await knownHandlers().catch(() => undefined));
+    const tasks = await this.queue.read();
+    const kept = rows.keptOutputs(this.#workflowId);
+    // What was heard while the pages came is not in the core yet, and may be missing in the pages.
+    if (this.queue.hasHeard) this.queue.doubt();
+    this.#worker.achieved();
+    this.#begin();
+    const memory = { tasks, kept, marks: this.#marks };
+    const effects = this.core.recover(memory, this.#openDependencies(), this.#nowMs());
+    this.history.restore(this.core.status());
+    this.#perform(effects);
+    this.#dependenciesEnded();
+  };
+
+  /** A workflow that did not complete is one that the run still waits for, until it is told. */
+  #openDependencies(): string[] {
+    const { dependencies = [] } = this.core.definition;
+    return dependencies.filter((id) => this.#services.endOf(id)?.state !== "completed");
   }
 
-  #takeIn(stepId: string, task: TaskOutcome, wasRunning: boolean): void {
-    const end = endOf(task);
-    if (end) return this.#settle(stepId, end);
-    const nowMs = this.#nowMs();
-    if (task.state !== "queued") this.#perform(this.core.stepStarted(stepId, task, nowMs));
-    else if (wasRunning) this.#perform(this.core.stepInterrupted(stepId, nowMs));
-  }
-
-  async #cancelTasks(): Promise<void> {
-    const { queue, signal } = this.#services;
-    const request = this.#toCancel;
-    if (request === null) return;
-    const { reason, force } = request;
-    const taskIds = this.core
-      .outstanding()
-      .flatMap(({ stepId, taskId }) => (this.#toSubmit.has(stepId) ? [] : [taskId]));
-    for (let first = 0; first < taskIds.length; first += CANCEL_TASKS) {
-      const some = taskIds.slice(first, first + CANCEL_TASKS);
-      await queue.call.cancel({ taskIds: some, reason, force }, { signal, timeoutMs: Infinity });
-    }
-    this.#tries = 0;
-    if (this.#toCancel === request) this.#toCancel = null;
-  }
-
-  async #submitSome(): Promise<void> {
-    const { queue, signal } = this.#services;
-    if (this.core.stopping !== null) return this.#withdraw();
-    const tasks = this.#nextBatch();
-    if (tasks.size === 0) return;
-    try {
-      const accepted = await queue.call.submit(
-        { tasks: [...tasks.values()] },
-        { signal, timeoutMs: Infinity },
-      );
-      this.#tries = 0;
-      for (const stepId of tasks.keys()) this.#toSubmit.delete(stepId);
-      if (this.#toSubmit.size === 0) this.#batchMax = BATCH_TASKS;
-      // One that was there already may have started or ended before anyone listened.
-      if (accepted.tasks.some(({ replayed }) => replayed)) this.#isStale = true;
-    } catch (error) {
-      if (!isFault(error) || mayPass(error) || signal.aborted || error.code === "ACTOR_STOPPED") throw error;
-      this.#refused([...tasks.keys()], error);
+  /** Of those that had ended before the run began. */
+  #dependenciesEnded(): void {
+    for (const id of this.core.definition.dependencies ?? []) {
+      const end = this.#services.endOf(id);
+      if (end) this.dependencyEnded(end);
     }
   }
 
-  #nextBatch(): Map<string, TaskSpec> {
-    const tasks = new Map<string, TaskSpec>();
-    let sizeBytes = 0;
-    for (const stepId of this.#toSubmit) {
-      const task = this.core.taskOf(stepId);
-      if (task) tasks.set(stepId, task);
-      else this.#toSubmit.delete(stepId);
-      sizeBytes += task?.input.byteLength ?? 0;
-      if (tasks.size >= this.#batchMax || sizeBytes >= BATCH_BYTES) break;
-    }
-    return tasks;
+  async #expire(): Promise<void> {
+    if (this.core.hasEnded || this.core.stopping !== null) return;
+    await this.#mark(this.core.state, { expiredAtMs: this.#nowMs() }).catch(this.#unmarked);
+    this.#perform(this.core.expire(this.#nowMs()));
   }
 
-  /** The queue takes a batch as a whole or not at all, and does not say which task is wrong: one by one it shows. */
-  #refused(stepIds: readonly string[], error: Fault): void {
-    const [only, ...others] = stepIds;
-    if (only === undefined || others.length > 0) {
-      this.#batchMax = 1;
-      return;
-    }
-    this.#toSubmit.delete(only);
-    this.#settle(only, { ...NEVER_SUBMITTED, state: "failed", error: toWireError(error) });
-  }
-
-  #withdraw(): Promise<void> {
-    const withdrawn = [...this.#toSubmit];
-    this.#toSubmit.clear();
-    for (const stepId of withdrawn)
-      this.#settle(stepId, { ...NEVER_SUBMITTED, state: "cancelled", error: null });
-    return Promise.resolve();
-  }
-
-  async #keepEnd(last: RunEvent): Promise<void> {
-    const { rows } = this.#services;
+  readonly #keepEnd = async (): Promise<void> => {
+    const last = this.#lastEvent;
+    if (last === null) return;
     const status = this.core.status();
-    await rows.end(status);
+    await this.#services.rows.end(status, this.history.with(last));
     this.#lastEvent = null;
-    // Nothing that concerns the queue is left to do.
-    this.#isStale = false;
-    this.#toCancel = null;
+    this.queue.forget();
+    this.#deadline.cancel();
     this.#services.emit(last);
-    this.#services.onEnded(this.#workflowId);
+    this.#services.onEnded(status);
     this.#ended.resolve(status);
+  };
+
+  // --- small parts ----------------------------------------------------------------------------------------------------
+
+  /** Resolves when it is on disk. */
+  #mark(state: RunState, more: Partial<RunMarks>): Promise<void> {
+    const before = this.#marks;
+    this.#marks = { ...before, ...more };
+    return this.#services.rows.mark(this.#workflowId, state, this.#marks, () => (this.#marks = before));
   }
 
-  // --- the cache: down, slow or broken, it is a miss ------------------------------------------------------------------
-
-  #lookUp(): void {
-    // Steps that were cancelled meanwhile want no answer.
-    if (this.core.stopping !== null) this.#toLookUp.length = 0;
-    while (this.#lookingUp < LOOKUPS) {
-      const next = this.#toLookUp.shift();
-      if (!next) return;
-      this.#lookingUp += 1;
-      void this.#lookUpOne(next.stepId, next.key);
-    }
-  }
-
-  async #lookUpOne(stepId: string, key: string): Promise<void> {
-    const output = await this.#cachedOutput(stepId, key);
-    this.#lookingUp -= 1;
-    if (this.#services.signal.aborted) return;
-    if (output !== null) this.#services.metrics.count(METRICS.stepsReused);
-    this.#perform(this.core.cacheAnswered(stepId, output, this.#nowMs()));
-  }
-
-  /** A hit counts once its bytes are on disk: no task exists from which they could be read again. */
-  async #cachedOutput(stepId: string, key: string): Promise<Uint8Array | null> {
-    const { cache, rows, signal, log } = this.#services;
-    try {
-      const found = await cache.call.get({ key }, { signal, timeoutMs: CACHE_TIMEOUT_MS });
-      if (!found.hit) return null;
-      await rows.keepCached(this.#workflowId, stepId, { output: found.value, atMs: this.#nowMs() });
-      return found.value;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      log.debug("a cache look-up failed and counts as a miss", {
-        workflowId: this.#workflowId,
-        stepId,
-        error,
-      });
-      return null;
-    }
-  }
-
-  async #store({ key, value, ttlMs }: { key: string; value: Uint8Array; ttlMs: number }): Promise<void> {
-    const { cache, signal, log } = this.#services;
-    try {
-      await cache.call.put({ key, value, ttlMs }, { signal, timeoutMs: CACHE_TIMEOUT_MS });
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      log.debug("an output was not cached", { workflowId: this.#workflowId, error });
-    }
-  }
+  /** What can be told from elsewhere after a restart need not be on disk. */
+  readonly #unmarked = (error: unknown): void => {
+    if (!isFault(error)) throw error;
+    this.#services.log.debug("a decision about a run is not on disk", {
+      workflowId: this.#workflowId,
+      error,
+    });
+  };
 
   get #workflowId(): string {
     return this.core.definition.workflowId;

@@ -1,30 +1,39 @@
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
+import type { Reference } from "../codec/index.ts";
+import type { RunStep, RunTask } from "./run-step.ts";
 import type { RunEvent } from "./workflow.protocol.ts";
 
 /** What a run asks of the world around it. It goes on whether or not, and whenever, the world answers. */
 export type Effect =
   /** To be answered by `cacheAnswered`. */
-  | { readonly type: "lookUpCache"; readonly stepId: string; readonly key: string }
-  /** The task itself is made by `taskOf`, at the last moment. */
-  | { readonly type: "submitTask"; readonly stepId: string }
-  | {
-      readonly type: "cancelTasks";
-      readonly taskIds: readonly string[];
-      readonly reason: string;
-      readonly force: boolean;
-    }
+  | { readonly type: "lookUpCache"; readonly task: RunTask; readonly key: string }
+  /** The list of items that a step fans out to is kept as a large value. To be answered by `itemsLoaded`. */
+  | { readonly type: "loadItems"; readonly step: RunStep; readonly reference: Reference }
+  /** The task itself is made by `specOf`, at the last moment. */
+  | { readonly type: "submitTask"; readonly task: RunTask }
+  /** Of all that is in the queue: see `tasksToCancel`. */
+  | { readonly type: "cancelTasks"; readonly request: CancelRequest }
+  /** Those that have not started: see `tasksToWithdraw`. To be answered by `withdrawn`. */
+  | { readonly type: "withdrawTasks" }
+  /** The queue is to know its new priority. */
+  | { readonly type: "reprioritize"; readonly task: RunTask }
   | {
       readonly type: "storeInCache";
       readonly key: string;
       readonly value: Uint8Array;
       readonly ttlMs: number;
     }
-  | { readonly type: "changed"; readonly event: RunEvent }
+  | {
+      readonly type: "changed";
+      readonly event: RunEvent;
+      /** Nothing has changed but how far it is. */
+      readonly isProgress: boolean;
+    }
   /** Always the last effect of a run, and once. */
   | { readonly type: "ended"; readonly event: RunEvent };
 
-/** How a step ended, as the queue tells it. */
-export type StepEnd = Pick<TaskOutcome, "attempt" | "startedAtMs" | "endedAtMs" | "output" | "error"> & {
+/** How a task ended, as the queue tells it. */
+export type TaskEnd = Pick<TaskOutcome, "attempt" | "startedAtMs" | "endedAtMs" | "output" | "error"> & {
   readonly state: "completed" | "failed" | "cancelled";
 };
 
@@ -34,31 +43,10 @@ export interface CancelRequest {
   readonly force: boolean;
 }
 
-/** What outlives the scheduler: the queue's tasks of the run, and what its own row holds. */
-export interface RunMemory {
-  readonly tasks: ReadonlyMap<string, TaskOutcome>;
-  readonly cached: ReadonlyMap<string, CachedOutput>;
-  readonly cancel: (CancelRequest & { readonly atMs: number }) | null;
-}
-
-export interface CachedOutput {
-  readonly output: Uint8Array;
-  readonly atMs: number;
-}
-
 /** How a task ended; undefined while it has not. */
-export function endOf(task: TaskOutcome): StepEnd | undefined {
+export function endOf(task: TaskOutcome): TaskEnd | undefined {
   const { state } = task;
   return state === "completed" || state === "failed" || state === "cancelled"
     ? { ...task, state }
     : undefined;
-}
-
-/** Infinity when no task failed. */
-export function firstFailureAtMs({ tasks }: RunMemory): number {
-  let first = Infinity;
-  for (const { state, endedAtMs } of tasks.values()) {
-    if (state === "failed") first = Math.min(first, endedAtMs ?? Infinity);
-  }
-  return first;
 }

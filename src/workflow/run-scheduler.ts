@@ -1,43 +1,86 @@
 import type { MessageContext } from "../actor/index.ts";
 import { LIMITS, assert, fault, isFault } from "../errors/index.ts";
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
-import { checkPage } from "../schema/index.ts";
-import { mayPass, untilAgain } from "./again.ts";
-import { contentKey } from "./content-key.ts";
-import { buildDag } from "./dag.ts";
-import { checkDefinition } from "./definition.ts";
+import { checkPage, cutText } from "../schema/index.ts";
+import type { Scheduler as Turns, Timer } from "../scope/index.ts";
+import { buildDag, type Dag } from "./dag.ts";
+import { Durations } from "./durations.ts";
+import { stepCountOf } from "./ended-runs.ts";
+import { HandlerBook } from "./handler-book.ts";
 import type { QueueListener } from "./queue-watch.ts";
 import { RunDriver, type RunServices } from "./run-driver.ts";
 import type { CancelRequest } from "./run-effect.ts";
-import { readRunTasks } from "./run-tasks.ts";
+import { RunHandlers, type KnownHandlers } from "./run-handlers.ts";
+import { LIVE_RUNS, RunIntake, type NewRun } from "./run-intake.ts";
+import { NO_MARKS, type KeptOutputs, type RunMarks } from "./run-memory.ts";
+import { historyOf, pageOf } from "./run-history.ts";
+import { readOutputs, resultOf } from "./run-results.ts";
+import type { RunRetention } from "./run-retention.ts";
+import { RunWaits } from "./run-waits.ts";
 import { RunCore } from "./run.core.ts";
 import type { RunFilter, UnfinishedRun } from "./run.rows.ts";
-import { formatTaskId, parseTaskId } from "./task-id.ts";
-import type { RunResult, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
+import { TaskSubmitter } from "./task-submitter.ts";
+import { touch } from "./touch.ts";
+import type {
+  RunHistoryPage,
+  RunResult,
+  RunStatus,
+  RunSummary,
+  SubmittedRun,
+  WorkflowDefinition,
+} from "./workflow.protocol.ts";
+
+/** What the scheduler gives each run, and what it needs itself. */
+export interface RunSchedulerServices extends Omit<
+  RunServices,
+  "submitter" | "onCompleted" | "onEnded" | "endOf" | "knownHandlers"
+> {
+  readonly turns: Turns;
+}
 
 /** Runs that are recovered at a time. */
 const RECOVERIES = 8;
-/** Loading modules of handlers for the first time takes its time. */
-const ACTIONS_TIMEOUT_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
-
-interface Insertion {
-  readonly fingerprint: string;
-  readonly done: Promise<RunStatus>;
-}
+/** Durations that were learned are kept so long after the first of them at the latest. */
+const KEEP_MS = 60_000;
 
 /** All runs of one data directory: the unfinished ones live here, the ended ones are rows. */
 export class RunScheduler implements QueueListener {
   readonly #services: RunServices;
-  readonly #liveRunsMax: number;
+  readonly #retention: RunRetention;
   readonly #live = new Map<string, RunDriver>();
-  /** Submitted and not on disk yet. */
-  readonly #inserting = new Map<string, Insertion>();
-  /** Names of the handlers there are; asked for anew after the queue was away, since its modules may be others. */
-  #actions: Promise<ReadonlySet<string>> | null = null;
+  readonly #intake: RunIntake;
+  readonly #handlers: HandlerBook;
+  readonly #durations: Durations;
+  readonly #waits = new RunWaits((workflowId) => this.#live.get(workflowId));
+  #keeping: Timer | null = null;
 
-  constructor(services: Omit<RunServices, "onEnded">, liveRunsMax: number = LIMITS.workflow.liveRuns) {
-    this.#liveRunsMax = liveRunsMax;
-    this.#services = { ...services, onEnded: (workflowId) => void this.#live.delete(workflowId) };
+  constructor(services: RunSchedulerServices, retention: RunRetention, liveRunsMax: number = LIVE_RUNS) {
+    const { rows, clock } = services;
+    this.#retention = retention;
+    this.#durations = new Durations(rows.durations());
+    this.#handlers = new HandlerBook(services, (known) => this.#know(known));
+    this.#services = {
+      ...services,
+      submitter: new TaskSubmitter(services),
+      onCompleted: (action, tookMs) => this.#observe(action, tookMs),
+      onEnded: (status) => this.#ended(status),
+      endOf: (workflowId) => this.#endOf(workflowId),
+      knownHandlers: () => this.#handlers.ask(),
+    };
+    this.#intake = new RunIntake({
+      rows,
+      clock,
+      retention,
+      liveRunsMax,
+      handlers: this.#handlers,
+      durations: this.#durations,
+      liveRuns: () => this.#live.size,
+      status: (workflowId) => this.status(workflowId),
+      isLive: (workflowId) => this.#live.has(workflowId),
+      outputsOf: (status, isWanted) => readOutputs(status, isWanted, services, services),
+      touch: (output) => touch(services.blobs, output),
+      begin: (run, dag, handlers, kept) => this.#begin(run, dag, handlers, kept),
+    });
   }
 
   get liveRuns(): number {
@@ -47,9 +90,9 @@ export class RunScheduler implements QueueListener {
   /** Takes up every run that had not ended. Resolves when all stand where they stood. */
   async recover(runs: readonly UnfinishedRun[]): Promise<void> {
     const drivers = runs.map((run) => {
-      const driver = this.#driverOf(run);
-      this.#live.set(run.workflowId, driver);
-      return driver;
+      const graph = buildDag(run.definition.steps);
+      assert(graph.ok, `the stored workflow "${run.workflowId}" was checked when it came in`);
+      return this.#add(run, graph.dag, new RunHandlers(run.handlers, undefined), run.marks);
     });
     const waiting = drivers.values();
     const recoverSome = async (): Promise<void> => {
@@ -60,31 +103,15 @@ export class RunScheduler implements QueueListener {
 
   // --- calls --------------------------------------------------------------------------------------------------------
 
-  /**
-   * Resolves when the run is on disk. A caller that gives up before that may find the run submitted all the same, and
-   * learns it by asking again.
-   *
-   * @throws WORKFLOW_INVALID, ALREADY_EXISTS (another definition under the same id), UNAVAILABLE (too many live runs)
-   */
-  async submit(definition: WorkflowDefinition): Promise<RunStatus> {
-    const { workflowId } = definition;
-    const fingerprint = contentKey(definition);
-    const inserting = this.#inserting.get(workflowId);
-    const known = inserting?.fingerprint ?? this.#services.rows.fingerprint(workflowId);
-    if (known !== undefined && known !== fingerprint) {
-      throw fault("ALREADY_EXISTS", { kind: "workflow", name: workflowId });
-    }
-    if (inserting) return inserting.done;
-    if (known !== undefined) return this.status(workflowId);
-    const done = this.#insert(definition, fingerprint).finally(() => this.#inserting.delete(workflowId));
-    this.#inserting.set(workflowId, { fingerprint, done });
-    return done;
+  /** @see RunIntake.submit */
+  submit(definition: WorkflowDefinition): Promise<SubmittedRun> {
+    return this.#intake.submit(definition);
   }
 
   /** @throws WORKFLOW_NOT_FOUND */
   async status(workflowId: string): Promise<RunStatus> {
     const driver = this.#live.get(workflowId);
-    if (!driver) return this.#ended(workflowId);
+    if (!driver) return this.#statusOf(workflowId);
     await driver.begun;
     return driver.core.status();
   }
@@ -97,21 +124,53 @@ export class RunScheduler implements QueueListener {
       const { state } = driver.core;
       if (!driver.core.hasEnded) throw fault("WORKFLOW_NOT_FINISHED", { workflowId, state });
     }
-    const status = await (driver?.ended ?? this.#ended(workflowId));
+    const status = await (driver?.ended ?? this.#statusOf(workflowId));
     const life = AbortSignal.any([signal, this.#services.signal]);
-    const tasks = await this.#throughRestarts(
-      () => readRunTasks(this.#services.queue, workflowId, life),
-      life,
-    );
-    return { ...status, outputs: this.#outputsOf(status, tasks) };
+    return resultOf(status, this.#services, { clock: this.#services.clock, signal: life });
   }
 
   /** Resolves with the run as it ended. @throws WORKFLOW_NOT_FOUND */
   async cancel(workflowId: string, { reason, force }: CancelRequest): Promise<RunStatus> {
     const driver = this.#live.get(workflowId);
-    if (!driver) return this.#ended(workflowId);
-    await driver.cancel({ reason: reason.slice(0, LIMITS.queue.reasonChars), force });
+    if (!driver) return this.#statusOf(workflowId);
+    await driver.cancel({ reason: cutText(reason, LIMITS.queue.reasonChars), force });
     return driver.ended;
+  }
+
+  /** @see Scheduler */
+  async pause(workflowId: string, reason: string): Promise<RunStatus> {
+    await this.#driver(workflowId, "paused").pause(reason.slice(0, LIMITS.queue.reasonChars));
+    return this.status(workflowId);
+  }
+
+  /** @see Scheduler */
+  async resume(workflowId: string): Promise<RunStatus> {
+    await this.#driver(workflowId, "resumed").resume();
+    return this.status(workflowId);
+  }
+
+  /** @see RunIntake.rerun */
+  rerun(request: Parameters<RunIntake["rerun"]>[0]): Promise<SubmittedRun> {
+    return this.#intake.rerun(request);
+  }
+
+  /** @throws WORKFLOW_NOT_FOUND, INVALID_ARGUMENT */
+  async history(workflowId: string, page: { offset: number; limit: number }): Promise<RunHistoryPage> {
+    checkPage(page);
+    const { offset, limit } = page;
+    const driver = this.#live.get(workflowId);
+    await driver?.begun;
+    if (driver) return driver.history.page(offset, limit);
+    const kept = this.#services.rows.history(workflowId) ?? historyOf(this.#statusOf(workflowId));
+    return pageOf(kept, offset, limit);
+  }
+
+  /** Of a run that has not ended. @throws WORKFLOW_NOT_FOUND, WORKFLOW_ENDED */
+  #driver(workflowId: string, wanted: string): RunDriver {
+    const driver = this.#live.get(workflowId);
+    if (driver) return driver;
+    const { state } = this.#statusOf(workflowId);
+    throw fault("WORKFLOW_ENDED", { workflowId, state, wanted });
   }
 
   /** @throws INVALID_ARGUMENT */
@@ -126,108 +185,101 @@ export class RunScheduler implements QueueListener {
     return { runs, total };
   }
 
+  /** What was learned is kept. */
+  async close(): Promise<void> {
+    this.#keeping?.cancel();
+    await this.#keepDurations();
+  }
+
   // --- what the queue tells -----------------------------------------------------------------------------------------
 
   subscribed(): void {
-    this.#actions = null;
+    this.#handlers.forget();
+    this.#know(undefined);
+    if (this.#live.size > 0) this.#handlers.ask().catch(() => undefined);
     for (const driver of this.#live.values()) driver.resync();
   }
 
-  started(event: { taskId: string; attempt: number; startedAtMs: number }): void {
-    this.#tell(event.taskId, (driver, stepId) => driver.started(stepId, event));
+  started(event: { taskId: string; group: string | null; attempt: number; startedAtMs: number }): void {
+    this.#driverOf(event)?.queue.started(event.taskId, event);
   }
 
-  progressed({ taskId, progress, message }: { taskId: string; progress: number; message: string }): void {
-    this.#tell(taskId, (driver, stepId) => driver.progressed(stepId, progress, message));
+  progressed(event: { taskId: string; group: string | null; progress: number; message: string }): void {
+    this.#driverOf(event)?.queue.progressed(event.taskId, event.progress, event.message);
   }
 
   settled(outcome: TaskOutcome): void {
-    this.#tell(outcome.taskId, (driver, stepId) => driver.settled(stepId, outcome));
+    this.#driverOf(outcome)?.queue.settled(outcome);
   }
 
-  /** Most tasks of a queue are no steps, and most steps are of runs that others wait for. */
-  #tell(taskId: string, tell: (driver: RunDriver, stepId: string) => void): void {
-    const name = parseTaskId(taskId);
-    const driver = name && this.#live.get(name.workflowId);
-    if (name && driver) tell(driver, name.stepId);
+  #driverOf({ group }: { group: string | null }): RunDriver | undefined {
+    return group === null ? undefined : this.#live.get(group);
   }
 
-  // --- parts --------------------------------------------------------------------------------------------------------
+  // --- runs that begin and end --------------------------------------------------------------------------------------
 
-  async #insert(definition: WorkflowDefinition, fingerprint: string): Promise<RunStatus> {
-    const { workflowId } = definition;
-    const { rows, clock } = this.#services;
-    const checked = checkDefinition(definition, await this.#knownActions());
-    if (!checked.ok) throw fault("WORKFLOW_INVALID", { workflowId, problems: checked.problems });
-    if (this.#live.size >= this.#liveRunsMax) {
-      const why = `${this.#liveRunsMax} runs are unfinished, and no more are held at a time`;
-      throw fault("UNAVAILABLE", { what: "the scheduler", why });
-    }
-    const submittedAtMs = clock.wallNow();
-    await rows.insert({ workflowId, fingerprint, definition, submittedAtMs });
-    const driver = new RunDriver(new RunCore(definition, checked.dag, submittedAtMs), this.#services);
-    this.#live.set(workflowId, driver);
+  #begin(run: NewRun, dag: Dag, handlers: RunHandlers, kept: KeptOutputs): RunStatus {
+    const driver = this.#add(run, dag, handlers, NO_MARKS);
     const status = driver.core.status();
-    driver.start(submittedAtMs);
+    driver.start(run.submittedAtMs, kept);
     return status;
   }
 
-  #driverOf({ definition, submittedAtMs, cancel }: UnfinishedRun): RunDriver {
-    const graph = buildDag(definition.steps);
-    assert(graph.ok, `the stored workflow "${definition.workflowId}" was checked when it came in`);
-    return new RunDriver(new RunCore(definition, graph.dag, submittedAtMs), this.#services, cancel);
+  #add(
+    { workflowId, definition, submittedAtMs, origin }: NewRun,
+    dag: Dag,
+    handlers: RunHandlers,
+    marks: RunMarks,
+  ): RunDriver {
+    const core = new RunCore({ definition, dag, handlers, submittedAtMs, origin });
+    const driver = new RunDriver(core, this.#services, marks);
+    this.#live.set(workflowId, driver);
+    this.#waits.wait(driver);
+    return driver;
   }
 
-  #knownActions(): Promise<ReadonlySet<string>> {
-    const asked = (this.#actions ??= this.#askActions());
-    asked.catch(() => {
-      if (this.#actions === asked) this.#actions = null;
-    });
-    return asked;
+  #ended(status: RunStatus): void {
+    const driver = this.#live.get(status.workflowId);
+    this.#live.delete(status.workflowId);
+    this.#retention.ended(stepCountOf(status));
+    if (driver) this.#waits.forget(driver);
+    for (const waiting of this.#waits.take(status.workflowId)) waiting.dependencyEnded(status);
   }
 
-  async #askActions(): Promise<ReadonlySet<string>> {
-    const { queue, signal } = this.#services;
-    const options = { signal, timeoutMs: ACTIONS_TIMEOUT_MS };
-    const actions = await this.#throughRestarts(() => queue.call.actions(undefined, options), signal);
-    return new Set(actions.map(({ name }) => name));
+  /** Undefined while it has not ended. */
+  #endOf(workflowId: string): Pick<RunSummary, "workflowId" | "state" | "error"> | undefined {
+    if (this.#live.has(workflowId)) return undefined;
+    // One that is gone had completed: if not, whoever waited for it would have failed long ago.
+    return this.#services.rows.ended(workflowId) ?? { workflowId, state: "completed", error: null };
   }
 
-  #ended(workflowId: string): RunStatus {
+  #statusOf(workflowId: string): RunStatus {
     const status = this.#services.rows.ended(workflowId);
     if (!status) throw fault("WORKFLOW_NOT_FOUND", { workflowId });
     return status;
   }
 
-  #outputsOf(
-    { workflowId, steps }: RunStatus,
-    tasks: ReadonlyMap<string, TaskOutcome>,
-  ): Record<string, Uint8Array> {
-    const cached = this.#services.rows.cachedOutputs(workflowId);
-    const outputs: [string, Uint8Array][] = [];
-    for (const { stepId, state } of steps) {
-      if (state !== "completed") continue;
-      const output = cached.get(stepId)?.output ?? tasks.get(stepId)?.output;
-      if (!output) {
-        throw fault("TASK_NOT_FOUND", {
-          taskId: formatTaskId({ workflowId, stepId, index: 0, generation: 0 }),
-        });
-      }
-      outputs.push([stepId, output]);
-    }
-    return Object.fromEntries(outputs);
+  // --- what is learned about handlers -------------------------------------------------------------------------------
+
+  #know(known: KnownHandlers): void {
+    for (const driver of this.#live.values()) driver.core.know(known);
   }
 
-  /** Asks the queue until it answers, or says for good that it will not. */
-  async #throughRestarts<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { queue, clock } = this.#services;
-    for (let tries = 0; ; tries++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (signal.aborted || !mayPass(error) || isFault(error, "DEADLINE_EXCEEDED")) throw error;
-        await untilAgain(queue, error, tries, { clock, signal });
-      }
+  #observe(action: string, tookMs: number): void {
+    this.#durations.observe(action, tookMs);
+    const { clock } = this.#services;
+    this.#keeping ??= clock.at(clock.now() + KEEP_MS, () => void this.#keepDurations());
+  }
+
+  async #keepDurations(): Promise<void> {
+    this.#keeping = null;
+    const changed = this.#durations.takeChanged();
+    if (changed.length === 0) return;
+    try {
+      await this.#services.rows.keepDurations(changed);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#services.log.debug("how long handlers take was not kept", { error });
     }
   }
 }

@@ -1,140 +1,137 @@
-import { packValue } from "../codec/index.ts";
-import { assert, fault, isFault, toWireError, type WireError } from "../errors/index.ts";
-import { advance, runTable } from "../lifecycle/index.ts";
+import type { WireError } from "../errors/index.ts";
 import type { TaskSpec } from "../queue/queue.protocol.ts";
-import { cacheKey } from "./content-key.ts";
-import type { Dag } from "./dag.ts";
-import { HeldOutputs } from "./held-outputs.ts";
-import { resolveInputs } from "./reference.ts";
-import {
-  endOf,
-  firstFailureAtMs,
-  type CancelRequest,
-  type Effect,
-  type RunMemory,
-  type StepEnd,
-} from "./run-effect.ts";
-import {
-  advanceStep,
-  cancelledStep,
-  failureOf,
-  taskIdOf,
-  taskSpecOf,
-  hasEnded,
-  isNamedRather,
-  isOutstanding,
-  newStep,
-  stepStatus,
-  verbOf,
-  type RunStep,
-} from "./run-step.ts";
-import type { RunEvent, RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
+import { Outcome, type EndedDependency, type Stop } from "./outcome.ts";
+import { RunBoard, type RunParts } from "./run-board.ts";
+import type { CancelRequest, Effect, TaskEnd } from "./run-effect.ts";
+import type { KnownHandlers } from "./run-handlers.ts";
+import { firstFailureAtMs, type KeptOutputs, type RunMemory } from "./run-memory.ts";
+import { specOf } from "./run-task-spec.ts";
+import type { RunStep, RunTask, Urgency } from "./run-step.ts";
+import { isInQueue } from "./run-task.ts";
+import { StepLife } from "./step-life.ts";
+import { TaskDesk } from "./task-desk.ts";
+import { TaskLine } from "./task-line.ts";
+import { Urgencies } from "./urgencies.ts";
+import type { RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
+
+const NOTHING_KEPT: KeptOutputs = new Map();
 
 /**
  * One run of a workflow: what has happened goes in, what is to be done comes out. It knows no clock, no chance and
  * no neighbour; the same commands always give the same effects.
  *
  * - A step is released when its own dependencies have ended, never later.
- * - News about a step that has ended already is ignored: the queue's events of different kinds have no common order,
+ * - News about a task that has ended already is ignored: the queue's events of different kinds have no common order,
  *   and whoever looks twice at the queue sees things twice.
  * - A run ends when its last step has ended, and not before a task that may be in the queue has.
+ *
+ * The parts: `RunBoard` knows where everything stands, `StepLife` takes one step from its release to its end,
+ * `TaskDesk` asks for what its tasks give, `TaskLine` lets them into the queue, `Urgencies` say which of them is to go first, and `Outcome` says what the end
+ * of a step means for the others.
  */
 export class RunCore {
-  readonly definition: WorkflowDefinition;
-  readonly #dag: Dag;
-  readonly #steps: readonly RunStep[];
-  readonly #outputs: HeldOutputs;
-  readonly #submittedAtMs: number;
-  #state: RunState = runTable.initial;
-  #startedAtMs: number | null = null;
-  #endedAtMs: number | null = null;
-  #error: WireError | null = null;
-  /** Steps that have not ended. */
-  #open: number;
-  #completed = 0;
-  readonly #running = new Set<RunStep>();
-  /** The step that the run's error names. */
-  #blamed: RunStep | null = null;
-  /** Set once no further step may start. */
-  #stop: CancelRequest | null = null;
-  #recovering = false;
-  #sequence = 0;
-  #nowMs = 0;
-  #effects: Effect[] = [];
-  /** Steps whose end has not been passed on to their dependents; a list, because a chain may be as long as the graph. */
-  #ended: RunStep[] = [];
+  readonly #board: RunBoard;
+  readonly #line: TaskLine;
+  readonly #desk: TaskDesk;
+  readonly #life: StepLife;
+  readonly #outcome: Outcome;
+  readonly #urgencies: Urgencies;
 
-  constructor(definition: WorkflowDefinition, dag: Dag, submittedAtMs: number) {
-    assert(dag.size === definition.steps.length, "the graph is that of the definition");
-    this.definition = definition;
-    this.#dag = dag;
-    this.#submittedAtMs = submittedAtMs;
-    this.#steps = definition.steps.map((step, at) => newStep(step, at, dag.dependencies(at).length));
-    this.#outputs = new HeldOutputs(definition.steps, dag);
-    this.#open = this.#steps.length;
+  constructor(parts: RunParts) {
+    const { workflowId, maxConcurrency = Infinity } = parts.definition;
+    this.#board = new RunBoard(parts);
+    this.#line = new TaskLine(workflowId, maxConcurrency, this.#board.perform);
+    this.#urgencies = new Urgencies(this.#board);
+    this.#desk = new TaskDesk(this.#board, this.#line, this.#urgencies);
+    this.#life = new StepLife(this.#board, this.#line, this.#desk, (step, index) =>
+      this.#outcome.itemFailed(step, index),
+    );
+    this.#outcome = new Outcome(this.#board, this.#life, this.#urgencies);
+  }
+
+  // --- questions ----------------------------------------------------------------------------------------------------
+
+  get definition(): WorkflowDefinition {
+    return this.#board.definition;
   }
 
   get state(): RunState {
-    return this.#state;
+    return this.#board.state;
   }
 
   get hasEnded(): boolean {
-    return runTable.isTerminal(this.#state);
+    return this.#board.hasEnded;
   }
 
-  /** 0 to 1: the share of the work that is done. A run that failed or was cancelled keeps what it had reached. */
+  /** 0 to 1, and it never goes back. A run that failed or was cancelled keeps what it had reached. */
   get progress(): number {
-    if (this.#state === "completed") return 1;
-    let done = this.#completed;
-    for (const step of this.#running) done += step.progress;
-    return done / this.#steps.length;
+    return this.#board.progress;
   }
 
-  status(): RunStatus {
-    return { ...this.summary(), steps: this.#steps.map(stepStatus) };
-  }
-
-  summary(): RunSummary {
-    return {
-      workflowId: this.definition.workflowId,
-      name: this.definition.name,
-      state: this.#state,
-      progress: this.progress,
-      stepsTotal: this.#steps.length,
-      stepsEnded: this.#steps.length - this.#open,
-      tags: this.definition.tags,
-      submittedAtMs: this.#submittedAtMs,
-      startedAtMs: this.#startedAtMs,
-      endedAtMs: this.#endedAtMs,
-      error: this.#error,
-    };
-  }
-
-  /** Steps whose tasks may be in the queue. */
-  outstanding(): { stepId: string; taskId: string; running: boolean }[] {
-    return this.#steps.filter(isOutstanding).map((step) => ({
-      stepId: step.definition.stepId,
-      taskId: taskIdOf(step, this.definition.workflowId),
-      running: step.state === "running",
-    }));
+  /** When it is stopped if it has not ended; Infinity = never. */
+  get deadlineMs(): number {
+    return this.#board.deadlineMs;
   }
 
   /** Set once no further step may start: why, and how hard the rest is to be stopped. */
-  get stopping(): CancelRequest | null {
-    return this.#stop;
+  get stopping(): Stop | null {
+    return this.#outcome.stopping;
   }
 
-  /** The task of an outstanding step, the same each time it is asked for; undefined when the step has ended. */
-  taskOf(stepId: string): TaskSpec | undefined {
-    const step = this.#step(stepId);
-    return step && isOutstanding(step) ? taskSpecOf(step, this.definition) : undefined;
+  status(): RunStatus {
+    return this.#board.status();
   }
 
-  // --- commands ---------------------------------------------------------------------------------------------------
+  summary(): RunSummary {
+    return this.#board.summary();
+  }
 
-  start(atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    this.#begin(atMs);
+  /** Those that may be in the queue. */
+  get tasks(): IterableIterator<RunTask> {
+    return this.#line.inQueue;
+  }
+
+  /** By its id, of those that may be in the queue. */
+  find(taskId: string): RunTask | undefined {
+    return this.#line.find(taskId);
+  }
+
+  /** The same each time it is asked for, but for the time that is left; undefined when it has ended. */
+  specOf(task: RunTask, nowMs: number): TaskSpec | undefined {
+    return isInQueue(task) ? specOf(task, this.#board, nowMs) : undefined;
+  }
+
+  /** The handlers that the queue has; undefined = what was known may be wrong. */
+  know(handlers: KnownHandlers): void {
+    this.#board.handlers.know(handlers);
+  }
+
+  /** For other workflows, and so not started. */
+  get isWaiting(): boolean {
+    return this.#board.waitsFor.size > 0;
+  }
+
+  /** Tasks to take back from the queue: the run was paused since they were asked for, and they have not started. */
+  get tasksToWithdraw(): RunTask[] {
+    return this.#line.outdated;
+  }
+
+  /** That of its most urgent step. */
+  get urgency(): Urgency {
+    return this.#urgencies.most;
+  }
+
+  // --- commands of its owner ----------------------------------------------------------------------------------------
+
+  /**
+   * It begins as soon as the workflows that it waits for have completed.
+   *
+   * @param kept outputs that are taken over from an earlier run
+   */
+  start(atMs: number, kept: KeptOutputs = NOTHING_KEPT): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    this.#desk.kept = kept;
+    this.#startIfFree(atMs);
     return this.#flush();
   }
 
@@ -142,341 +139,166 @@ export class RunCore {
    * Takes the place of `start` after a restart. What the queue and the run's row remember is taken in first, along the
    * edges, and only then is anything decided. That a task exists proves that its step was released, whatever the
    * clocks say; times are asked only where nothing else can tell what came first.
+   *
+   * @param waitsFor the workflows that it still waits for
    */
-  recover(memory: RunMemory, atMs: number): readonly Effect[] {
-    this.#recovering = true;
-    this.#begin(this.#submittedAtMs);
-    const failedAtMs = this.definition.onFailure === "fail_fast" ? firstFailureAtMs(memory) : Infinity;
-    const stoppedAtMs = Math.min(memory.cancel?.atMs ?? Infinity, failedAtMs);
-    for (const at of this.#dag.order) {
-      const step = this.#stepAt(at);
-      if (step.state === "ready") this.#remember(step, memory, stoppedAtMs);
-      this.#passOn(memory.cancel?.atMs);
-    }
-    this.#recovering = false;
-    this.#nowMs = atMs;
-    if (memory.cancel) this.#cancel(memory.cancel);
-    else if (this.#blamed && this.definition.onFailure === "fail_fast") this.#failFast(this.#blamed);
-    for (const step of this.#steps)
-      if (step.state === "ready" && step.asked === "nobody") this.#dispatch(step);
-    const ended = this.#steps.length - this.#open;
-    this.#changed(null, `resumed after a restart: ${ended} of ${this.#steps.length} steps had ended`);
-    return this.#flush();
-  }
-
-  /** @param output null for a miss */
-  cacheAnswered(stepId: string, output: Uint8Array | null, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    const step = this.#step(stepId);
-    if (step?.state !== "ready" || step.asked !== "cache") return [];
-    if (output === null) this.#submit(step);
-    else this.#completeFromCache(step, output, atMs);
-    return this.#flush();
-  }
-
-  stepStarted(
-    stepId: string,
-    start: { attempt: number; startedAtMs: number | null },
-    atMs: number,
-  ): readonly Effect[] {
-    this.#nowMs = atMs;
-    const step = this.#step(stepId);
-    if (!step || !isOutstanding(step) || (step.state === "running" && start.attempt <= step.attempt))
-      return [];
-    this.#startStep(step, start);
-    return this.#flush();
-  }
-
-  /** @param progress 0 to 1 */
-  stepProgressed(stepId: string, progress: number, message: string | null, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    const step = this.#step(stepId);
-    if (step?.state !== "running") return [];
-    step.progress = Math.min(1, Math.max(0, progress));
-    this.#changed(step, message);
-    return this.#flush();
-  }
-
-  /** The queue has the task back in line: what ran it died. */
-  stepInterrupted(stepId: string, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    const step = this.#step(stepId);
-    if (step?.state !== "running") return [];
-    advanceStep(step, "interrupt");
-    step.progress = 0;
-    this.#running.delete(step);
-    this.#changed(step);
-    return this.#flush();
-  }
-
-  stepSettled(stepId: string, end: StepEnd, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    const step = this.#step(stepId);
-    if (!step || !isOutstanding(step)) return [];
-    this.#settle(step, end);
+  recover(memory: RunMemory, waitsFor: readonly string[], atMs: number): readonly Effect[] {
+    const { marks } = memory;
+    const board = this.#board;
+    board.waitsFor.clear();
+    for (const id of waitsFor) board.waitsFor.add(id);
+    const stoppedFromAboveMs = Math.min(marks.cancel?.atMs ?? Infinity, marks.expiredAtMs ?? Infinity);
+    this.#outcome.deafFrom(stoppedFromAboveMs);
+    const isFailFast = this.definition.onFailure === "fail_fast";
+    const failedAtMs = isFailFast ? firstFailureAtMs(memory) : Infinity;
+    this.#desk.kept = memory.kept;
+    this.#desk.recall = { memory, stoppedAtMs: Math.min(stoppedFromAboveMs, failedAtMs) };
+    board.silent = true;
+    this.#startIfFree(board.submittedAtMs);
+    this.#outcome.passOn();
+    if (!this.#life.isLoading) this.#desk.recall = null;
+    board.silent = false;
+    board.nowMs = atMs;
+    if (marks.cancel) this.#outcome.cancel(marks.cancel);
+    else if (marks.expiredAtMs !== null) this.#outcome.expire();
+    else this.#outcome.failFastAgain();
+    this.#line.hold(marks.generation);
+    if (marks.pause !== null && !this.hasEnded && this.state !== "cancelling") board.advance("pause");
+    else this.#line.release();
+    if (this.tasksToWithdraw.length > 0) board.perform({ type: "withdrawTasks" });
+    const ended = board.steps.length - board.open;
+    board.changed(null, `resumed after a restart: ${ended} of ${board.steps.length} steps had ended`);
     return this.#flush();
   }
 
   /** Asking again changes nothing, but for `force`, which hurries what still runs. */
   cancel(request: CancelRequest, atMs: number): readonly Effect[] {
-    this.#nowMs = atMs;
-    if (this.hasEnded || (this.#state === "cancelling" && !request.force)) return [];
-    this.#cancel(request);
+    this.#board.nowMs = atMs;
+    if (this.hasEnded || (this.state === "cancelling" && !request.force)) return [];
+    this.#outcome.cancel(request);
     return this.#flush();
   }
 
-  // --- the life of a step -------------------------------------------------------------------------------------------
-
-  #begin(startedAtMs: number): void {
-    this.#state = advance(runTable, this.#state, "start");
-    this.#startedAtMs = startedAtMs;
-    this.#changed(null);
-    for (const step of this.#steps) if (step.waitingFor === 0) this.#release(step);
+  /**
+   * Nothing further is asked of the queue, and what has not started there is taken back; what runs goes on.
+   *
+   * @param generation above every earlier one
+   */
+  pause(generation: number, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (this.state !== "running" && this.state !== "submitted") return [];
+    this.#board.advance("pause");
+    this.#line.hold(generation);
+    this.#board.changed(null);
+    if (this.tasksToWithdraw.length > 0) this.#board.perform({ type: "withdrawTasks" });
+    return this.#flush();
   }
 
-  #release(step: RunStep): void {
-    advanceStep(step, "release");
-    this.#changed(step);
-    if (!this.#recovering) this.#dispatch(step);
+  resume(atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (this.state !== "paused") return [];
+    this.#board.advance(this.#board.hasStarted ? "resume" : "wait");
+    this.#line.release();
+    this.#board.changed(null);
+    if (!this.#board.hasStarted) this.#startIfFree(atMs);
+    return this.#flush();
   }
 
-  #dispatch(step: RunStep): void {
-    if (step.inputs === undefined && !this.#takeInputs(step)) return;
-    if (step.cacheKey === null) return this.#submit(step);
-    step.asked = "cache";
-    this.#effects.push({ type: "lookUpCache", stepId: step.definition.stepId, key: step.cacheKey });
+  /** Other runs that wait for this one make it as urgent as they are. */
+  lend(urgency: Urgency, atMs: number): { hasChanged: boolean; effects: readonly Effect[] } {
+    this.#board.nowMs = atMs;
+    if (this.hasEnded || !this.#urgencies.lend(urgency)) return { hasChanged: false, effects: [] };
+    for (const step of this.#board.steps) this.#life.urgencyChanged(step);
+    return { hasChanged: true, effects: this.#board.takeEffects() };
   }
 
-  #submit(step: RunStep): void {
-    step.asked = "queue";
-    this.#effects.push({ type: "submitTask", stepId: step.definition.stepId });
+  /** Its time is over. What is being stopped already goes on doing so. */
+  expire(atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (this.hasEnded || this.stopping !== null) return [];
+    this.#outcome.expire();
+    return this.#flush();
   }
 
-  /** False when a reference leads nowhere, which fails the step. */
-  #takeInputs(step: RunStep): boolean {
-    const { stepId, action, inputs, cacheTtlMs = 0 } = step.definition;
-    try {
-      step.inputs = resolveInputs(stepId, inputs, (id) =>
-        this.#outputs.get(id, (at) => this.#whyMissing(at)),
-      );
-      step.cacheKey = cacheTtlMs > 0 ? cacheKey(action, step.inputs) : null;
-      this.#outputs.release(step.at);
-      return true;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      this.#end(step, "fail", toWireError(error));
-      return false;
-    }
+  /** A workflow that it waits for has ended. */
+  dependencyEnded(dependency: EndedDependency, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (this.hasEnded || !this.#board.waitsFor.delete(dependency.workflowId)) return [];
+    if (dependency.state !== "completed") this.#outcome.abandon(dependency);
+    else if (this.state === "submitted") this.#startIfFree(atMs);
+    return this.#flush();
   }
 
-  #whyMissing(at: number): string {
-    const { definition, state } = this.#stepAt(at);
-    return `step "${definition.stepId}" is ${state} and has no output`;
+  // --- news of its tasks ----------------------------------------------------------------------------------------------
+
+  /** @param output null for a miss */
+  cacheAnswered(task: RunTask, output: Uint8Array | null, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    this.#life.cacheAnswered(task, output);
+    return this.#flush();
   }
 
-  #startStep(step: RunStep, { attempt, startedAtMs }: { attempt: number; startedAtMs: number | null }): void {
-    if (step.state !== "running") advanceStep(step, "start");
-    step.attempt = attempt;
-    step.startedAtMs = startedAtMs ?? this.#nowMs;
-    step.progress = 0;
-    this.#running.add(step);
-    this.#changed(step);
-  }
-
-  #settle(step: RunStep, end: StepEnd): void {
-    step.attempt = end.attempt;
-    step.startedAtMs = end.startedAtMs;
-    const endedAtMs = end.endedAtMs ?? this.#nowMs;
-    if (end.state === "completed") {
-      const { cacheKey, definition } = step;
-      const output = end.output ?? packValue(null);
-      this.#outputs.put(step.at, output);
-      if (cacheKey !== null) {
-        this.#effects.push({
-          type: "storeInCache",
-          key: cacheKey,
-          value: output,
-          ttlMs: definition.cacheTtlMs ?? 0,
-        });
-      }
-      return this.#end(step, "complete", null, endedAtMs);
-    }
-    const event = end.state === "failed" ? "fail" : "cancel";
-    this.#end(
-      step,
-      event,
-      end.error ?? cancelledStep(step, this.#stop?.reason ?? "its task was cancelled"),
-      endedAtMs,
-    );
-  }
-
-  #completeFromCache(step: RunStep, output: Uint8Array, atMs: number): void {
-    step.cached = true;
-    this.#outputs.put(step.at, output);
-    this.#end(step, "complete", null, atMs);
-  }
-
-  #remember(step: RunStep, { tasks, cached }: RunMemory, stoppedAtMs: number): void {
-    const { stepId } = step.definition;
-    const hit = cached.get(stepId);
-    const task = tasks.get(stepId);
-    const end = task && endOf(task);
-    this.#nowMs = this.#releasedAtMs(step);
-    if (hit) return this.#completeFromCache(step, hit.output, hit.atMs);
-    if (end) return this.#settle(step, end);
-    // Inputs that lead nowhere had failed the step already, if it was released before the run was stopped.
-    if (!task && this.#nowMs >= stoppedAtMs) return;
-    if (!this.#takeInputs(step) || !task) return;
-    step.asked = "queue";
-    step.attempt = task.attempt;
-    if (task.state === "queued") return;
-    this.#startStep(step, task);
-    step.progress = task.progress;
-  }
-
-  #releasedAtMs({ at }: RunStep): number {
-    let latest = this.#submittedAtMs;
-    for (const before of this.#dag.dependencies(at))
-      latest = Math.max(latest, this.#stepAt(before).endedAtMs ?? 0);
-    return latest;
-  }
-
-  #end(
+  /** @param loaded the list that a step fans out to, or why it cannot be had */
+  itemsLoaded(
     step: RunStep,
-    event: "complete" | "fail" | "skip" | "cancel",
-    error: WireError | null,
-    atMs = this.#nowMs,
-  ): void {
-    // Whoever has not taken its inputs yet never will.
-    if (step.inputs === undefined) this.#outputs.release(step.at);
-    advanceStep(step, event);
-    step.endedAtMs = atMs;
-    step.error = error;
-    step.inputs = undefined;
-    if (event === "complete") {
-      step.progress = 1;
-      this.#completed += 1;
-    }
-    this.#running.delete(step);
-    this.#open -= 1;
-    this.#ended.push(step);
-    this.#changed(step);
+    loaded: { readonly value: unknown } | { readonly error: WireError },
+    atMs: number,
+  ): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    this.#life.itemsLoaded(step, loaded);
+    return this.#flush();
   }
 
-  // --- what the end of a step means for others ------------------------------------------------------------------------
-
-  /** @param cancelledAtMs when the run was cancelled, as far as that is only about to be taken in */
-  #passOn(cancelledAtMs = Infinity): void {
-    for (const step of this.#ended) {
-      if (step.state === "completed") this.#releaseDependents(step);
-      else if (this.#isNews(step, cancelledAtMs)) this.#applyPolicy(step);
-    }
-    this.#ended = [];
+  started(
+    task: RunTask,
+    start: { attempt: number; startedAtMs: number | null },
+    atMs: number,
+  ): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (isInQueue(task)) this.#life.started(task, start);
+    return this.#flush();
   }
 
-  /** Not for the skipped, whose cause was; nor for whoever was cancelled because the run was being stopped. */
-  #isNews({ state, endedAtMs }: RunStep, cancelledAtMs: number): boolean {
-    if ((endedAtMs ?? 0) >= cancelledAtMs) return false;
-    return state === "failed" || (state === "cancelled" && this.#stop === null);
+  /** @param progress 0 to 1 */
+  progressed(task: RunTask, progress: number, message: string | null, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    this.#life.progressed(task, progress, message);
+    return this.#flush();
   }
 
-  #releaseDependents({ at }: RunStep): void {
-    for (const dependent of this.#dag.dependents(at)) {
-      const step = this.#stepAt(dependent);
-      step.waitingFor -= 1;
-      if (step.waitingFor === 0 && step.state === "pending") this.#release(step);
-    }
+  /** The queue has the task back in line: what ran it died. */
+  interrupted(task: RunTask, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    this.#life.interrupted(task);
+    return this.#flush();
   }
 
-  #applyPolicy(step: RunStep): void {
-    const { onFailure } = this.definition;
-    if (onFailure === "ignore") return this.#releaseDependents(step);
-    if (this.#blamed === null || isNamedRather(step, this.#blamed)) this.#blamed = step;
-    if (this.#stop !== null) return;
-    if (onFailure === "skip_dependents") this.#skipDependents(step);
-    else if (!this.#recovering) this.#failFast(step);
+  settled(task: RunTask, end: TaskEnd, atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    if (isInQueue(task)) this.#life.settled(task, end);
+    return this.#flush();
   }
 
-  #skipDependents(failed: RunStep): void {
-    const { stepId } = failed.definition;
-    const isPending = (at: number): boolean => this.#stepAt(at).state === "pending";
-    for (const at of this.#dag.transitiveDependents(failed.at, isPending)) {
-      const step = this.#stepAt(at);
-      this.#end(step, "skip", cancelledStep(step, `it depends on step "${stepId}", which ${verbOf(failed)}`));
-    }
+  /** The queue has given these back. */
+  withdrawn(tasks: readonly RunTask[], atMs: number): readonly Effect[] {
+    this.#board.nowMs = atMs;
+    for (const task of tasks) if (isInQueue(task)) this.#life.withdrawn(task);
+    return this.#flush();
   }
 
-  #failFast(failed: RunStep): void {
-    this.#stopRest({ reason: `step "${failed.definition.stepId}" ${verbOf(failed)}`, force: false });
-  }
+  // --- parts ----------------------------------------------------------------------------------------------------------
 
-  #cancel(request: CancelRequest): void {
-    if (this.#state !== "cancelling") {
-      this.#state = advance(runTable, this.#state, "cancel");
-      const what = `workflow "${this.definition.workflowId}"`;
-      this.#error = toWireError(fault("CANCELLED", { what, reason: request.reason }));
-      // One that never started has ended with this; its end is told when its steps have ended too.
-      if (!this.hasEnded) this.#changed(null);
-    }
-    this.#stopRest(request);
+  #startIfFree(atMs: number): void {
+    if (this.#board.waitsFor.size > 0) return;
+    this.#board.start(atMs);
+    for (const step of this.#board.steps) if (step.waitingFor === 0) this.#life.release(step);
   }
-
-  /** What is not in the queue ends now; what may be there ends when the queue says so. */
-  #stopRest(request: CancelRequest): void {
-    this.#stop = request;
-    const taskIds: string[] = [];
-    for (const step of this.#steps) {
-      if (isOutstanding(step)) taskIds.push(taskIdOf(step, this.definition.workflowId));
-      else if (!hasEnded(step)) this.#end(step, "cancel", cancelledStep(step, request.reason));
-    }
-    if (taskIds.length > 0) this.#effects.push({ type: "cancelTasks", taskIds, ...request });
-  }
-
-  #finish(): void {
-    if (!this.hasEnded) {
-      const event = this.#state === "cancelling" ? "stop" : this.#blamed ? "fail" : "complete";
-      this.#state = advance(runTable, this.#state, event);
-      if (this.#blamed && event === "fail") this.#error = failureOf(this.#blamed, this.definition.workflowId);
-    }
-    this.#endedAtMs = this.#nowMs;
-    this.#effects.push({ type: "ended", event: this.#event(null, null) });
-  }
-
-  // --- small parts ----------------------------------------------------------------------------------------------------
 
   #flush(): readonly Effect[] {
-    this.#passOn();
+    this.#outcome.passOn();
+    this.#line.fill();
     // Only once: an ended run ignores every command before it gets here.
-    if (this.#open === 0) this.#finish();
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
-  #changed(step: RunStep | null, message: string | null = null): void {
-    if (!this.#recovering) this.#effects.push({ type: "changed", event: this.#event(step, message) });
-  }
-
-  #event(step: RunStep | null, message: string | null): RunEvent {
-    this.#sequence += 1;
-    return {
-      workflowId: this.definition.workflowId,
-      sequence: this.#sequence,
-      atMs: this.#nowMs,
-      state: this.#state,
-      progress: this.progress,
-      step: step && stepStatus(step),
-      message,
-    };
-  }
-
-  #step(stepId: string): RunStep | undefined {
-    return this.#steps[this.#dag.indexOf(stepId) ?? -1];
-  }
-
-  #stepAt(at: number): RunStep {
-    const step = this.#steps[at];
-    assert(step, `step number ${at} is one of the run's ${this.#steps.length}`);
-    return step;
+    if (this.#board.open === 0 && this.#board.endedAtMs === null) this.#outcome.finish();
+    return this.#board.takeEffects();
   }
 }

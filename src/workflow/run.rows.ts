@@ -1,31 +1,13 @@
-import { packValue, unpackValue } from "../codec/index.ts";
-import type { Queries, Store } from "../store/index.ts";
-import type { CachedOutput, CancelRequest } from "./run-effect.ts";
+import { REFERENCE_MARK, addressesIn, packValue, unpackValue } from "../codec/index.ts";
+import { markedRows, type LookPlace, type Queries, type Statements, type Store } from "../store/index.ts";
+import type { RememberedHandlers } from "./run-handlers.ts";
+import { stepCountOf } from "./ended-runs.ts";
+import type { KeptHistory } from "./run-history.ts";
+import { NO_MARKS, type KeptOutput, type KeptOutputs, type RunMarks } from "./run-memory.ts";
+import { NAMING } from "./run-schema.ts";
 import type { RunState, RunStatus, RunSummary, StepStatus, WorkflowDefinition } from "./workflow.protocol.ts";
 
-/** Only ever append. Values without a column of their own are MessagePack. */
-export const RUN_MIGRATIONS: readonly string[] = [
-  `CREATE TABLE runs (
-     sequence INTEGER PRIMARY KEY,
-     workflow_id TEXT NOT NULL UNIQUE,
-     fingerprint TEXT NOT NULL,
-     definition BLOB NOT NULL,
-     state TEXT NOT NULL,
-     tags TEXT NOT NULL,
-     submitted_at_ms REAL NOT NULL,
-     cancel BLOB,
-     summary BLOB,
-     steps BLOB
-   ) STRICT;
-   CREATE INDEX unfinished_runs ON runs (sequence) WHERE summary IS NULL;
-   CREATE TABLE cached_outputs (
-     workflow_id TEXT NOT NULL,
-     step_id TEXT NOT NULL,
-     output BLOB NOT NULL,
-     at_ms REAL NOT NULL,
-     PRIMARY KEY (workflow_id, step_id)
-   ) STRICT, WITHOUT ROWID;`,
-];
+export { RUN_MIGRATIONS } from "./run-schema.ts";
 
 export interface RunRow {
   readonly workflowId: string;
@@ -33,10 +15,15 @@ export interface RunRow {
   readonly fingerprint: string;
   readonly submittedAtMs: number;
   readonly definition: WorkflowDefinition;
+  /** Hash of the definition without its id: tells a repeated idempotency key from one that is used for other work. */
+  readonly work: string;
+  readonly handlers: RememberedHandlers;
+  /** The run that this one is a rerun of. */
+  readonly origin: string | null;
 }
 
-export interface UnfinishedRun extends RunRow {
-  readonly cancel: CancelMark | null;
+export interface UnfinishedRun extends Omit<RunRow, "work"> {
+  readonly marks: RunMarks;
 }
 
 /** A run with what `packValue` made of its parts; null = it has not ended. */
@@ -48,9 +35,6 @@ export interface FiledRun {
   readonly summary: Uint8Array | null;
   readonly steps: Uint8Array | null;
 }
-
-/** A cancellation, and when it was asked for (wall clock). */
-export type CancelMark = CancelRequest & { readonly atMs: number };
 
 export interface RunFilter {
   readonly offset: number;
@@ -66,6 +50,11 @@ interface Columns {
   state: RunState;
   submitted_at_ms: number;
   cancel: Uint8Array | null;
+  marks: Uint8Array | null;
+  handlers: Uint8Array | null;
+  work: string | null;
+  origin: string | null;
+  history: Uint8Array | null;
   summary: Uint8Array | null;
   steps: Uint8Array | null;
 }
@@ -81,47 +70,48 @@ export class RunRows {
     this.#store = store;
   }
 
-  /** Resolves when the run is on disk. */
-  insert({ workflowId, fingerprint, definition, submittedAtMs }: RunRow): Promise<void> {
-    const bytes = packValue(definition);
-    const tags = JSON.stringify(definition.tags);
+  /** Resolves when the run is on disk, and with it the outputs that it takes over from an earlier one. */
+  insert(run: RunRow, kept: KeptOutputs): Promise<void> {
+    const { workflowId, fingerprint, definition, submittedAtMs, work, handlers, origin } = run;
+    const { dependencies = [], idempotencyKey: key = null } = definition;
+    const state: RunState = dependencies.length > 0 ? "submitted" : "running";
+    const values = [
+      ...[workflowId, fingerprint, packValue(definition), state, JSON.stringify(definition.tags)],
+      ...[submittedAtMs, packValue(handlers), key, key === null ? null : work, origin],
+    ];
     return this.#store.write((db) => {
       db.prepare(
-        `INSERT INTO runs (workflow_id, fingerprint, definition, state, tags, submitted_at_ms)
-         VALUES (?, ?, ?, 'running', ?, ?)`,
-      ).run(workflowId, fingerprint, bytes, tags, submittedAtMs);
+        `INSERT INTO runs (workflow_id, fingerprint, definition, state, tags, submitted_at_ms, handlers,
+           idempotency_key, work, origin)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ).run(...values);
+      for (const [stepId, items] of kept)
+        for (const [item, output] of items) keep(db, workflowId, stepId, item, output);
     });
   }
 
-  cancel(workflowId: string, mark: CancelMark): Promise<void> {
-    const bytes = packValue(mark);
+  /** Of a run that has not ended: what was decided about it, and the state that follows from that. */
+  mark(workflowId: string, state: RunState, marks: RunMarks, undo?: () => void): Promise<void> {
+    const bytes = packValue(marks);
+    const sql =
+      "UPDATE runs SET state = ?, marks = ?, cancel = NULL WHERE workflow_id = ? AND summary IS NULL";
+    return this.#store.write((db) => void db.prepare(sql).run(state, bytes, workflowId), undo);
+  }
+
+  /** @param item place of the item; `WHOLE` for the step as a whole */
+  keepOutput(workflowId: string, stepId: string, item: number, output: KeptOutput): Promise<void> {
+    return this.#store.write((db) => keep(db, workflowId, stepId, item, output));
+  }
+
+  end({ steps, ...summary }: RunStatus, history: KeptHistory): Promise<void> {
+    const [head, tail, told] = [packValue(summary), packValue(steps), packValue(history)];
+    const { state, endedAtMs, workflowId } = summary;
+    const stepCount = stepCountOf({ steps });
     return this.#store.write((db) => {
       db.prepare(
-        "UPDATE runs SET state = 'cancelling', cancel = ? WHERE workflow_id = ? AND summary IS NULL",
-      ).run(bytes, workflowId);
-    });
-  }
-
-  keepCached(workflowId: string, stepId: string, { output, atMs }: CachedOutput): Promise<void> {
-    return this.#store.write((db) => {
-      db.prepare("INSERT OR REPLACE INTO cached_outputs VALUES (?, ?, ?, ?)").run(
-        workflowId,
-        stepId,
-        output,
-        atMs,
-      );
-    });
-  }
-
-  end({ steps, ...summary }: RunStatus): Promise<void> {
-    const [head, tail] = [packValue(summary), packValue(steps)];
-    return this.#store.write((db) => {
-      db.prepare("UPDATE runs SET state = ?, summary = ?, steps = ? WHERE workflow_id = ?").run(
-        summary.state,
-        head,
-        tail,
-        summary.workflowId,
-      );
+        `UPDATE runs SET state = ?, summary = ?, steps = ?, history = ?, ended_at_ms = ?, step_count = ?
+         WHERE workflow_id = ?`,
+      ).run(state, head, tail, told, endedAtMs, stepCount, workflowId);
     });
   }
 
@@ -130,12 +120,33 @@ export class RunRows {
     return this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId)?.fingerprint);
   }
 
+  /** The run that was submitted with this key, and the hash of its work. */
+  ofKey(key: string): { workflowId: string; work: string } | undefined {
+    const sql = "SELECT workflow_id, work FROM runs WHERE idempotency_key = ?";
+    const row = this.#store.read((db) => db.prepare<Columns>(sql).get(key));
+    return row && { workflowId: row.workflow_id, work: row.work ?? "" };
+  }
+
   /** How a run ended; undefined when it has not, or does not exist. */
   ended(workflowId: string): RunStatus | undefined {
     const sql = "SELECT summary, steps FROM runs WHERE workflow_id = ?";
     const row = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId));
     if (!row?.summary || !row.steps) return undefined;
-    return { ...(unpackValue(row.summary) as RunSummary), steps: unpackValue(row.steps) as StepStatus[] };
+    return { ...summaryFrom(row.summary), steps: stepsFrom(row.steps) };
+  }
+
+  /** Undefined when there is no such run, or none of this version. */
+  history(workflowId: string): KeptHistory | undefined {
+    const sql = "SELECT history FROM runs WHERE workflow_id = ?";
+    const bytes = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId)?.history);
+    return bytes ? (unpackValue(bytes) as KeptHistory) : undefined;
+  }
+
+  /** What a run was made of, whether it has ended or not. */
+  definition(workflowId: string): Pick<RunRow, "definition" | "origin"> | undefined {
+    const sql = "SELECT definition, origin FROM runs WHERE workflow_id = ?";
+    const row = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId));
+    return row && { definition: unpackValue(row.definition) as WorkflowDefinition, origin: row.origin };
   }
 
   unfinished(): UnfinishedRun[] {
@@ -147,7 +158,9 @@ export class RunRows {
         fingerprint: row.fingerprint,
         submittedAtMs: row.submitted_at_ms,
         definition: unpackValue(row.definition) as WorkflowDefinition,
-        cancel: row.cancel && (unpackValue(row.cancel) as CancelMark),
+        origin: row.origin,
+        marks: marksFrom(row),
+        handlers: row.handlers === null ? {} : (unpackValue(row.handlers) as RememberedHandlers),
       }));
   }
 
@@ -171,13 +184,18 @@ export class RunRows {
     }
   }
 
-  /** By step id. */
-  cachedOutputs(workflowId: string): Map<string, CachedOutput> {
-    const sql = "SELECT step_id, output, at_ms FROM cached_outputs WHERE workflow_id = ?";
-    const rows = this.#store.read((db) =>
-      db.prepare<{ step_id: string; output: Uint8Array; at_ms: number }>(sql).all(workflowId),
-    );
-    return new Map(rows.map(({ step_id, output, at_ms }) => [step_id, { output, atMs: at_ms }]));
+  /** Outputs for which the queue has no task. */
+  keptOutputs(workflowId: string): KeptOutputs {
+    const sql = "SELECT step_id, item, reused, output, at_ms FROM kept_outputs WHERE workflow_id = ?";
+    type Row = { step_id: string; item: number; reused: number; output: Uint8Array; at_ms: number };
+    const kept = new Map<string, Map<number, KeptOutput>>();
+    for (const row of this.#store.read((db) => db.prepare<Row>(sql).all(workflowId))) {
+      const output = { output: row.output, atMs: row.at_ms, reused: row.reused === 1 };
+      const items = kept.get(row.step_id);
+      if (items) items.set(row.item, output);
+      else kept.set(row.step_id, new Map([[row.item, output]]));
+    }
+    return kept;
   }
 
   /** A page in submission order; the summary of a run that has not ended is null. */
@@ -201,14 +219,72 @@ export class RunRows {
       rows: rows.map(({ workflow_id, state, summary }) => ({
         workflowId: workflow_id,
         state,
-        summary: summary && (unpackValue(summary) as RunSummary),
+        summary: summary && summaryFrom(summary),
       })),
       total,
     };
+  }
+
+  /** How long one attempt at each action takes, as far as that is known. */
+  durations(): { action: string; meanMs: number; count: number }[] {
+    const sql = "SELECT action, mean_ms AS meanMs, count FROM durations";
+    type Row = { action: string; meanMs: number; count: number };
+    return this.#store.read((db) => db.prepare<Row>(sql).all()).map((row) => ({ ...row }));
+  }
+
+  keepDurations(durations: readonly { action: string; meanMs: number; count: number }[]): Promise<void> {
+    return this.#store.write((db) => {
+      for (const { action, meanMs, count } of durations)
+        db.prepare("INSERT OR REPLACE INTO durations VALUES (?, ?, ?)").run(action, meanMs, count);
+    });
+  }
+
+  /** Addresses of the large values that a part of the rows names, and where the next part begins. */
+  async references(from: LookPlace): Promise<{ addresses: string[]; next: LookPlace | null }> {
+    // What is told gone must not come back when the power fails.
+    await this.#store.flush();
+    const { found, next } = this.#store.read((db) => markedRows(db, NAMING, REFERENCE_MARK, from));
+    return { addresses: found.flatMap(addressesIn), next };
   }
 
   /** @see Store.backup */
   backup(path: string): Promise<{ sizeBytes: number }> {
     return this.#store.backup(path);
   }
+}
+
+function keep(
+  db: Statements,
+  workflowId: string,
+  stepId: string,
+  item: number,
+  { output, atMs, reused }: KeptOutput,
+): void {
+  db.prepare(
+    `INSERT OR REPLACE INTO kept_outputs (workflow_id, step_id, item, reused, output, at_ms)
+     VALUES (?, ?, ?, ?, ?, ?)`,
+  ).run(workflowId, stepId, item, reused ? 1 : 0, output, atMs);
+}
+
+/** What earlier versions did not write. */
+const UNWRITTEN = {
+  deadlineMs: null,
+  waitsFor: [],
+  handlersChanged: [],
+  origin: null,
+} satisfies Partial<RunSummary>;
+const UNWRITTEN_OF_STEP = { reused: false, items: null } satisfies Partial<StepStatus>;
+
+const stepsFrom = (bytes: Uint8Array): StepStatus[] =>
+  (unpackValue(bytes) as StepStatus[]).map((step) => ({ ...UNWRITTEN_OF_STEP, ...step }));
+
+const summaryFrom = (bytes: Uint8Array): RunSummary => ({
+  ...UNWRITTEN,
+  ...(unpackValue(bytes) as RunSummary),
+});
+
+function marksFrom({ marks, cancel }: Columns): RunMarks {
+  if (marks !== null) return { ...NO_MARKS, ...(unpackValue(marks) as RunMarks) };
+  // Version 2 kept the cancellation alone.
+  return cancel === null ? NO_MARKS : { ...NO_MARKS, cancel: unpackValue(cancel) as RunMarks["cancel"] };
 }

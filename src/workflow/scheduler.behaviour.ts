@@ -1,18 +1,25 @@
 import { isAbsolute, join } from "node:path";
 import { actor, type Behaviour } from "../actor/index.ts";
 import { Cache } from "../cache/cache.protocol.ts";
-import { fault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import { Queue } from "../queue/queue.protocol.ts";
-import { invalidArgument } from "../schema/index.ts";
-import { openStore } from "../store/index.ts";
+import { checkNumber, invalidArgument } from "../schema/index.ts";
+import { openBlobs, openStore } from "../store/index.ts";
+import { BlobCollector } from "./blob-collector.ts";
+import { EndedRuns } from "./ended-runs.ts";
 import { watchQueue } from "./queue-watch.ts";
+import { RunRetention } from "./run-retention.ts";
 import { RunScheduler } from "./run-scheduler.ts";
 import { RUN_MIGRATIONS, RunRows } from "./run.rows.ts";
 import { Scheduler } from "./workflow.protocol.ts";
 
+/** The longest that values may be held at a time: whoever dies meanwhile holds them no longer than that. */
+const HOLD_MS = 600_000;
+
 /** What the scheduler stands on; a simulation hands in its own. */
 export interface SchedulerServices {
   readonly openStore: typeof openStore;
+  readonly openBlobs: typeof openBlobs;
   /** Runs that may be unfinished at a time; default 10,000. */
   readonly liveRunsMax?: number;
 }
@@ -21,7 +28,7 @@ export interface SchedulerServices {
  * The workflow engine as an actor. It keeps definitions, decisions and ends in a file of its own; the steps are tasks
  * of the queue, whose file is the only home of their results.
  */
-export const schedulerBehaviour = schedulerBehaviourOver({ openStore });
+export const schedulerBehaviour = schedulerBehaviourOver({ openStore, openBlobs });
 
 export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<typeof Scheduler.members> {
   return actor(Scheduler, (context, init) => {
@@ -40,21 +47,53 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
     context.defer(() => store.close());
     const rows = new RunRows(store);
     const queue = context.ref(Queue);
+    const cache = context.ref(Cache);
     const emit = context.emit.changed;
-    const parts = { queue, cache: context.ref(Cache), rows, clock, signal, log, metrics, emit };
-    const scheduler = new RunScheduler(parts, services.liveRunsMax);
-    context.reportHealth(() => ({ liveRuns: scheduler.liveRuns }));
+    const common = { queue, clock, signal, log };
+    // Where nothing is kept on disk there are no large values either.
+    const blobs =
+      init.directory === null || durability === "memory"
+        ? null
+        : services.openBlobs({ directory: join(init.directory, "blobs"), clock });
+    const retention = new RunRetention({ ...common, runs: new EndedRuns(store) }, init);
+    const scheduler = new RunScheduler(
+      { ...common, cache, rows, blobs, metrics, turns, emit },
+      retention,
+      services.liveRunsMax,
+    );
+    context.defer(() => scheduler.close());
+    const collector = blobs && new BlobCollector({ ...common, cache, rows, blobs });
+    // Whoever waits for the end of this actor may remove its directory then.
+    context.defer(() => collector?.hold(0));
+    context.reportHealth(() => ({ liveRuns: scheduler.liveRuns, collected: collector?.last ?? null }));
 
-    // Neither is waited for: the queue may come up later than this actor, and the runs with it.
+    // None of them is waited for: the queue may come up later than this actor, and the runs with it.
     void scheduler.recover(rows.unfinished());
     void watchQueue(queue, scheduler, { clock, signal, log });
+    retention.open();
+    void collector?.start();
+    // While this actor was away the clock may have been set, and others have gone on storing values.
+    if (context.epoch > 1) void collector?.hold(LIMITS.store.collectedAgeMs);
 
     return {
       submit: ({ definition }) => scheduler.submit(definition),
       status: ({ workflowId }) => scheduler.status(workflowId),
       result: ({ workflowId }, message) => scheduler.result(workflowId, message),
       cancel: ({ workflowId, reason, force }) => scheduler.cancel(workflowId, { reason, force }),
+      pause: ({ workflowId, reason }) => scheduler.pause(workflowId, reason),
+      resume: ({ workflowId }) => scheduler.resume(workflowId),
+      rerun: (request) => scheduler.rerun(request),
+      history: ({ workflowId, ...page }) => scheduler.history(workflowId, page),
       list: (filter) => scheduler.list(filter),
+      collect() {
+        if (collector !== null) return collector.collect();
+        const what = "the collection of large values";
+        throw fault("UNAVAILABLE", { what, why: "this scheduler keeps nothing on disk" });
+      },
+      hold: async ({ forMs }) => {
+        checkNumber("forMs", forMs, 0, HOLD_MS);
+        await collector?.hold(forMs);
+      },
       backup: ({ path }) => {
         if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
         return rows.backup(path);

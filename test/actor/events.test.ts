@@ -108,6 +108,28 @@ describe.each(PLACEMENTS)("events of an actor that lives %s", (placement) => {
     await expect(counter.on.tick().next()).rejects.toMatchObject({ code: "ACTOR_STOPPED" });
   });
 
+  it("are not subscribed to while the mailbox is full, so a loop that subscribes and leaves piles nothing up", async () => {
+    const messages = 8;
+    const { counter, drive, hold } = await openStage(placement, { mailbox: { messages } });
+    const release = await hold();
+    const ends: unknown[] = [];
+    for (let time = 0; time < 100; time++) {
+      const stream = counter.on.tick();
+      const read = stream.next();
+      await stream.return?.();
+      ends.push(await read.catch((error: unknown) => error));
+    }
+    const accepted = ends.findIndex((end) => end instanceof Error);
+    expect(accepted).toBe(messages / 2); // each takes two: it comes and it leaves
+    for (const end of ends.slice(accepted)) expect(end).toMatchObject({ code: "MAILBOX_FULL" });
+    release();
+    await drive(counter.writable());
+    const stream = counter.on.tick();
+    counter.cast.emit({ count: 1 });
+    expect(await drive(taken(stream, 1))).toEqual([undefined]);
+    await stream.return?.();
+  });
+
   it("have at most so many subscriptions of one caller", async () => {
     const { counter } = await openStage(placement);
     const streams = Array.from({ length: LIMITS.actor.subscriptions }, () => counter.on.tick());

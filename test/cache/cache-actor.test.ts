@@ -24,7 +24,7 @@ it.each(["thread", "inline"] as const)(
   "a cache placed %s that is killed finds its file free and its entries there",
   async (placement) => {
     const module = workerModule("cache.actor").href;
-    const init = { directory, entriesMax: 10, sizeBytesMax: 1_000 };
+    const init = { directory, entriesMax: 10, sizeBytesMax: 1_000, policy: "lru" as const };
     const cache = await supervisor.spawn(Cache, { module, init, placement });
     await cache.call.put({ key: "a", value: new Uint8Array([1, 2, 3]), ttlMs: 60_000 });
     await supervisor.kill("cache");

@@ -6,10 +6,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { HandlersOf, InitOf } from "../../src/actor/index.ts";
 import { CacheFile } from "../../src/cache/cache-file.ts";
 import { ROWS_PER_READ } from "../../src/cache/cache-file.ts";
-import { Cache } from "../../src/cache/index.ts";
-import { EXPIRED_PER_SLICE, SWEEP_PAUSE_MS } from "../../src/cache/stored-cache.ts";
+import { CACHE_MIGRATIONS, Cache } from "../../src/cache/index.ts";
+import { Generation, NearCache } from "../../src/cache/near.protocol.ts";
+import { EXPIRED_PER_SLICE, KEYS_PER_SLICE, SWEEP_PAUSE_MS } from "../../src/cache/stored-cache.ts";
+import { Reference, packValue } from "../../src/codec/index.ts";
 import { LIMITS, fault } from "../../src/errors/index.ts";
 import { systemScheduler, type Scheduler } from "../../src/scope/index.ts";
+import { LOOK_START, type LookPlace } from "../../src/store/index.ts";
 import behaviour from "../../workers/cache.actor.ts";
 import { fakeActor, fakeMessage, type FakeActor } from "../kit/actor-context.ts";
 import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
@@ -37,26 +40,36 @@ const textOf = (lookup: { hit: boolean; value?: Uint8Array }): string | undefine
 
 let directory: string;
 let clock: ManualClock;
+/** What readers and all lives of the cache share. */
+let shared: SharedArrayBuffer;
 const open: OpenCache[] = [];
 
 async function openCache(
   init: Partial<InitOf<Members>> = {},
   scheduler: Scheduler = systemScheduler,
 ): Promise<OpenCache> {
-  const fake = fakeActor(Cache, { clock, scheduler });
+  const fake = fakeActor(Cache, { clock, scheduler, shared });
   const handlers = await behaviour.setup(fake.context, {
     directory,
     entriesMax: 1_000,
     sizeBytesMax: 2 ** 26,
+    policy: "lru",
     ...init,
   });
   const cache: OpenCache = {
     fake,
     get: async (params) => handlers.get(params, message),
     put: async (params) => handlers.put(params, message),
-    remove: async (params) => handlers.remove(params, message),
+    invalidate: async (params) => handlers.invalidate(params, message),
+    claim: async (params) => handlers.claim(params, message),
+    renew: async (params) => handlers.renew(params, message),
+    settle: async (params) => handlers.settle(params, message),
+    fail: async (params) => handlers.fail(params, message),
+    release: async (params) => handlers.release(params, message),
+    desert: async (params) => handlers.desert(params, message),
     clear: async () => handlers.clear(undefined, message),
     stats: async () => handlers.stats(undefined, message),
+    references: async (params) => handlers.references(params, message),
     backup: async (params) => handlers.backup(params, message),
   };
   open.push(cache);
@@ -98,6 +111,7 @@ const rowsInFile = (): string[] =>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "cache-"));
   clock = manualClock();
+  shared = Generation.create();
 });
 
 afterEach(async () => {
@@ -157,8 +171,8 @@ describe("a cached value", () => {
   it("leaves when it is removed, and that is told once", async () => {
     const cache = await openCache();
     await put(cache, "a");
-    expect(await cache.remove({ key: "a" })).toEqual({ removed: true });
-    expect(await cache.remove({ key: "a" })).toEqual({ removed: false });
+    expect(await cache.invalidate({ key: "a" })).toEqual({ removed: 1 });
+    expect(await cache.invalidate({ key: "a" })).toEqual({ removed: 0 });
     expect(await cache.get({ key: "a" })).toEqual(MISS);
   });
 
@@ -197,7 +211,7 @@ describe("what the cache refuses", () => {
     await put(cache, "a");
     await expect(put(cache, "")).rejects.toEqual(refusal("key"));
     await expect(cache.get({ key: "k".repeat(513) })).rejects.toEqual(refusal("key"));
-    await expect(cache.remove({ key: "" })).rejects.toEqual(refusal("key"));
+    await expect(cache.invalidate({ key: "" })).rejects.toEqual(refusal("key"));
     await expect(put(cache, "a", "a", -1)).rejects.toEqual(refusal("ttlMs"));
     await expect(put(cache, "a", "longer than ten")).rejects.toEqual(refusal("value"));
     expect(textOf(await cache.get({ key: "a" }))).toBe("a");
@@ -336,7 +350,7 @@ describe("a write that fails", () => {
     await put(cache, "a");
     refuseWrites(fault("STORE_FULL", { path: filePath() }));
     await expect(put(cache, "b")).rejects.toMatchObject({ code: "STORE_FULL" });
-    await expect(cache.remove({ key: "a" })).rejects.toMatchObject({ code: "STORE_FULL" });
+    await expect(cache.invalidate({ key: "a" })).rejects.toMatchObject({ code: "STORE_FULL" });
     await expect(cache.clear(undefined)).rejects.toMatchObject({ code: "STORE_FULL" });
     expect(await cache.get({ key: "b" })).toEqual(MISS);
     expect(textOf(await cache.get({ key: "a" }))).toBe("a");
@@ -352,7 +366,7 @@ describe("the values used last", () => {
       cache.put({ key, value: new Uint8Array((LIMITS.cache.hotBytes * share) / 16), ttlMs: HOUR_MS });
     await fill("a", 9);
     await fill("left", 7);
-    await cache.remove({ key: "left" });
+    await cache.invalidate({ key: "left" });
     refuseWrites(fault("STORE_FULL", { path: filePath() }));
     await expect(fill("refused", 7)).rejects.toMatchObject({ code: "STORE_FULL" });
     vi.restoreAllMocks();
@@ -428,7 +442,8 @@ describe("a damaged file", () => {
     await first.fake.stop();
     withFile((db) =>
       db.exec(
-        "INSERT INTO entries SELECT id + 1, key, stored_at_ms, expires_at_ms, checksum, value FROM entries",
+        `INSERT INTO entries SELECT id + 1, key, stored_at_ms, expires_at_ms, leaves_at_ms, negative, tags, checksum, value
+         FROM entries`,
       ),
     );
     const second = await openCache();
@@ -526,4 +541,155 @@ describe("a backup of the cache", () => {
     const copy = await openCache({ directory: join(directory, "copy") });
     expect(textOf(await copy.get({ key: "key" }))).toBe("key");
   });
+});
+
+describe("what entries name", () => {
+  const address = (digit: string): string => digit.repeat(64);
+  const naming = (digit: string): Uint8Array => packValue({ part: new Reference(address(digit), 1) });
+  const named = async (cache: OpenCache): Promise<string[]> => {
+    const found: string[] = [];
+    for (let from: LookPlace | null = LOOK_START; from !== null;) {
+      const part: { addresses: string[]; next: LookPlace | null } = await cache.references({ from });
+      found.push(...part.addresses);
+      from = part.next;
+    }
+    return found.toSorted();
+  };
+
+  it("is told of all of them, on disk or on their way there, and of no other", async () => {
+    const cache = await openCache();
+    await put(cache, "none");
+    await cache.put({ key: "a", value: naming("a"), ttlMs: HOUR_MS });
+    await cache.put({ key: "b", value: naming("b"), ttlMs: HOUR_MS });
+    const underWay = cache.put({ key: "c", value: naming("c"), ttlMs: HOUR_MS });
+    expect(await named(cache)).toEqual(["a", "b", "c"].map(address));
+    await underWay;
+    await cache.put({ key: "a", value: naming("d"), ttlMs: HOUR_MS });
+    await cache.invalidate({ key: "b" });
+    expect(await named(cache)).toEqual(["c", "d"].map(address));
+    await cache.clear(undefined);
+    expect(await named(cache)).toEqual([]);
+  });
+
+  it("cannot be told of a damaged file, which is set aside then", async () => {
+    const cache = await openCache();
+    const corrupt = fault("STORE_CORRUPT", { path: filePath(), why: "malformed" });
+    vi.spyOn(CacheFile.prototype, "references").mockRejectedValue(corrupt);
+    await expect(cache.references({ from: LOOK_START })).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    vi.restoreAllMocks();
+    expect(await named(cache)).toEqual([]);
+    expect(cache.fake.health()).toMatchObject({ filesSetAside: 1 });
+  });
+});
+
+describe("tags, patterns and choices", () => {
+  const claim = (cache: OpenCache, key: string, accepted = {}): Promise<unknown> =>
+    cache.claim({ key, tags: [], stale: false, negative: false, ...accepted });
+
+  it("survive a restart: entries keep their tags, their failures and their grace", async () => {
+    const first = await openCache();
+    await first.put({ key: "a", value: bytes("a"), ttlMs: HOUR_MS, tags: ["x", "y"] });
+    await first.put({ key: "b", value: bytes("b"), ttlMs: 50, staleMs: HOUR_MS });
+    const token = tokenOf(await claim(first, "c"));
+    await first.fail({ token, error: bytes("error"), ttlMs: HOUR_MS, tags: ["y"] });
+    await first.fake.stop();
+    await clock.advance(60);
+    const second = await openCache();
+    expect(await second.get({ key: "c" })).toEqual(MISS);
+    expect(await claim(second, "c", { negative: true })).toEqual({ kind: "failure", error: bytes("error") });
+    expect(await claim(second, "b", { stale: true })).toMatchObject({ kind: "stale", value: bytes("b") });
+    expect(await second.invalidate({ tags: ["y", "z"] })).toEqual({ removed: 2 });
+    expect((await second.stats(undefined)).entries).toBe(1);
+  });
+
+  it("of a file of the first version are none, and its values are found", async () => {
+    const first = await openCache();
+    await put(first, "a", "old");
+    await first.fake.stop();
+    withFile((db) => {
+      db.exec("ALTER TABLE entries RENAME TO entries_now");
+      db.exec(CACHE_MIGRATIONS[0] ?? "");
+      db.exec(
+        "INSERT INTO entries SELECT id, key, stored_at_ms, expires_at_ms, checksum, value FROM entries_now",
+      );
+      db.exec("DROP TABLE entries_now; PRAGMA user_version = 1");
+    });
+    const second = await openCache();
+    expect(textOf(await second.get({ key: "a" }))).toBe("old");
+    expect(await second.stats(undefined)).toMatchObject({ entries: 1, broken: 0 });
+  });
+
+  it("a pattern is held against many keys in slices, with turns for other messages in between", async () => {
+    const scheduler = seededScheduler(seededRandom(1));
+    const cache = await openCache({ entriesMax: 3 * KEYS_PER_SLICE }, scheduler);
+    const puts = Array.from({ length: 2 * KEYS_PER_SLICE + 1 }, (_, index) => put(cache, `k${index}`));
+    await microtasksDrained();
+    await scheduler.runAll();
+    await Promise.all(puts);
+    let removed = 0;
+    const invalidating = cache.invalidate({ pattern: "k*7" }).then((answer) => (removed = answer.removed));
+    expect(await cache.get({ key: "k0" })).toMatchObject({ hit: true });
+    expect(removed).toBe(0);
+    for (let slice = 0; slice < 4; slice++) {
+      await microtasksDrained();
+      await scheduler.runAll();
+    }
+    await invalidating;
+    expect(removed).toBe(200);
+    expect(await cache.get({ key: "k17" })).toEqual(MISS);
+  });
+
+  it("say exactly one thing, or nothing is invalidated", async () => {
+    const cache = await openCache();
+    await put(cache, "a");
+    const both = { key: "a", tags: ["x"] } as { key: string };
+    for (const selection of [both, {} as { key: string }, { tags: [""] }, { pattern: "" }])
+      await expect(cache.invalidate(selection)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await cache.get({ key: "a" })).toMatchObject({ hit: true });
+  });
+});
+
+function tokenOf(claimed: unknown): string {
+  const { token } = claimed as { token?: string };
+  if (token === undefined) throw new Error("the claim gave no right to compute");
+  return token;
+}
+
+it("a computed value of an old token, or of a key that has changed, is not stored", async () => {
+  const cache = await openCache();
+  const ask = { key: "a", tags: [], stale: false, negative: false };
+  const settled = { value: bytes("late"), ttlMs: HOUR_MS, tags: [], staleMs: 0 };
+  const changed = tokenOf(await cache.claim(ask));
+  await put(cache, "a", "newer");
+  expect(await cache.settle({ token: changed, ...settled })).toEqual({ stored: false });
+  expect(textOf(await cache.get({ key: "a" }))).toBe("newer");
+  expect(await cache.settle({ token: changed, ...settled })).toEqual({ stored: false });
+  await cache.invalidate({ key: "a" });
+  const token = tokenOf(await cache.claim(ask));
+  expect(await cache.renew({ token })).toEqual({ held: true });
+  expect(await cache.settle({ token, ...settled })).toEqual({ stored: true });
+  expect(textOf(await cache.get({ key: "a" }))).toBe("late");
+  expect(await cache.renew({ token })).toEqual({ held: false });
+});
+
+it("a reader's copy of a put that is refused later is not trusted any more", async () => {
+  const cache = await openCache();
+  await put(cache, "a", "old");
+  const gate = Promise.withResolvers<void>();
+  vi.spyOn(CacheFile.prototype, "write").mockImplementation(async (_change, _value, undo) => {
+    await gate.promise;
+    undo();
+    throw fault("STORE_FULL", { path: filePath() });
+  });
+  const refused = put(cache, "a", "new").catch((error: { code: string }) => error.code);
+  expect(textOf(await cache.get({ key: "a" }))).toBe("new");
+  const near = new NearCache(new Generation(shared));
+  const mark = near.mark("a");
+  const found = await cache.get({ key: "a" });
+  expect(textOf(found)).toBe("new");
+  if (found.hit) near.keep("a", found, mark, clock.wallNow());
+  gate.resolve();
+  expect(await refused).toBe("STORE_FULL");
+  expect(near.find("a", clock.wallNow())).toBeUndefined();
+  expect(textOf(await cache.get({ key: "a" }))).toBe("old");
 });

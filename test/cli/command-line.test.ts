@@ -7,7 +7,7 @@ const version = (JSON.parse(readFileSync("package.json", "utf8")) as { version: 
 
 describe("the command line", () => {
   it("says what there is, and how each command is used", async () => {
-    for (const argv of [[], ["help"], ["--help"], ["-h"]]) {
+    for (const argv of [[], ["help"], ["--help"], ["-h"], ["help", "help"]]) {
       const { code, out, err } = await run(...argv);
       expect([code, err]).toEqual([0, ""]);
       expect(out).toMatch(/^mcplusplus: .*\n\nUsage: /);
@@ -16,10 +16,11 @@ describe("the command line", () => {
     for (const argv of [
       ["help", "run"],
       ["run", "--help"],
+      ["run", "-h"],
     ]) {
       const { code, out } = await run(...argv);
       expect(code).toBe(0);
-      expect(out).toContain("Usage: mcplusplus run <template.json> [options]");
+      expect(out).toContain("Usage: mcplusplus run <template> [options]");
       for (const flag of [
         "tasks",
         "param",
@@ -49,8 +50,13 @@ describe("the command line", () => {
     ],
     [["run", "x.json", "-x"], `there is no option "-x"; there are: --help, --tasks,`],
     [["run", "x.json", "--__proto__"], `there is no option "--__proto__"; there are:`],
-    [["run"], "the template is missing; allowed is one file: mcplusplus run <template.json>"],
-    [["run", "a.json", "b.json"], "the template is 2 files; allowed is one file"],
+    [["run"], "<template> is missing; allowed is mcplusplus run <template>"],
+    [["run", "", "--json"], "<template> is empty; allowed is mcplusplus run <template>"],
+    [["run", "a.json", "b.json"], '"b.json" is one operand too many; allowed is mcplusplus run <template>'],
+    [
+      ["run", "x.json", "-5"],
+      "-5 is no option; allowed is -- -5: after two dashes nothing is taken for an option",
+    ],
     [["run", "x.json", "--out"], "--out is without a value; allowed is --out <dir>"],
     [["run", "x.json", "--out", "--json"], "--out is without a value; allowed is --out <dir>"],
     [["run", "x.json", "--out", "a", "--out", "b"], "--out is given twice; allowed is one value"],
@@ -58,15 +64,27 @@ describe("the command line", () => {
     [["run", "x.json", "--chaos", "cook@40%"], `--chaos is "cook@40%"; allowed is <actor>@<percent>% with`],
     [["run", "x.json", "--chaos", "queue@101%"], `--chaos is "queue@101%"; allowed is`],
     [["run", "x.json", "--threads", "abc"], `--threads is "abc"; allowed is a whole number`],
-    [["mcp", "x.json"], `mcp is given "x.json"; allowed is no operand`],
+    [["run", "x.json", "--threads", "65"], "--threads is 65; allowed is an integer from 1 to 64"],
+    [["run", "x.json", "--heap-mb", "8"], "--heap-mb is 8; allowed is an integer from 16 to 65536"],
+    [["mcp", "x.json"], `"x.json" is one operand too many; allowed is mcplusplus mcp`],
     [["mcp", "--threads", "-1"], `--threads is "-1"; allowed is a whole number`],
+    [["mcp", "--threads", "0"], "--threads is 0; allowed is an integer from 1 to 64"],
+    [["load", "--threads", "0"], "--threads is 0; allowed is an integer from 1 to 64"],
+    [["load", "--pace", "fast"], `--pace is "fast"; allowed is one of timer, spin`],
+    [["backup"], "<directory> is missing; allowed is mcplusplus backup <directory>"],
+    [["export", "x", "--out", "-"], `"x" is one operand too many; allowed is mcplusplus export`],
+    [["bckup", "--json"], `there is no command "bckup"; there are: backup (did you mean that?), run`],
   ])("refuses %j with exit code 2 and one sentence", async (argv, sentence) => {
     const { code, out, err } = await run(...argv);
     expect(code).toBe(2);
     expect(err).toMatch(/^mcplusplus: [^\n]+\n$/);
     expect(err).toContain(sentence);
-    const json = argv[0] === "run" && argv.includes("--json");
-    expect(json ? JSON.parse(out) : out).toEqual(json ? expect.objectContaining({ success: false }) : "");
+    const json = argv.includes("--json");
+    expect(json ? JSON.parse(out) : out).toEqual(
+      json
+        ? { success: false, error: err.slice(12, -1), code: expect.any(String) as string, retryable: false }
+        : "",
+    );
   });
 });
 
@@ -94,14 +112,14 @@ describe("a run that cannot begin", () => {
 
   it("names the place in a template that is no JSON", () =>
     refused(
-      /^template DIR\/template\.json cannot be used: it is no JSON: .*\(line 2 column 3\)$/,
+      /cannot be used: DIR\/template\.json:2:3: it is no JSON: there is "x}"; allowed is a key in double quotes$/,
       1,
       `{\n  x}`,
     ));
 
   it("lists what is wrong with a template", () =>
     refused(
-      /steps\[0\]\.action is missing; allowed is a string; steps\[0\]: unknown key "act"; known are step_id,/,
+      /steps\[0\]\.action is missing; allowed is a string; DIR\/template\.json:1:\d+: steps\[0\]: unknown key "act"; known are step_id,/,
       1,
       {
         template_id: "t",
@@ -133,7 +151,7 @@ describe("a run that cannot begin", () => {
     [
       "for a number of threads out of range",
       ["--threads", "0"],
-      /^threads is 0; allowed is .* from 1 to 64$/,
+      /^--threads is 0; allowed is .* from 1 to 64$/,
     ],
   ])("refuses a flag %s", (_, flags, sentence) => refused(sentence, 2, oneStep("echo"), ...flags));
 
@@ -144,8 +162,20 @@ describe("a run that cannot begin", () => {
     ["exports no handlers", "number.page.ts", "it exports nothing that defineTasks returned"],
   ])("says of a task module that it %s", (_, name, why) => {
     const module = join(MODULES, name);
-    const sentence = new RegExp(`^the task module MODULES/?${name} cannot be used: ${why}$`);
+    const sentence = new RegExp(`^the module MODULES/?${name} cannot be used: ${why}$`);
     return refused(sentence, 1, oneStep("mine"), "--tasks", module);
+  });
+
+  it("says of a task module where it has to lie to find this package", () => {
+    const module = join(temporaryDirectory(), "astray.tasks.ts");
+    writeFileSync(module, 'export { defineTasks } from "mcplusplus";');
+    return refused(
+      /astray\.tasks\.ts cannot be used: .*'mcplusplus' .*: it has to lie in a project that has the package installed,/,
+      1,
+      oneStep("mine"),
+      "--tasks",
+      module,
+    );
   });
 
   it("says of a task module that it has a syntax error", () => {
@@ -167,7 +197,7 @@ describe("a run that cannot begin", () => {
     ["exports no function", "number.page.ts", "its default export is no function"],
   ])("says of a page module that it %s", (_, module, why) =>
     refused(
-      new RegExp(`${module.replace(".", "\\.")}.* cannot be used: ${why}$`),
+      new RegExp(`^the module MODULES/${module.replace(".", "\\.")}.* cannot be used: ${why}$`),
       1,
       oneStep("echo"),
       "--page",
@@ -200,6 +230,34 @@ describe("a run that cannot begin", () => {
     );
     expect(existsSync(data)).toBe(false);
   });
+
+  // A directory that is there, takes nothing, and says that it is not there.
+  it.runIf(existsSync("/proc/self"))(
+    "ends also where a place cannot be made for reasons that nobody tells",
+    async () => {
+      const template = templateFile(temporaryDirectory(), oneStep("echo"));
+      const data = await run("run", template, "--data", "/proc/nowhere/data");
+      expect([data.code, data.err]).toEqual([
+        1,
+        expect.stringMatching(/^mcplusplus: \/proc\/nowhere\/data cannot be written: /),
+      ]);
+      const out = await run(
+        "load",
+        "--rate",
+        "1",
+        "--duration",
+        "1",
+        "--warmup",
+        "0",
+        "--out",
+        "/proc/nowhere/out",
+      );
+      expect([out.code, out.err]).toEqual([
+        1,
+        expect.stringMatching(/^mcplusplus: \/proc\/nowhere\/out\/load.json cannot be written: /),
+      ]);
+    },
+  );
 
   it("names a data directory that is a file", async () => {
     const directory = temporaryDirectory();

@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
@@ -159,17 +169,17 @@ describe("export and import", () => {
 });
 
 it.each([
-  [["backup"], "the directory of the backup is missing; allowed is one"],
-  [["restore", "a", "b"], "the backup is 2 of them; allowed is one"],
+  [["backup"], "<directory> is missing; allowed is mcplusplus backup <directory>"],
+  [["restore", "a", "b"], '"b" is one operand too many; allowed is mcplusplus restore <backup>'],
   [["export"], "--out is missing; allowed is a file, or - for standard output"],
-  [["export", "x", "--out", "-"], `export is given "x"; allowed is no operand`],
+  [["export", "x", "--out", "-"], '"x" is one operand too many; allowed is mcplusplus export'],
   [["export", "--out", "-", "--json"], "--json is given with --out -"],
   [
     ["export", "--out", "-", "--tasks", "queud"],
     `--tasks is "queud"; allowed is all, none, or some of queued,running,`,
   ],
   [["export", "--out", "-", "--runs", "queued"], `--runs is "queued"; allowed is`],
-  [["import"], "the export is missing; allowed is one"],
+  [["import"], "<file> is missing; allowed is mcplusplus import <file>"],
 ])("%j is refused with exit code 2 and one sentence", async (argv, sentence) => {
   const { code, err } = await run(...argv);
   expect(code).toBe(2);
@@ -211,4 +221,41 @@ it("Ctrl-C in a backup ends it with 130, and nothing of it is left", async () =>
   expect(JSON.parse(out)).toMatchObject({ success: false, code: "CANCELLED" });
   expect(err).toBe("mcplusplus: the backup was cancelled: Ctrl-C\n");
   expect(readdirSync(directory)).toEqual(["data"]);
+});
+
+describe("a command whose output nobody can take", () => {
+  const child = (argv: readonly string[], stdout: "pipe" | number) =>
+    spawn(process.execPath, ["--conditions=mcplusplus-source", "bin/mcplusplus.cjs", ...argv], {
+      cwd: ROOT,
+      stdio: ["ignore", stdout, "pipe"],
+    });
+
+  it("ends without a word when its reader has seen enough, the export early", async () => {
+    const { data } = await kit();
+    for (const argv of [
+      ["export", "--out", "-", ...data],
+      ["task", "list", "--json", ...data],
+    ]) {
+      const process = child(argv, "pipe");
+      const told = text(process.stderr as NodeJS.ReadableStream & AsyncIterable<Buffer>);
+      process.stdout?.destroy();
+      expect(await once(process, "exit")).toEqual([0, null]);
+      expect(await told).toBe("");
+    }
+  });
+
+  it.runIf(existsSync("/dev/full"))("says so in one sentence, and fails", async () => {
+    const { data } = await kit();
+    const full = openSync("/dev/full", "w");
+    for (const argv of [
+      ["export", "--out", "-", ...data],
+      ["task", "list", ...data],
+    ]) {
+      const process = child(argv, full);
+      const told = text(process.stderr as NodeJS.ReadableStream & AsyncIterable<Buffer>);
+      expect(await once(process, "exit")).toEqual([1, null]);
+      expect(await told).toMatch(/^mcplusplus: standard output cannot be written: [^\n]+\n$/);
+    }
+    closeSync(full);
+  });
 });

@@ -68,7 +68,7 @@ describe("mcplusplus load", () => {
   });
 
   it.each([
-    [["x"], `load is given "x"; allowed is no operand`],
+    [["x"], '"x" is one operand too many; allowed is mcplusplus load'],
     [["--rate", "0"], "--rate is 0; allowed is an integer from 1 to 1000000"],
     [["--rate", "fast"], `--rate is "fast"; allowed is a whole number`],
     [["--duration", "86401"], "--duration is 86401; allowed is an integer from 1 to 86400"],
@@ -77,8 +77,8 @@ describe("mcplusplus load", () => {
     [["--payload-bytes", "900001"], "--payload-bytes is 900001; allowed is an integer from 0 to 900000"],
     [["--p99", "5"], "--p99 is given without --sweep; allowed is with --sweep"],
     [["--sweep", "--p99", "0"], "--p99 is 0; allowed is an integer from 1 to 3600000"],
-    [["--pace", "walk"], `--pace is "walk"; allowed is timer, spin`],
-    [["--durability", "hope"], `--durability is "hope"; allowed is flushed, committed, memory`],
+    [["--pace", "walk"], `--pace is "walk"; allowed is one of timer, spin`],
+    [["--durability", "hope"], `--durability is "hope"; allowed is one of flushed, committed, memory`],
     [
       ["--durability", "memory", "--data", "d"],
       "--data is given with --durability memory; allowed is a durability that writes: flushed or committed",

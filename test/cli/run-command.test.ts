@@ -64,7 +64,7 @@ describe("a run from a template", () => {
     const template = templateFile(directory, oneStep("throws"));
     const plain = await run("run", template, "--data", data, "--tasks", DRILL);
     expect(plain.err).toBe(`mcplusplus: step "only" failed: TypeError: the first line and a second one\n`);
-    expect(plain.out).toContain("✗ only failed: throws failed: TypeError: the first line and a second one\n");
+    expect(plain.out).toContain("✗ only failed: TypeError: the first line and a second one\n");
     expect(plain.out).toMatch(/\nfailed in [\d.]+ m?s\n$/);
   });
 

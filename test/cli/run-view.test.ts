@@ -8,6 +8,8 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   dependsOn: [],
   state: "pending",
   cached: false,
+  reused: false,
+  items: null,
   progress: 0,
   attempt: 0,
   startedAtMs: null,
@@ -24,7 +26,11 @@ const event = (changed: StepStatus | null, progress = 0.5): RunEvent =>
 
 const failed = step("bad", {
   state: "failed",
-  error: { code: "HANDLER_FAILED", message: "it\nfailed \x1b[2J", details: {} },
+  error: {
+    code: "HANDLER_FAILED",
+    message: "bad failed: it\nfailed \x1b[2J",
+    details: { text: "it\nfailed \x1b[2J" },
+  },
 });
 const skipped = step("next", {
   state: "skipped",

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSystem } from "../../src/system/index.ts";
@@ -84,7 +84,9 @@ describe("a task from the command line", () => {
     expect([inspected.code, inspected.err]).toEqual([0, ""]);
     expect(inspected.out).toMatch(/\nfailure +fail failed: no luck\n/);
     expect(inspected.out).toMatch(/\nattempt 1: fail failed: no luck\nattempt 2: fail failed: no luck\n$/);
-    expect((await command("task", "logs", "a")).out).toMatch(/error Error: no luck/);
+    expect((await command("task", "logs", "a")).out).toMatch(
+      /Z attempt 1 error: Error: no\n {2}luck\n {6}at /,
+    );
     expect((await command("deadletters", "redrive", "a")).out).toMatch(
       /\na +a-retry-1\n0 dead letters left\n$/,
     );
@@ -103,6 +105,36 @@ describe("a task from the command line", () => {
     const gone = await command("task", "submit", "echo", "--input-file", join(directory, "gone.json"));
     expect([gone.code, gone.err]).toEqual([1, expect.stringContaining("gone.json cannot be read")]);
     expect((await command("task", "submit", "prints")).err).toContain('there is no action "prints"');
+  });
+
+  it("that nothing here could run says so, and how to have it run", async () => {
+    const { command } = commands();
+    await command("task", "submit", "echo", "--id", "a");
+    await command("task", "submit", "echo", "--id", "b", "--requires", "gpu");
+    expect((await command("task", "explain", "a")).out).toMatch(
+      /^task a:\n {2}nothing that runs handlers has its data directory open: start `mcplusplus mcp /,
+    );
+    expect((await command("task", "explain", "b")).out).toBe(
+      "task b:\n  no worker is registered that can do gpu\n",
+    );
+  });
+
+  it("shows what it waits for with --wait, once for as long as that is the same", async () => {
+    const { command } = commands();
+    const waited = ["task", "submit", "fail", "--input", '{"times":1}', "--retries", "1", "--wait"];
+    const { code, out } = await command(...waited, "--backoff", "fixed");
+    expect(code).toBe(0);
+    expect(out.match(/^waiting: .*$/gm)).toEqual([
+      expect.stringMatching(/^waiting: attempt 1 failed, and the next may start at .*Z$/),
+    ]);
+  });
+
+  it("has logged what its handler printed, with its fields, or nothing", async () => {
+    const { command } = commands();
+    await command("task", "submit", "prints", "--tasks", DRILL, "--id", "a", "--wait");
+    await command("task", "submit", "echo", "--id", "b");
+    expect((await command("task", "logs", "a")).out).toMatch(/Z attempt 1 info: /);
+    expect((await command("task", "logs", "b")).out).toBe("task b has logged nothing\n");
   });
 
   it("is put before others, and cancelled", async () => {
@@ -131,12 +163,68 @@ describe("the queue from the command line", () => {
     expect(out).toMatch(
       /^queue +paused since .*: a new disk\norder +priority\ndurability +flushed\nqueued +1 \(/,
     );
-    expect(out).toMatch(/\nWORKER +STATUS +RUNNING +COMPLETED +FAILED\nlocal /);
+    // This command runs nothing, so the queue's own pool has nothing to show.
+    expect(out).not.toContain("WORKER");
     expect(await json("queue", "stats")).toMatchObject({ success: true, status: "paused", queued_count: 1 });
     expect((await command("queue", "resume")).out).toBe("the queue is active, with 1 queued task\n");
     const refused = await command("queue", "clear", "--json");
     expect([refused.code, JSON.parse(refused.out)]).toMatchObject([2, { code: "CONFIRMATION_REQUIRED" }]);
     expect((await command("queue", "clear", "--status", "queued", "--yes")).out).toMatch(/^cleared 1 task; /);
+  });
+
+  it("is bounded for the next owner too", async () => {
+    const { command, json } = commands();
+    await command("task", "submit", "echo", "--id", "a", "--tag", "nightly");
+    expect((await command("quota", "list")).out).toBe("no quotas\n");
+    expect(await command("quota", "set", "--tag", "nightly", "--concurrency", "0", "--weight", "2")).toEqual({
+      code: 0,
+      out: "the quota of the tag nightly holds\n",
+      err: "",
+    });
+    expect((await command("quota", "list")).out).toMatch(
+      /^OF +NAME +CONCURRENCY .*\ntag +nightly +0 +- +- +- +2 +0 +1\n$/,
+    );
+    expect((await command("task", "explain", "a")).out).toContain(
+      'the quota of the tag "nightly" allows none to run',
+    );
+    expect((await command("quota", "set", "--action", "echo", "--weight", "2")).err).toBe(
+      "mcplusplus: --weight is 2; allowed is none: only tags share the workers\n",
+    );
+    expect(await command("quota", "remove", "--action", "echo")).toMatchObject({
+      code: 1,
+      err: 'mcplusplus: there is no quota of the action "echo"; there are: none\n',
+    });
+    expect((await command("quota", "remove", "--tag", "nightly")).code).toBe(0);
+    expect(await json("quota", "list")).toMatchObject({ success: true, total_count: 0 });
+  });
+
+  it("is not made by a look at it: a data directory that is not there is named", async () => {
+    const { data, command } = commands();
+    for (const argv of [
+      ["task", "list"],
+      ["queue", "pause"],
+      ["deadletters", "list"],
+      ["quota", "list"],
+    ]) {
+      expect(await command(...argv)).toEqual({
+        code: 1,
+        out: "",
+        err: `mcplusplus: ${data} cannot be read: there is no such directory: task submit makes one, and --data names another\n`,
+      });
+    }
+    expect(existsSync(data)).toBe(false);
+  });
+
+  it("is named by its directory, and by the process that has it, while another has it", async () => {
+    const { data, command } = commands();
+    await using system = await openSystem({ data });
+    expect(await command("task", "list")).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(
+        /^mcplusplus: \S+\/data is in use by .*: one process has a data directory at a time\n$/,
+      ) as string,
+    });
+    expect((await system.tasks.list()).total).toBe(0);
   });
 });
 
@@ -168,17 +256,47 @@ describe("a command of two words", () => {
   });
 
   it.each([
-    [["task"], "task is alone; allowed is task and one of submit, status, cancel, list, result, retry"],
-    [["task", "--json"], "task is followed by --json; allowed is task and one of submit"],
+    [["task"], "task is alone; allowed is one of task submit, task status, task cancel, task list,"],
+    [["task", "--help-me"], "task is followed by --help-me; allowed is one of task submit"],
     [
       ["task", "sumbit"],
-      'there is no command "task" with "sumbit"; there are: submit (did you mean that?), status',
+      'there is no command "task sumbit"; there are: task submit (did you mean that?), task status',
     ],
-    [["task", "status"], "the id of the task is missing; allowed is one"],
-    [["task", "status", "a", "b"], "the id of the task is 2 of them; allowed is one"],
-    [["task", "submit"], "the action is missing; allowed is one"],
+    [["task", "status"], "<id> is missing; allowed is mcplusplus task status <id>"],
+    [["task", "status", ""], "<id> is empty; allowed is mcplusplus task status <id>"],
+    [["task", "status", "a", "b"], '"b" is one operand too many; allowed is mcplusplus task status <id>'],
+    [["task", "submit"], "<action> is missing; allowed is mcplusplus task submit <action>"],
     [["task", "submit", "echo", "--input", "{"], "--input is no JSON ("],
-    [["task", "submit", "echo", "--input", "[]"], "payload is an array of 0; allowed is a"],
+    [
+      ["task", "submit", "echo", "--input", "[]"],
+      "the input of task submit does not fit: --input is an array of 0; allowed is an object",
+    ],
+    [
+      [
+        "task",
+        "submit",
+        "echo",
+        "--retries",
+        "-1",
+        "--backoff",
+        "fast",
+        "--delay",
+        "-1",
+        "--priority",
+        "1e9",
+      ],
+      "--priority is 1000000000; allowed is at most 1000000; --retries is -1; allowed is at least 0; " +
+        '--backoff is "fast"; allowed is one of "none", "fixed", "linear", "exponential"; --delay is -1',
+    ],
+    [
+      ["task", "submit", "echo", "--tag", "x".repeat(129), "--requires", "y".repeat(129)],
+      /--tag is "x+"… \(129 characters\); allowed is at most 128 characters; --requires is "y/,
+    ],
+    [
+      ["task", "submit", "echo", "--id", "x".repeat(513)],
+      /--id is "x+"… \(513 characters\); allowed is at most/,
+    ],
+    [["task", "retry", "a", "--retries", "1.5"], "--retries is 1.5; allowed is a whole number"],
     [
       ["task", "submit", "echo", "--input", "{}", "--input-file", "x"],
       "--input-file is given beside --input",
@@ -188,27 +306,52 @@ describe("a command of two words", () => {
       ["task", "submit", "echo", "--deadline", "soon"],
       'deadline is "soon"; allowed is an ISO-8601 date and time',
     ],
-    [["task", "priority", "a"], "the priority is missing; allowed is one number"],
-    [["task", "list", "x"], 'task list is given "x"; allowed is no operand'],
-    [["task", "list", "--limit", "0"], "limit is 0; allowed is at least 1"],
-    [["task", "list", "--status", "lost"], 'status_filter is "lost"; allowed is one of'],
-    [["queue", "clear"], "clearing the queue cannot be taken back: confirm it with confirm = true"],
-    [["deadletters", "redrive", "a", "--tag", "x"], "task_ids and filters exclude each other"],
+    [["task", "priority", "a"], "<n> is missing; allowed is one of the two: <n> or --by <n>"],
+    [["task", "priority", "a", "1", "--by", "2"], "<n> is given beside --by; allowed is one of the two"],
+    [["task", "priority", "a", "high"], '<n> is "high"; allowed is a number'],
+    [["task", "priority", "a", "-5"], "-5 is no option; allowed is -- -5"],
+    [["task", "list", "x"], '"x" is one operand too many; allowed is mcplusplus task list'],
+    [
+      ["task", "list", "--limit", "0"],
+      "the input of task list does not fit: --limit is 0; allowed is at least 1",
+    ],
+    [["task", "list", "--status", "lost"], '--status is "lost"; allowed is one of'],
+    [["queue", "clear"], "clearing the queue cannot be taken back: confirm it with --yes"],
+    [["deadletters", "purge"], "purging dead letters cannot be taken back: confirm it with --yes"],
+    [
+      ["deadletters", "redrive", "a", "--tag", "x"],
+      "--tag is given beside ids; allowed is ids, or --action and --tag",
+    ],
+    [
+      ["quota", "set", "--concurrency", "1"],
+      "--action is missing; allowed is one of the two: --action or --tag",
+    ],
+    [
+      ["quota", "remove", "--action", "a", "--tag", "b"],
+      "--action is given beside --tag; allowed is one of the two",
+    ],
+    [
+      ["quota", "set", "--tag", "x", "--burst", "2"],
+      "the bound is missing; allowed is at least one of --concurrency",
+    ],
     [
       ["mcp", "--toolsets", "queue"],
       'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, admin',
     ],
   ])("refuses %j with exit code 2, one sentence, and no data directory", async (argv, sentence) => {
     const data = join(temporaryDirectory(), "data");
-    const flag = argv.length > 1 && argv[1] !== "--json" && argv[1] !== "sumbit" ? ["--data", data] : [];
+    const flag = argv.length > 1 ? ["--data", data] : [];
     const { code, out, err } = await run(...argv, ...flag);
     expect([code, out]).toEqual([2, ""]);
     expect(err).toMatch(/^mcplusplus: [^\n]+\n$/);
-    expect(err).toContain(sentence);
+    if (typeof sentence === "string") expect(err).toContain(sentence);
+    else expect(err).toMatch(sentence);
+    expect(existsSync(data)).toBe(false);
   });
 
   it("says with --json what went wrong as one line of JSON", async () => {
     const { command } = commands();
+    await command("task", "submit", "echo", "--id", "somebody");
     const { code, out, err } = await command("task", "status", "nobody", "--json");
     expect([code, err]).toEqual([1, 'mcplusplus: there is no task "nobody"\n']);
     expect(JSON.parse(out)).toEqual({

@@ -1,6 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Reference, packValue, unpackValue } from "../../src/codec/index.ts";
+import {
+  Reference,
+  addressesIn,
+  addressesInPieces,
+  packValue,
+  tryPack,
+  unpackValue,
+} from "../../src/codec/index.ts";
+import { OVERSIZED, UNSENDABLE } from "../kit/poison.ts";
 import { seededRandom, testSeed } from "../kit/seeded-random.ts";
 import { anyWireValue, expectSame } from "./any-wire-value.ts";
 
@@ -53,11 +61,12 @@ describe("a packed value", () => {
     expectSame(unpackValue(packValue(Buffer.from([1, 2]))), new Uint8Array([1, 2]));
   });
 
-  it("is data though its keys are names of methods, and never sets a prototype", () => {
+  it("is data though its keys are names of methods, and never sets a prototype when it is unpacked", () => {
     const methods = { constructor: 1, toJSON: "x", hasOwnProperty: null };
     expectSame(unpackValue(packValue(methods)), methods);
-    const hostile: unknown = JSON.parse('{"__proto__":{"admin":true}}');
-    const arrived = unpackValue(packValue(hostile)) as Record<string, unknown>;
+    // As another packer may write it: a map of one key.
+    const hostile = Uint8Array.of(0x81, 0xa9, ...Buffer.from("__proto__"), ...packValue({ admin: true }));
+    const arrived = unpackValue(hostile) as Record<string, unknown>;
     expect(arrived["admin"]).toBeUndefined();
     expect(Object.getPrototypeOf(arrived)).toBe(Object.prototype);
   });
@@ -69,11 +78,112 @@ describe("a packed value", () => {
   });
 });
 
+describe("what is no wire value", () => {
+  it.each(UNSENDABLE)("is refused with its place, and nothing is packed: %s", (_, make, found) => {
+    expect(tryPack({ a: make() })).toEqual({ found, isTooLarge: false });
+    expect(() => packValue({ a: make() })).toThrow(
+      expect.objectContaining({ code: "NOT_A_WIRE_VALUE", details: { what: "the value", found } }),
+    );
+    expectSame(unpackValue(packValue({ after: "it" })), { after: "it" });
+  });
+
+  it("is told from a value that only cannot be read twice", () => {
+    let reads = 0;
+    const once = {
+      get a() {
+        if (reads++ > 0) return 1;
+        throw new Error("not yet");
+      },
+    };
+    expect(tryPack(once)).toEqual({ found: "something that changes while it is read", isTooLarge: false });
+  });
+
+  it("is a reference that leads nowhere, too", () => {
+    for (const path of [[Symbol("s")], [{}], "a", ["\ud800"], Array.from({ length: 129 }, () => 0)]) {
+      const reference = new Reference(HASH, 9, path as string[]);
+      expect(() => packValue(reference)).toThrow(expect.objectContaining({ code: "NOT_A_WIRE_VALUE" }));
+    }
+  });
+});
+
+describe("a value larger than allowed", () => {
+  it.each(OVERSIZED(10_000))("is refused before all of it has been packed: %s", (_, make) => {
+    expect(tryPack({ a: make() }, 10_000)).toEqual({ found: "more than 10000 bytes", isTooLarge: true });
+  });
+
+  it("is refused by one byte, and one that has just that many is not", () => {
+    const value = ["x".repeat(1_000), new Uint8Array(1_000), { a: 2 ** 40, b: [null] }];
+    const { length } = packValue(value);
+    expect(tryPack(value, length)).toEqual({ bytes: packValue(value), references: [] });
+    expect(tryPack(value, length - 1)).toMatchObject({ isTooLarge: true });
+  });
+
+  it("is refused in its next place as well as in the first", () => {
+    for (let time = 0; time < 3; time++) {
+      expect(tryPack("x".repeat(300_000), 1_000)).toMatchObject({ isTooLarge: true });
+      expectSame(unpackValue(packValue({ time })), { time });
+    }
+  });
+});
+
+describe("a value that lies", () => {
+  it("is packed as it was when it was read, once", () => {
+    let reads = 0;
+    const changing = {
+      get a() {
+        return reads++ === 0 ? 1 : new Map();
+      },
+    };
+    expectSame(unpackValue(packValue(changing)), { a: 1 });
+    expect(reads).toBe(1);
+  });
+
+  it("about the length of its bytes is not believed", () => {
+    const bytes = Object.defineProperties(Uint8Array.of(1, 2, 3), {
+      length: { value: 1_000_000 },
+      byteLength: { value: 0 },
+    });
+    expectSame(unpackValue(packValue([bytes, "after"])), [Uint8Array.of(1, 2, 3), "after"]);
+  });
+
+  it("about its time is not believed", () => {
+    const date = Object.assign(new Date(5), { getTime: () => "never", toJSON: () => "x" });
+    expectSame(unpackValue(packValue([date])), [new Date(5)]);
+  });
+
+  it("about the length of its list is refused where it is no length", () => {
+    for (const length of [-1, 0.5, Number.NaN, "2"]) {
+      const list = new Proxy([], { get: (_, key) => (key === "length" ? length : 0) });
+      expect(() => packValue([list])).toThrow(expect.objectContaining({ code: "NOT_A_WIRE_VALUE" }));
+    }
+  });
+
+  it("may pack another while it is packed", () => {
+    const inner: Uint8Array[] = [];
+    const value = {
+      before: "x".repeat(50),
+      get a() {
+        inner.push(packValue({ inner: inner.length }));
+        return 1;
+      },
+      after: [1],
+    };
+    expectSame(unpackValue(packValue(value)), { before: "x".repeat(50), a: 1, after: [1] });
+    expectSame(
+      inner.map((bytes) => unpackValue(bytes)),
+      [{ inner: 0 }],
+    );
+  });
+});
+
 describe("a reference", () => {
   it("survives, at any depth, with its path", () => {
     const reference = new Reference(HASH, 1_234_567, ["rows", 3, ""]);
     const arrived = unpackValue(packValue([reference, { deep: { reference } }]));
     expectSame(arrived, [reference, { deep: { reference } }]);
+    expect(tryPack([reference, { deep: { reference } }])).toMatchObject({
+      references: [reference, reference],
+    });
     expect((arrived as unknown[])[0]).toBeInstanceOf(Reference);
   });
 
@@ -209,5 +319,66 @@ describe("a damaged byte string", () => {
     }
     expect(refused).toBeGreaterThan(600);
     expectSame(unpackValue(packValue({ after: "all" })), { after: "all" });
+  });
+});
+
+describe("the addresses in packed values", () => {
+  const anyAddress = fc
+    .uint8Array({ minLength: 32, maxLength: 32 })
+    .map((bytes) => Buffer.from(bytes).toString("hex"));
+  const anyReference = fc
+    .tuple(anyAddress, fc.maxSafeNat(), fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.nat())))
+    .map(([sha256, sizeBytes, path]) => new Reference(sha256, sizeBytes, path));
+  /** A value with references at any depth, and the addresses in it. */
+  const anyValueWithReferences = fc
+    .array(
+      fc.oneof(
+        anyReference,
+        anyWireValue,
+        fc.tuple(fc.constantFrom("", "key", "constructor", "π"), anyReference),
+      ),
+      { maxLength: 8 },
+    )
+    .map((items) => ({
+      value: { items: items.map((item) => (Array.isArray(item) ? { [String(item[0])]: item } : item)) },
+      addresses: items
+        .flat()
+        .filter((item) => item instanceof Reference)
+        .map(({ sha256 }) => sha256),
+    }));
+
+  it("are those of all its references, wherever they stand and whatever part they mean", () => {
+    fc.assert(
+      fc.property(anyValueWithReferences, ({ value, addresses }) => {
+        expect(addressesIn(packValue(value)).toSorted()).toEqual(addresses.toSorted());
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("are found as well when the value comes in pieces, wherever it is cut", async () => {
+    async function* piecesOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+    }
+    await fc.assert(
+      fc.asyncProperty(
+        anyValueWithReferences,
+        fc.integer({ min: 1, max: 200 }),
+        async ({ value, addresses }, size) => {
+          const packed = packValue(value);
+          // A long text in pieces of one byte would take its time.
+          const found = await addressesInPieces(piecesOf(packed, Math.max(size, packed.length >> 6)));
+          expect([...found].toSorted()).toEqual([...new Set(addresses)].toSorted());
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("are none in text that only looks like one, and none in a reference to what is no address", () => {
+    expect(addressesIn(packValue({ sha256: HASH, text: `\x42\x93\xd9\x40${HASH}` }))).toEqual([]);
+    expect(addressesIn(packValue(new Reference("aa", 1)))).toEqual([]);
+    expect(addressesIn(packValue(new Reference(HASH.toUpperCase(), 1)))).toEqual([]);
+    expect(addressesIn(packValue(new Reference(HASH, 1)).subarray(0, -10))).toEqual([]);
   });
 });

@@ -52,6 +52,7 @@ export function attemptKit(services: Partial<RunnerServices> = {}): AttemptKit {
     clock,
     modules: [],
     roots: [],
+    allowedHosts: [],
     blobs: null,
     threadId: 5,
     post: (message) => void messages.push(message),

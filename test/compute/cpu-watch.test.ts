@@ -21,6 +21,7 @@ describe("a handler that bounds its processor time", () => {
       graceMs: 20,
       blobsDirectory: null,
       roots: [],
+      allowedHosts: [],
       clock: systemClock,
       log: createLog({ component: "pool", clock: systemClock, sink: () => {} }),
       onProgress: () => {},

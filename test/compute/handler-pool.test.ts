@@ -83,6 +83,7 @@ function openKit(options: Partial<PoolOptions> = {}): Kit {
         graceMs: GRACE_MS,
         blobsDirectory: null,
         roots: [],
+        allowedHosts: [],
         clock,
         log,
         loadMs: 2_000,
@@ -177,36 +178,33 @@ describe("runs", () => {
   it("report the progress that came with their end, and none that comes after it", async () => {
     const { pool, events, send, begin } = openKit();
     const outcome = run(pool, { token: 4 });
-    send({ kind: "mcplusplus.progress", taskId: "t1", token: 4, fraction: 0.5, message: "half" });
-    send({
-      kind: "mcplusplus.progress",
-      taskId: "t1",
-      token: 3,
-      fraction: 0.1,
-      message: "from the attempt before",
-    });
+    const by = { taskId: "t1", token: 4, attempt: 1 };
+    const before = { ...by, token: 3 };
+    send({ kind: "mcplusplus.progress", by, fraction: 0.5, message: "half" });
+    send({ kind: "mcplusplus.progress", by: before, fraction: 0.1, message: "from the attempt before" });
     begin().reply({ ...COMPLETED, progress: { fraction: 1, message: "all" } });
     await outcome;
-    send({ kind: "mcplusplus.progress", taskId: "t1", token: 4, fraction: 0.6, message: "late" });
+    send({ kind: "mcplusplus.progress", by, fraction: 0.6, message: "late" });
     expect(events).toEqual([
-      ["progress", "t1", 0.5, "half"],
-      ["progress", "t1", 1, "all"],
+      ["progress", by, 0.5, "half"],
+      ["progress", by, 1, "all"],
     ]);
   });
 
-  it("log to the pool's log with their task, or to whoever asked for it", () => {
+  it("log to the pool's log with their task, or to whoever asked for it with their attempt", () => {
+    const by = { taskId: "t1", token: 7, attempt: 2 };
     const record = { kind: "mcplusplus.log", level: "info", message: "line", fields: { a: 1 } } as const;
     const own = openKit();
-    own.send({ ...record, taskId: "t1" });
-    own.send({ ...record, taskId: null });
+    own.send({ ...record, by });
+    own.send({ ...record, by: null });
     expect(own.events).toEqual([
       ["info", "line", { a: 1, task: "t1" }],
       ["info", "line", { a: 1 }],
     ]);
     const heard: unknown[] = [];
     const other = openKit({ onLog: (...args) => void heard.push(args) });
-    other.send({ ...record, taskId: "t1" });
-    expect([heard, other.events]).toEqual([[["t1", "info", "line", { a: 1 }]], []]);
+    other.send({ ...record, by });
+    expect([heard, other.events]).toEqual([[[by, "info", "line", { a: 1 }]], []]);
   });
 });
 

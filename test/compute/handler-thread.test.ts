@@ -19,15 +19,15 @@ describe("a handler thread", () => {
     const stdout = new PassThrough();
     const stderr = new PassThrough();
     openHandlerThread(
-      { slots: new SharedArrayBuffer(64), modules: [], roots: [], blobsDirectory: null },
+      { slots: new SharedArrayBuffer(64), modules: [], roots: [], allowedHosts: [], blobsDirectory: null },
       hostOf({ stdout, stderr, post: (message) => void messages.push(message) }),
     );
     const console = new Console(stdout, stderr);
     console.log("out");
     console.error("err");
     expect(messages).toMatchObject([
-      { taskId: null, level: "info", message: "out" },
-      { taskId: null, level: "error", message: "err" },
+      { by: null, level: "info", message: "out" },
+      { by: null, level: "error", message: "err" },
     ]);
     expect(stdout.readableLength + stderr.readableLength).toBe(0);
   });
@@ -36,7 +36,7 @@ describe("a handler thread", () => {
     const directory = mkdtempSync(join(tmpdir(), "thread-"));
     const slots = Slots.allocate(1);
     const runner = openHandlerThread(
-      { slots: slots.buffer, modules: [], roots: [], blobsDirectory: directory },
+      { slots: slots.buffer, modules: [], roots: [], allowedHosts: [], blobsDirectory: directory },
       hostOf({}),
     );
     const echo = async (token: number, value: unknown): Promise<unknown> => {
@@ -54,7 +54,13 @@ describe("a handler thread", () => {
     const slots = Slots.allocate(1);
     let noteEnd = (): void => {};
     const runner = openHandlerThread(
-      { slots: slots.buffer, modules: [], roots: [], blobsDirectory: "/not-made-before-the-first-value" },
+      {
+        slots: slots.buffer,
+        modules: [],
+        roots: [],
+        allowedHosts: [],
+        blobsDirectory: "/not-made-before-the-first-value",
+      },
       hostOf({ onEnd: (note) => (noteEnd = note) }),
     );
     slots.assign(0, 1, 0);

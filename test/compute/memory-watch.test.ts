@@ -98,6 +98,7 @@ describe("a handler that uses up its memory", () => {
       graceMs: 20,
       blobsDirectory: null,
       roots: [],
+      allowedHosts: [],
       clock: systemClock,
       log: createLog({ component: "pool", clock: systemClock, sink: () => {} }),
       onProgress: () => {},

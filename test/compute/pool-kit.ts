@@ -14,7 +14,7 @@ import { moduleUrl } from "./attempt-kit.ts";
 export interface PoolKit {
   readonly pool: ComputePool;
   readonly lines: string[];
-  readonly logged: unknown[];
+  readonly logged: Parameters<NonNullable<PoolOptions["onLog"]>>[];
   /** Starts a run. The first is that of task "t1", the next that of "t2". */
   run(action: string, input?: unknown, timeoutMs?: number): Promise<RunOutcome>;
   /** Its output; throws when it did not complete. */
@@ -36,7 +36,7 @@ export async function closePools(): Promise<void> {
 
 export function openPoolKit(options: Partial<PoolOptions> = {}, place: Isolation = "thread"): PoolKit {
   const lines: string[] = [];
-  const logged: unknown[] = [];
+  const logged: PoolKit["logged"] = [];
   const reported = new Set<string>();
   let progressed = Promise.withResolvers<string>();
   let lineWritten = Promise.withResolvers<void>();
@@ -48,6 +48,7 @@ export function openPoolKit(options: Partial<PoolOptions> = {}, place: Isolation
     graceMs: 20,
     blobsDirectory: null,
     roots: [],
+    allowedHosts: [],
     clock: systemClock,
     log: createLog({
       component: "pool",
@@ -57,7 +58,7 @@ export function openPoolKit(options: Partial<PoolOptions> = {}, place: Isolation
         lineWritten.resolve();
       },
     }),
-    onProgress: (taskId) => {
+    onProgress: ({ taskId }) => {
       progressed.resolve(taskId);
       reported.add(taskId);
       if (reported.size >= begun.count) begun.resolve();

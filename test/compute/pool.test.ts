@@ -73,14 +73,15 @@ describe("a pool", () => {
   it("lets nothing that a handler prints reach standard output or standard error", async () => {
     const { output, logged } = openKit();
     const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
+    const by = { taskId: "t1", token: 1, attempt: 1 };
     await output("print");
     await output("echo");
     expect(logged).toEqual([
       [null, "info", "the sample module is imported", {}],
-      ["t1", "info", "printed 1", {}],
-      ["t1", "error", "printed to standard error", {}],
-      ["t1", "info", "written", {}],
-      ["t1", "info", "logged", { rows: 3 }],
+      [by, "info", "printed 1", {}],
+      [by, "error", "printed to standard error", {}],
+      [by, "info", "written", {}],
+      [by, "info", "logged", { rows: 3 }],
     ]);
     for (const write of written) {
       expect(write).not.toHaveBeenCalled();

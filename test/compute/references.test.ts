@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { packValue, Reference } from "../../src/codec/index.ts";
-import { replaceReferences, resolveReferences } from "../../src/compute/references.ts";
+import { replaceReferences, resolveReferences, touchValues } from "../../src/compute/references.ts";
+import { MemoryBlobs } from "../workflow/kit/memory-blobs.ts";
 
 /** A store in memory that counts its reads. */
 function blobs(values: Record<string, unknown>) {
@@ -88,5 +89,43 @@ describe("replacing references", () => {
     expect(replaceReferences(cycle, () => null)).toBe(cycle);
     const map = new Map([["a", reference("aa")]]);
     expect(replaceReferences(map, () => null)).toBe(map);
+  });
+});
+
+describe("touching values", () => {
+  function kit() {
+    let wallMs = 1_000;
+    const store = new MemoryBlobs({ wallNow: () => wallMs });
+    return {
+      store,
+      later: () => void (wallMs += 1_000),
+      put: async (value: unknown) => (await store.put(packValue(value))).sha256,
+      youngOnes: () =>
+        [...store.values].filter(([, { atMs }]) => atMs === wallMs).map(([address]) => address),
+    };
+  }
+
+  it("makes them young, and all that they refer to in their turn, and nothing else", async () => {
+    const { store, later, put, youngOnes } = kit();
+    const [leaf, apart] = [await put("leaf"), await put("apart")];
+    const branch = await put({ text: "x".repeat(200), inner: [new Reference(leaf, 1, ["a"])] });
+    const root = await put([new Reference(branch, 1), new Reference(leaf, 1)]);
+    later();
+    await touchValues([root], store);
+    expect(youngOnes().toSorted()).toEqual([leaf, branch, root].toSorted());
+    expect(store.values.has(apart)).toBe(true);
+  });
+
+  it("refuses what is not there, but not what only looks like a reference within a value", async () => {
+    const { store, later, put, youngOnes } = kit();
+    const gone = "0".repeat(64);
+    const root = await put({ bytes: packValue(new Reference(gone, 1)) });
+    later();
+    await touchValues([root], store);
+    expect(youngOnes()).toEqual([root]);
+    await expect(touchValues([root, gone], store)).rejects.toMatchObject({
+      code: "BLOB_MISSING",
+      details: { sha256: gone },
+    });
   });
 });

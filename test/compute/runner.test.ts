@@ -1,9 +1,10 @@
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, statSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
 import { packValue, Reference, unpackValue } from "../../src/codec/index.ts";
+import { BUILT_IN_ACTIONS } from "../../src/compute/built-in.protocol.ts";
 import { openBlobs, type BlobStore } from "../../src/store/index.ts";
 import { attemptKit, moduleUrl } from "./attempt-kit.ts";
 
@@ -68,7 +69,7 @@ describe("an attempt", () => {
 
   it.each([
     ["throwText", "just a text"],
-    ["throwNothing", "something without a description was thrown"],
+    ["throwNothing", "something that has no text"],
     ["throwUnnamed", "Error"],
     ["throwAbort", "AbortError: This operation was aborted"],
     ["throwCancelled", "my own was cancelled"],
@@ -174,6 +175,19 @@ describe("values by reference", () => {
     );
   });
 
+  it("makes the values young that an output refers to, and fails one that refers to nothing", async () => {
+    const bytes = packValue("kept by an earlier attempt");
+    const { sha256, sizeBytes } = await blobs.put(bytes);
+    const path = join(directory, sha256.slice(0, 2), sha256.slice(2));
+    utimesSync(path, 1, 1);
+    const kit = attemptKit({ modules, blobs });
+    expect(await kit.output("refer", { sha256, sizeBytes })).toEqual(new Reference(sha256, sizeBytes));
+    expect(statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    expect(await kit.run("refer", { sha256: "0".repeat(64), sizeBytes: 1 })).toMatchObject(
+      failure({ code: "BLOB_MISSING" }),
+    );
+  });
+
   it("passes references in an output on as they are", async () => {
     expect(await attemptKit({ modules, blobs }).output("keepTwo")).toEqual([
       expect.any(Reference),
@@ -188,7 +202,7 @@ describe("a description", () => {
     good.slots.assign(0, 0, 0);
     expect(await good.runner.run({ kind: "describe", slot: 0, token: 0 })).toMatchObject({
       kind: "described",
-      handlers: { length: 4 },
+      handlers: { length: BUILT_IN_ACTIONS.length + 1 },
     });
     const bad = attemptKit({ modules: [moduleUrl("empty")] });
     bad.slots.assign(0, 0, 0);
@@ -212,15 +226,16 @@ describe("what runs on a thread", () => {
     const kit = attemptKit({ modules });
     const shared = { logFrom: () => kit.runner.log() };
     (globalThis as { answersHooks?: unknown }).answersHooks = shared;
-    await kit.run("logNowAndLater", null, { taskId: "first" });
+    await kit.run("logNowAndLater", null, { taskId: "first", attempt: 2 });
     await kit.run("echo", null, { taskId: "second" });
     await kit.run("releaseLater", null, { taskId: "third" });
-    expect(kit.messages.map((message) => [message.taskId, "message" in message && message.message])).toEqual([
-      ["first", "now"],
-      ["first", "later"],
+    const by = { taskId: "first", token: 1, attempt: 2 };
+    expect(kit.messages).toMatchObject([
+      { by, message: "now" },
+      { by, message: "later" },
     ]);
     kit.runner.log().write("info", "nobody's");
-    expect(kit.messages.at(-1)).toMatchObject({ taskId: null });
+    expect(kit.messages.at(-1)).toMatchObject({ by: null });
   });
 
   it("is to blame for the end of the thread only while its own attempt runs", async () => {

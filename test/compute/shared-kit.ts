@@ -143,6 +143,7 @@ export function sharedKit(options: Partial<PoolOptions> = {}): SharedKit {
         graceMs: GRACE_MS,
         blobsDirectory: null,
         roots: [],
+        allowedHosts: [],
         clock,
         log: SILENT,
         loadMs: 2_000,

@@ -66,13 +66,11 @@ describe("handlers that share a thread", () => {
 
   it("log, print and report as the tasks they are, and all of it arrives before their end", async () => {
     const progress: [string, string][] = [];
-    const kit = openKit({ onProgress: (taskId, _fraction, text) => void progress.push([taskId, text]) });
+    const kit = openKit({ onProgress: ({ taskId }, _fraction, text) => void progress.push([taskId, text]) });
     const tasks = ["t1", "t2", "t3"];
     const heard = tasks.map(async (taskId) => {
       await kit.run("speaks");
-      return kit.logged
-        .filter((record) => (record as string[])[0] === taskId)
-        .map((record) => (record as string[])[2]);
+      return kit.logged.filter(([by]) => by?.taskId === taskId).map(([, , text]) => text);
     });
     expect(await Promise.all(heard)).toEqual(
       tasks.map((taskId) =>

@@ -4,7 +4,9 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,7 +40,7 @@ function openKit(services: Partial<ContextServices> = {}): Kit {
   const clock = manualClock();
   const messages: ThreadMessage[] = [];
   const post = (message: ThreadMessage): void => void messages.push(message);
-  const opened = openContext(attemptRequest({ attempt: 2, timeoutMs: 100 }), new TaskLog("t1", post), {
+  const opened = openContext(attemptRequest({ attempt: 2, timeoutMs: 100 }), new TaskLog(null, post), {
     slots,
     clock,
     roots: [],
@@ -141,7 +143,12 @@ describe("files and kept values", () => {
     const bytes = await blobs.get(reference.sha256);
     expect(unpackValue(bytes)).toEqual({ rows: [1, 2] });
     expect(reference.sizeBytes).toBe(bytes.byteLength);
+    const path = join(root, "blobs", reference.sha256.slice(0, 2), reference.sha256.slice(2));
+    utimesSync(path, 1, 1);
     expect(await context.keep({ nested: reference })).toBeInstanceOf(Reference);
+    expect(statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    const nothing = new Reference("0".repeat(64), 1);
+    await expect(context.keep({ nested: nothing })).rejects.toMatchObject({ code: "BLOB_MISSING" });
     end();
   });
 

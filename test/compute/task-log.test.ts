@@ -3,19 +3,21 @@ import { LIMITS } from "../../src/errors/index.ts";
 import { shortText, TaskLog } from "../../src/compute/task-log.ts";
 import type { ThreadMessage } from "../../src/compute/thread-message.ts";
 
+const BY = { taskId: "t1", token: 9, attempt: 3 };
+
 /** Posts as a thread does: what cannot be cloned is refused. */
 function taskLog(): { log: TaskLog; posted: ThreadMessage[] } {
   const posted: ThreadMessage[] = [];
-  return { log: new TaskLog("t1", (message) => void posted.push(structuredClone(message))), posted };
+  return { log: new TaskLog(BY, (message) => void posted.push(structuredClone(message))), posted };
 }
 
 describe("the log of a task", () => {
-  it("posts what is written with its task, level and fields", () => {
+  it("posts what is written with its attempt, level and fields", () => {
     const { log, posted } = taskLog();
     log.write("error", "broken", { at: 3 });
     log.end();
     expect(posted).toEqual([
-      { kind: "mcplusplus.log", taskId: "t1", level: "error", message: "broken", fields: { at: 3 } },
+      { kind: "mcplusplus.log", by: BY, level: "error", message: "broken", fields: { at: 3 } },
     ]);
   });
 

@@ -11,7 +11,7 @@ function open(entry: URL, lines: string[] = []): { threads: Threads; slots: Slot
     entry,
     threads: 1,
     heapMb: 64,
-    setup: { slots: slots.buffer, modules: [], roots: [], blobsDirectory: null },
+    setup: { slots: slots.buffer, modules: [], roots: [], allowedHosts: [], blobsDirectory: null },
     onMessage: () => {},
     log: createLog({ component: "threads", clock: systemClock, sink: (line) => void lines.push(line) }),
   });

@@ -40,6 +40,7 @@ const queue = await supervisor
       heapMb: 64,
       graceMs: 1_000,
       roots: [],
+      allowedHosts: [],
       keptTasks: LIMITS.queue.keptTasks,
       keptMs: LIMITS.queue.keptMs,
     },

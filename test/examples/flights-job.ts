@@ -52,9 +52,8 @@ export async function runFlightsJob({
   };
   for (const step of steps) {
     await beforeStep?.(step.step_id);
-    const inputs = resolveInputs(step.step_id, withParameters(step.inputs, values), (id) => ({
-      value: outputs[id],
-    }));
+    const sources = { outputOf: (id: string) => ({ value: outputs[id] }), item: null };
+    const inputs = resolveInputs(step.step_id, withParameters(step.inputs, values), sources);
     // Through the codec, since that is how a value reaches the next step.
     outputs[step.step_id] = unpackValue(packValue(await runHandler(step.action, inputs, given)));
   }

@@ -14,6 +14,8 @@ function runWith(change: (step: StepStatus, index: number) => Partial<StepStatus
       dependsOn: step.depends_on,
       state: "completed",
       cached: false,
+      reused: false,
+      items: null,
       progress: 1,
       attempt: 1,
       startedAtMs: START + index * 10,
@@ -31,9 +33,13 @@ function runWith(change: (step: StepStatus, index: number) => Partial<StepStatus
     stepsEnded: statuses.length,
     steps: statuses,
     tags: [],
+    origin: null,
     submittedAtMs: START,
     startedAtMs: START,
     endedAtMs: START + 1_234,
+    deadlineMs: null,
+    waitsFor: [],
+    handlersChanged: [],
     error: null,
   };
 }

@@ -23,6 +23,8 @@ export interface FakeActorOptions {
   readonly clock?: ManualClock;
   readonly random?: Random;
   readonly scheduler?: Scheduler;
+  /** What `context.shared` is; default null. */
+  readonly shared?: SharedArrayBuffer;
   /** What `context.ref` finds, by the name of the actor. */
   readonly refs?: Readonly<Record<string, Ref>>;
 }
@@ -96,6 +98,7 @@ export function fakeActor<M extends Members>(
       sink: (line) => void logged.push(JSON.parse(line) as LogRecord),
     }),
     metrics,
+    shared: options.shared ?? null,
     // One emitter per event member; the compiler cannot follow fromEntries.
     emit: Object.fromEntries(emitters) as EmittersOf<M>,
     ref: <N extends Members>(wanted: Protocol<N>, name: string = wanted.name): Ref<N> => {

@@ -28,8 +28,11 @@ interface PendingTimer {
 /** 2026-01-01: a date at which a test that forgets to hand in a clock is told apart from one that does not. */
 const WALL_START_MS = Date.UTC(2026, 0, 1);
 
-/** @param startMs Where monotonic time starts; its origin is arbitrary, so a test may pick an awkward one. */
-export function manualClock(startMs = 0): ManualClock {
+/**
+ * @param startMs Where monotonic time starts; its origin is arbitrary, so a test may pick an awkward one.
+ * @param drained Waits until all microtasks have run.
+ */
+export function manualClock(startMs = 0, drained = microtasksDrained): ManualClock {
   let nowMs = startMs;
   let advancing = false;
   /** In the order in which they fire. */
@@ -56,13 +59,13 @@ export function manualClock(startMs = 0): ManualClock {
       advancing = true;
       try {
         const targetMs = nowMs + ms;
-        await microtasksDrained();
+        await drained();
         for (let timer = timers[0]; timer && timer.atMs <= targetMs; timer = timers[0]) {
           timers.shift();
           // A timer set for the past fires now: time never runs backwards.
           nowMs = Math.max(nowMs, timer.atMs);
           timer.run();
-          await microtasksDrained();
+          await drained();
         }
         nowMs = targetMs;
       } finally {

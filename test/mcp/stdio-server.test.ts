@@ -84,6 +84,7 @@ describe("a client of either era", () => {
         status: "submitted",
         peer_assigned: "local",
         estimated_start_time: null,
+        replayed: false,
         message: "9 steps on disk; ask workflow_status for their progress",
       });
       let status;
@@ -136,7 +137,7 @@ describe("a client of either era", () => {
     const wrong = await call("workflow_submit", { workflow_id: 7, name: "w", steps: [] });
     expect(wrong).toMatchObject({ success: false, code: "INPUT_INVALID" });
     expect(wrong["error"]).toContain("workflow_id is 7; allowed is a string");
-    expect(wrong["error"]).toContain("steps is an array of 0; allowed is at least 1 items");
+    expect(wrong["error"]).toContain("steps is an array of 0; allowed is at least 1 item");
 
     await call("workflow_submit", {
       workflow_id: "long",

@@ -4,6 +4,7 @@ import { fault, isFault, toWireError, type WireError } from "../../src/errors/in
 import { QueueCore, type AttemptEnd, type CoreLimits, type CoreOptions } from "../../src/queue/queue.core.ts";
 import type { Quota, TaskOrder, TaskSpec, TaskStatus, WorkerSpec } from "../../src/queue/queue.protocol.ts";
 import type { RowChange } from "../../src/queue/row-change.ts";
+import type { Retried } from "../../src/queue/submission.ts";
 import { fingerprintOf } from "../../src/queue/task-spec.ts";
 import { statusOf } from "../../src/queue/task-status.ts";
 import type { Place, Task } from "../../src/queue/task.ts";
@@ -49,17 +50,18 @@ export class CoreKit {
       nowMs: 0,
       ...options,
     });
+    this.core.place(placeOf);
   }
 
   submit(specs: readonly TaskSpec[], nowMs = 0): ReturnType<QueueCore["submit"]> {
     const answer = this.core.submit(
       specs,
-      placeOf,
       (task, fingerprint) => Buffer.compare(this.#fingerprints.get(task) ?? bytes(), fingerprint) === 0,
       nowMs,
     );
     for (const { task, content } of answer.rows)
-      if (content) this.#fingerprints.set(task, content.fingerprint);
+      if (content)
+        this.#fingerprints.set(task, fingerprintOf({ action: task.terms.action, input: content.input }));
     return answer;
   }
 
@@ -84,14 +86,19 @@ export class CoreKit {
     return this.core.settle(taskId, this.core.task(taskId).life.token, end, nowMs);
   }
 
-  retry(taskId: string, nowMs = 0, change = {}): ReturnType<QueueCore["retry"]> {
-    const content = {
-      input: bytes(1),
-      fingerprint: fingerprintOf(spec(taskId)),
-      metadata: null,
-      dependsOn: [],
-    };
-    return this.core.retry(this.core.task(taskId), content, change, nowMs);
+  retry(taskId: string, nowMs = 0, change = {}): Retried & { rows: RowChange[] } {
+    const { made, rows } = this.retryAll([taskId], nowMs, change);
+    const [one] = made;
+    if (!one) throw new Error("nothing was made");
+    return { ...one, rows };
+  }
+
+  retryAll(taskIds: readonly string[], nowMs = 0, change = {}): ReturnType<QueueCore["retry"]> {
+    const again = taskIds.map((taskId) => {
+      const content = { input: bytes(1), metadata: null, dependsOn: [] };
+      return { task: this.core.task(taskId), content, change };
+    });
+    return this.core.retry(again, nowMs);
   }
 
   status(taskId: string): TaskStatus {
@@ -99,7 +106,7 @@ export class CoreKit {
   }
 
   setQuota(quota: Quota, nowMs = 0): void {
-    this.core.changeQuotas((book) => book.set(quota, nowMs));
+    this.core.setQuota(quota, nowMs);
   }
 }
 
@@ -206,23 +213,33 @@ export const rowCommand = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("retry" as const), at: fc.nat(99) }) },
 );
 
-const anyQuota: fc.Arbitrary<Quota> = fc
-  .record({
-    quota: fc.constantFrom(
-      { concurrency: 0 },
-      { concurrency: 1 },
-      { concurrency: 2 },
-      { perSecond: 125, burst: 1 },
-      { perSecond: 62.5, burst: 3 },
-      { queued: 3 },
+const anyTag = fc.constantFrom({ scope: "tag", name: "x" } as const, { scope: "tag", name: "y" } as const);
+export const anyQuota: fc.Arbitrary<Quota> = fc
+  .oneof(
+    fc.tuple(
+      fc.oneof({ weight: 2, arbitrary: anyTag }, fc.constant({ scope: "action", name: "echo" } as const)),
+      fc.constantFrom(
+        { concurrency: 0 },
+        { concurrency: 1 },
+        { concurrency: 2 },
+        { perSecond: 125, burst: 1 },
+        { perSecond: 62.5, burst: 3 },
+        { perSecond: 250, burst: 2 },
+        { queued: 3 },
+      ),
     ),
-    what: fc.constantFrom(
-      { scope: "action", name: "echo" } as const,
-      { scope: "tag", name: "x" } as const,
-      { scope: "tag", name: "y" } as const,
+    fc.tuple(
+      anyTag,
+      fc.constantFrom(
+        { weight: 1 },
+        { weight: 2 },
+        { weight: 0.25 },
+        { weight: 2, concurrency: 2 },
+        { weight: 2, perSecond: 125, burst: 2 },
+      ),
     ),
-  })
-  .map(({ quota, what }) => ({ ...what, ...quota }));
+  )
+  .map(([what, quota]) => ({ ...what, ...quota }));
 
 /** Whatever else may happen to a core. */
 const otherCommand = fc.oneof(
@@ -263,7 +280,7 @@ export const LEASE_MS = 30;
 export const SMALL: KitOptions = {
   room: { threads: 3, shared: 1 },
   workers: WORKERS,
-  limits: { interruptions: 1, keptTasks: 2, keptMs: 60, waiters: 3 },
+  limits: { interruptions: 1, keptTasks: 2, keptMs: 60, waiters: 3, furtherKeys: 1, departedIds: 4 },
 };
 
 /** Applies random commands to a core, with the time that passes between them. */
@@ -336,7 +353,7 @@ export class CoreDriver extends CoreKit {
         this.setQuota(command.quota, nowMs);
         return [];
       case "unquota":
-        core.changeQuotas((book) => book.remove(command.quota));
+        core.removeQuota(command.quota);
         return [];
       case "release":
         core.release(command.group);
@@ -357,6 +374,14 @@ export class CoreDriver extends CoreKit {
     return rows;
   }
 }
+
+/** How far each share is, by its tag. */
+export const passesOf = ({ quotas: { shares } }: QueueCore): Record<string, number> =>
+  Object.fromEntries(
+    ["", "x", "y"]
+      .map((tag) => [tag, shares.of([tag])] as const)
+      .flatMap(([tag, share]) => (share.tag === tag ? [[tag, share.pass] as const] : [])),
+  );
 
 /** Everything that the outside can see of a core, tokens and sequences apart. */
 export function viewOf(driver: CoreDriver): unknown {
@@ -390,6 +415,7 @@ export function viewOf(driver: CoreDriver): unknown {
     groups: ["G", "H"].map((group) => [...core.group(group)].map(({ taskId }) => taskId)),
     leaving: core.leaving(nowMs + 1_000_000, 1_000).map(({ taskId }) => taskId),
     quotas: core.quotas.all().map((use) => ({ ...use.status, allowedAtMs: use.allowedAtMs(nowMs) })),
+    passes: passesOf(core),
     workers: core.workers.all().map((worker) => {
       const { running, ...status } = worker.status(nowMs);
       return { ...status, running: new Set(running) };

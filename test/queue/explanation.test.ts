@@ -58,6 +58,18 @@ const HINDRANCES: Record<Exclude<Blocker["cause"], "ended" | "running">, Hindran
     blocker: { cause: "paused", sinceMs: 3, reason: "the disk is being changed" },
     sentence: "the queue is paused since 1970-01-01T00:00:00.003Z: the disk is being changed",
   },
+  idle: {
+    options: { room: { threads: 0, shared: 0 } },
+    bring: (kit) => {
+      kit.submit([spec("t")]);
+      return () => kit.core.workers.add({ workerId: "away", capabilities: ["echo"] }, 5);
+    },
+    worker: "away",
+    blocker: { cause: "idle" },
+    sentence:
+      "nothing that runs handlers has its data directory open: start `mcplusplus mcp --tasks <module>`, " +
+      "`mcplusplus task submit … --wait`, or a program that opens it",
+  },
   no_worker: {
     bring: (kit) => {
       kit.submit([far({ requires: ["gpu"] })]);
@@ -229,6 +241,25 @@ describe("an explanation", () => {
     kit.submit([spec("urgent", { priority: 9 }), far()]);
     expect(kit.core.explain(kit.core.task("t"), 0).blockers).toEqual([]);
     expect(kit.claimed(1, 0, "one")).toEqual(["t"]);
+  });
+
+  it("of a task that needs what no handler has asks for a worker, also where nothing runs handlers", () => {
+    const kit = new CoreKit({ room: { threads: 0, shared: 0 } });
+    kit.submit([spec("t", { requires: ["gpu"] })]);
+    expect(kit.core.explain(kit.core.task("t"), 0).blockers).toEqual([
+      { cause: "no_worker", needs: ["gpu"] },
+    ]);
+  });
+
+  it("says one as one, and none as none", () => {
+    const kit = new CoreKit({ quotas: [{ scope: "tag", name: "held", concurrency: 0 }] });
+    kit.submit([spec("first"), spec("second"), spec("third", { tags: ["held"] })]);
+    expect(kit.core.explain(kit.core.task("second"), 0).sentences).toEqual([
+      "1 task is ahead of it; the next is first",
+    ]);
+    expect(kit.core.explain(kit.core.task("third"), 0).sentences).toEqual([
+      'the quota of the tag "held" allows none to run',
+    ]);
   });
 
   it("shortens long lists in its sentences, never in its causes", () => {

@@ -91,10 +91,46 @@ describe("shares", () => {
     kit.setQuota(share("red", 3));
     const { red = 0, blue = 0 } = serve(kit, 200);
     expect(Math.abs(red - 3 * blue)).toBeLessThanOrEqual(4);
-    kit.core.changeQuotas((book) => book.remove({ scope: "tag", name: "red" }));
-    kit.core.changeQuotas((book) => book.remove({ scope: "tag", name: "blue" }));
+    kit.core.removeQuota({ scope: "tag", name: "red" });
+    kit.core.removeQuota({ scope: "tag", name: "blue" });
     // No shares are left, so that the order alone decides: red was submitted first.
     expect(serve(kit, 50)).toEqual({ red: 50 });
+  });
+
+  it("stand as many starts ahead or behind when a weight changes, or any other quota does", () => {
+    const kit = new CoreKit({ quotas: [share("red", 1), share("blue", 0.01)] });
+    kit.submit([...tagged("red", 400), ...tagged("blue", 400)]);
+    // With a weight of 0.01 a start of blue is worth a hundred of red.
+    expect(serve(kit, 50)).toEqual({ red: 49, blue: 1 });
+    kit.setQuota({ scope: "action", name: "echo", concurrency: 9 });
+    expect(serve(kit, 40)).toEqual({ red: 40 });
+    kit.setQuota(share("blue", 1));
+    const { red = 0, blue = 0 } = serve(kit, 40);
+    expect(Math.abs(red - blue)).toBeLessThanOrEqual(2);
+  });
+
+  it("stand where they stood when their only task that could start is moved", () => {
+    const kit = new CoreKit({ quotas: [share("red", 1), share("blue", 1)], room: { threads: 9, shared: 0 } });
+    kit.submit([spec("late", { tags: ["blue"], action: "shared" }), ...tagged("red", 9)]);
+    kit.claim(3);
+    expect(kit.core.quotas.shares.of(["blue"]).pass).toBe(0);
+    kit.core.reprioritize(kit.core.task("late"), 7);
+    kit.submit(tagged("blue", 3));
+    // It could not run yet, which is not the same as having nothing to do.
+    expect(kit.claimed(3).map((id) => id.replace(/-\d+$/, ""))).toEqual(["blue", "blue", "blue"]);
+  });
+
+  it("have the turn that they had when starts are taken back, newcomers too", () => {
+    const kit = new CoreKit({ quotas: [share("red", 1), share("blue", 3), share("green", 1)] });
+    kit.submit([...tagged("red", 20), ...tagged("green", 1)]);
+    serve(kit, 3);
+    const before = ["red", "blue", "green", ""].map((tag) => kit.core.quotas.shares.of([tag]).pass);
+    const claims = [kit.claim(4, 5), kit.claim(4, 6)];
+    for (const rows of claims.toReversed()) kit.core.undo(rows);
+    expect(["red", "blue", "green", ""].map((tag) => kit.core.quotas.shares.of([tag]).pass)).toEqual(before);
+    kit.submit(tagged("green", 8), 7);
+    const { red = 0, green = 0 } = serve(kit, 8);
+    expect(Math.abs(red - green)).toBeLessThanOrEqual(1);
   });
 
   it("are not charged for a start that was taken back", () => {

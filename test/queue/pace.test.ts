@@ -101,7 +101,7 @@ describe("admission", () => {
     kit.core.pace.observe("echo", 400);
     const marks = kit.core.marks;
     const ask = (deadlineMs: number, more = {}): unknown =>
-      kit.core.admission({ ...spec("x", more), deadlineMs }, "thread", 1_000);
+      kit.core.admission({ ...spec("x", more), deadlineMs }, 1_000);
     expect(ask(2_200)).toEqual({
       feasible: true,
       estimatedEndMs: 2_200,
@@ -125,7 +125,6 @@ describe("admission", () => {
   it("promises nothing of what it does not know", () => {
     const { feasible, estimatedEndMs, reason } = new CoreKit().core.admission(
       { ...spec("x"), deadlineMs: 5 },
-      "thread",
       0,
     );
     expect({ feasible, estimatedEndMs }).toEqual({ feasible: true, estimatedEndMs: null });
@@ -134,11 +133,11 @@ describe("admission", () => {
 
   it("refuses what cannot end in time whatever the pace: the deadline is over, nothing starts, or nobody can do it", () => {
     const kit = new CoreKit();
-    const ask = (deadlineMs: number, place: "thread" | "elsewhere" = "thread"): unknown =>
-      kit.core.admission({ ...spec("x"), deadlineMs }, place, 1_000);
+    const ask = (deadlineMs: number, action = "echo"): unknown =>
+      kit.core.admission({ ...spec("x", { action }), deadlineMs }, 1_000);
     const refused = (reason: string): unknown => ({ feasible: false, estimatedEndMs: null, reason });
     expect(ask(1_000)).toEqual(refused("its deadline has passed"));
-    expect(ask(9_000, "elsewhere")).toEqual(refused("no worker that is there can do it"));
+    expect(ask(9_000, "far")).toEqual(refused("no worker that is there can do it"));
     kit.core.pause = { sinceMs: 0, reason: "" };
     expect(ask(9_000)).toEqual(refused("the queue is paused"));
   });

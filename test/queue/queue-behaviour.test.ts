@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { packValue, unpackValue } from "../../src/codec/index.ts";
+import { BUILT_IN_ACTIONS } from "../../src/compute/built-in.protocol.ts";
 import type { HandlerInfo } from "../../src/compute/index.ts";
 import { fault } from "../../src/errors/index.ts";
 import { fakeMessage } from "../kit/actor-context.ts";
@@ -143,7 +144,7 @@ describe("actions", () => {
     await kit.submit({ taskId: "a" }, { taskId: "b", action: "sleep" }, { taskId: "c", action: "fail" });
     await expect(kit.submit({ taskId: "d" }, { taskId: "e", action: "fetch" })).rejects.toMatchObject({
       code: "UNKNOWN_ACTION",
-      details: { action: "fetch", known: ["echo", "fail", "sleep"] },
+      details: { action: "fetch", known: BUILT_IN_ACTIONS },
     });
     await expect(kit.status("d")).rejects.toEqual(code("TASK_NOT_FOUND"));
     expect(kit.poolOpened).toBe(false);
@@ -156,9 +157,49 @@ describe("actions", () => {
     });
     await kit.submit({ taskId: "a", action: "fetch" });
     await kit.submit({ taskId: "b", action: "fetch" });
-    await expect(kit.submit({ taskId: "c", action: "parse" })).rejects.toEqual(code("UNKNOWN_ACTION"));
+    await expect(kit.submit({ taskId: "c", action: "prune" })).rejects.toEqual(code("UNKNOWN_ACTION"));
     expect(await kit.answer(kit.queue.actions(undefined, message))).toEqual(info("fetch"));
     expect(kit.pool.describes).toBe(1);
+  });
+
+  it("of modules are not described as long as only built-in ones wait or run, also after a restart", async () => {
+    const directory = temporaryDirectory();
+    const init = { modules: ["file:///tasks.js"] };
+    const first = await openKit({ directory, init, handlers: info("fetch") });
+    await first.submit({ taskId: "a" }, { taskId: "b", delayMs: 9 }, { taskId: "c", dependsOn: ["a"] });
+    expect([first.pool.runningIds, first.pool.describes]).toEqual([["a"], 0]);
+    first.actor.crash();
+    const second = await openKit({ directory, init, handlers: info("fetch") });
+    await second.end("a");
+    expect([second.pool.runningIds, second.pool.describes]).toEqual([["c"], 0]);
+  });
+
+  it.each([
+    ["waits", {}],
+    ["waits for a time", { delayMs: 9 }],
+    ["waits for another", { dependsOn: ["a"] }],
+  ])("of modules are described at opening when one of them %s", async (_, more) => {
+    const directory = temporaryDirectory();
+    const init = { modules: ["file:///tasks.js"] };
+    const first = await openKit({ directory, init, handlers: info("fetch") });
+    await first.submit({ taskId: "a", delayMs: 9 }, { taskId: "b", action: "fetch", ...more });
+    first.actor.crash();
+    const second = await openKit({ directory, init, handlers: info("fetch") });
+    expect(second.pool.describes).toBe(1);
+  });
+
+  it("of modules are described when a task of one of them is retried", async () => {
+    const directory = temporaryDirectory();
+    const init = { modules: ["file:///tasks.js"] };
+    const first = await openKit({ directory, init, handlers: info("fetch") });
+    await first.submit({ taskId: "a", action: "fetch" });
+    await first.end("a", failedWith("no"));
+    await first.stop();
+    const second = await openKit({ directory, init, handlers: info("fetch") });
+    expect(second.poolOpened).toBe(false);
+    await second.answer(second.queue.retry({ taskId: "a" }, message));
+    await second.turns();
+    expect(second.pool.runningIds).toEqual(["a-retry-1"]);
   });
 
   it("of a broken module are refused with its fault, asked for again later, and built-in ones run all the same", async () => {
@@ -173,15 +214,25 @@ describe("actions", () => {
     expect(kit.pool.runningIds).toEqual(["a"]);
   });
 
+  it("that are built in have a thread alone or share one, as each of them needs, before any thread has said so", async () => {
+    const kit = await openKit({ init: { threads: 2 } });
+    await kit.submit({ taskId: "a", action: "transform" }, { taskId: "b", action: "http_fetch" });
+    expect(kit.pool.started).toMatchObject([
+      { action: "transform", place: "thread", timeoutMs: 300_000 },
+      { action: "http_fetch", place: "shared", timeoutMs: 300_000 },
+    ]);
+    expect(kit.pool.describes).toBe(0);
+  });
+
   it("may run as long as the task says, else the handler, else five minutes", async () => {
     const kit = await openKit({
       init: { modules: ["file:///tasks.js"], threads: 3 },
-      handlers: [...info("fetch", 7_000), ...info("parse")],
+      handlers: [...info("fetch", 7_000), ...info("prune")],
     });
     await kit.submit(
       { taskId: "a", action: "fetch", timeoutMs: 9 },
       { taskId: "b", action: "fetch" },
-      { taskId: "c", action: "parse" },
+      { taskId: "c", action: "prune" },
     );
     const limits = kit.pool.started.map(({ taskId, timeoutMs }) => [taskId, timeoutMs]);
     expect(Object.fromEntries(limits)).toEqual({ a: 9, b: 7_000, c: 300_000 });
@@ -248,11 +299,15 @@ describe("attempts", () => {
   it("report progress while they run, and only then", async () => {
     const kit = await openKit();
     await kit.submit({ taskId: "a", group: "g" });
-    kit.pool.options.onProgress("a", 0.5, "half way");
-    kit.pool.options.onProgress("nobody", 0.5, "");
+    const [by] = kit.pool.started;
+    if (!by) throw new Error("nothing was started");
+    const { onProgress } = kit.pool.options;
+    onProgress(by, 0.5, "half way");
+    onProgress({ ...by, taskId: "nobody" }, 0.5, "");
+    onProgress({ ...by, token: by.token - 1 }, 0.9, "from the attempt before");
     expect(await kit.status("a")).toMatchObject({ progress: 0.5 });
     await kit.end("a");
-    kit.pool.options.onProgress("a", 0.7, "too late");
+    onProgress(by, 0.7, "too late");
     expect(kit.events("progressed")).toEqual([
       { taskId: "a", group: "g", progress: 0.5, message: "half way" },
     ]);

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { makeTask, type Task } from "../../src/queue/task.ts";
+import type { Kept } from "../../src/queue/queue.core.ts";
+import { Task } from "../../src/queue/task.ts";
 import { testSeed } from "../kit/seeded-random.ts";
 import {
   CoreDriver,
@@ -12,16 +13,17 @@ import {
   drain,
   spec,
   viewOf,
+  type Command,
   type KitOptions,
 } from "./core-kit.ts";
 
 /** What the disk would give back: tasks as they stand, untied, and what they were submitted to wait for. */
-function saved({ core }: CoreKit): { tasks: Task[]; dependsOn: Map<number, readonly string[]> } {
+function saved({ core }: CoreKit): Kept {
   const tasks = [...core.select({})];
   const dependsOn = new Map<number, readonly string[]>();
   for (const { sequence, ties } of tasks)
     if (ties && ties.dependsOn.length > 0) dependsOn.set(sequence, ties.dependsOn);
-  return { tasks: tasks.map(makeTask), dependsOn };
+  return { tasks: tasks.map((task) => new Task(task)), dependsOn, furtherKeys: new Map(), departed: [] };
 }
 
 function reopened(kit: CoreDriver, options: KitOptions): CoreDriver {
@@ -34,10 +36,13 @@ function reopened(kit: CoreDriver, options: KitOptions): CoreDriver {
     nowMs: kit.nowMs,
   });
   next.nowMs = kit.nowMs;
-  const { tasks, dependsOn } = saved(kit);
-  next.core.load(tasks, dependsOn);
+  next.core.load(saved(kit));
   return next;
 }
+
+/** Neither who drains nor whose turn it is outlives a queue. */
+const isOfThisLife = (command: Command): boolean =>
+  command.do === "drain" || (command.do === "quota" && command.quota.weight !== undefined);
 
 describe("loading", () => {
   it("gives the same order, ties, inheritance and counts as the queue that was left, whatever happened in it", () => {
@@ -49,7 +54,7 @@ describe("loading", () => {
         (order, commands) => {
           const options = { ...SMALL, order };
           const live = new CoreDriver(options);
-          for (const command of commands) if (command.do !== "drain") live.apply(command);
+          for (const command of commands) if (!isOfThisLife(command)) live.apply(command);
           // A second of rest, after which no rate remembers what was spent before.
           live.nowMs += 1_000;
           const loaded = reopened(live, options);
@@ -93,10 +98,34 @@ describe("loading", () => {
     expect(next.claimed(9, 5)).toEqual(["c"]);
   });
 
+  it("finds what somebody has or had, and what was indexed, before all others are found", () => {
+    const options = { workers: [{ workerId: "w", capabilities: ["echo"] }] };
+    const kit = new CoreDriver(options);
+    kit.submit(["a", "b", "c", "held", "e"].map((id) => spec(id)));
+    kit.core.reprioritize(kit.core.task("held"), 9);
+    kit.claim(1, 0, "w", 100);
+    kit.core.reprioritize(kit.core.task("e"), 5);
+    const next = reopened(kit, options);
+    const someAreLeft = (): boolean => next.core.index(0);
+    expect(next.core.index(1)).toBe(true);
+    expect([next.core.has("a"), next.core.has("held"), someAreLeft()]).toEqual([true, true, true]);
+    const { taskId, token } = next.claimOne(1);
+    expect(taskId).toBe("e");
+    next.core.settle("e", token, completed, 2);
+    next.settle("held", completed, 2);
+    expect([next.status("e").state, next.status("held").state]).toEqual(["completed", "completed"]);
+    expect(someAreLeft()).toBe(true);
+    // Only who asks for another name waits for all of them, which are still in their order.
+    expect([next.core.has("c"), someAreLeft()]).toEqual([true, false]);
+    expect(Array.from(next.core.select({}), (task) => task.taskId)).toEqual(["a", "b", "c", "held", "e"]);
+  });
+
   it("takes a task above the marks for a defect", () => {
     const kit = new CoreKit();
     const [task] = kit.submit([spec("a")]).tasks;
     if (!task) throw new Error("submitted");
-    expect(() => new CoreKit().core.load([makeTask(task.task)], new Map())).toThrow(TypeError);
+    expect(() => new CoreKit().core.load({ ...saved(new CoreKit()), tasks: [new Task(task.task)] })).toThrow(
+      TypeError,
+    );
   });
 });

@@ -11,6 +11,7 @@ import {
   SMALL,
   WORKERS,
   anyCommand,
+  passesOf,
   placeOf,
   type Command,
 } from "./core-kit.ts";
@@ -23,6 +24,8 @@ interface Plain {
   readonly submittedAtMs: number;
   readonly origin: string | null;
   held: boolean;
+  /** Idempotency keys under which it is known. */
+  keys: readonly string[];
   state: TaskState;
   priority: number;
   attempt: number;
@@ -32,6 +35,14 @@ interface Plain {
   notBeforeMs: number;
   endedAtMs: number | null;
   successor: string | null;
+}
+
+interface PlainQuota {
+  readonly quota: Quota;
+  readonly setAtMs: number;
+  /** Starts that were left then. */
+  readonly tokens: number;
+  readonly starts: number[];
 }
 
 type Key = readonly [number, number];
@@ -49,7 +60,12 @@ class Model {
   nowMs = 0;
   paused = false;
   readonly draining = new Set<string>();
-  readonly quotas = new Map<string, { quota: Quota; setAtMs: number; starts: number[] }>();
+  readonly quotas = new Map<string, PlainQuota>();
+  /** By tag; "" stands for all without a weighted one. */
+  readonly shares = new Map([["", { weight: 1, pass: 0 }]]);
+  /** Ids of those that left last, the latest last. */
+  left: string[] = [];
+  #served = 0;
   readonly #order: TaskOrder;
   #sequence = 0;
 
@@ -59,13 +75,13 @@ class Model {
 
   /** Ids of what was claimed, or the code of the refusal. */
   apply(command: Command, asked: CoreDriver["asked"]): string[] | string {
-    const kept = [...this.tasks];
+    const kept = this.tasks.map((task) => ({ task, keys: task.keys }));
     const sequence = this.#sequence;
     try {
       return this.#apply(command, asked);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.tasks = kept;
+      this.tasks = kept.map(({ task, keys }) => Object.assign(task, { keys }));
       this.#sequence = sequence;
       return error.message;
     }
@@ -105,7 +121,7 @@ class Model {
     return [(deadlineMs ?? submittedAtMs + horizonMs) - weightMs * priority, 0];
   }
 
-  quotasOf({ action, tags = [] }: TaskSpec): { quota: Quota; setAtMs: number; starts: number[] }[] {
+  quotasOf({ action, tags = [] }: TaskSpec): PlainQuota[] {
     return [...this.quotas.values()].filter(({ quota: { scope, name } }) =>
       scope === "action" ? name === action : tags.includes(name),
     );
@@ -161,8 +177,10 @@ class Model {
           this.#settle(task, { kind: "interrupted" });
         break;
       case "retire": {
-        const leaving = new Set(this.leaving());
-        this.tasks = this.tasks.filter((task) => !leaving.has(task));
+        const leaving = this.leaving();
+        this.tasks = this.tasks.filter((task) => !leaving.includes(task));
+        const ids = leaving.map(({ taskId }) => taskId);
+        this.left = [...this.left.filter((id) => !ids.includes(id)), ...ids].slice(-4);
         break;
       }
       case "wait":
@@ -188,8 +206,22 @@ class Model {
     } else if (command.do === "quota" || command.do === "unquota") {
       const { quota } = command;
       const key = `${quota.scope} ${quota.name}`;
-      if (command.do === "quota") this.quotas.set(key, { quota, setAtMs: this.nowMs, starts: [] });
-      else this.quotas.delete(key);
+      const before = this.quotas.get(key);
+      const tokens = before?.quota.perSecond === undefined ? Infinity : this.#tokensOf(before);
+      if (command.do === "unquota") this.quotas.delete(key);
+      else this.quotas.set(key, { quota, setAtMs: this.nowMs, tokens, starts: [] });
+      if (quota.scope === "tag")
+        this.#setShare(quota.name, command.do === "quota" ? quota.weight : undefined);
+    }
+  }
+
+  /** As many starts ahead or behind as before. */
+  #setShare(tag: string, weight: number | undefined): void {
+    const known = this.shares.get(tag) ?? { weight: 1, pass: this.#served };
+    if (weight === undefined) this.shares.delete(tag);
+    else if (weight !== known.weight || !this.shares.has(tag)) {
+      const pass = this.#served + ((known.pass - this.#served) * known.weight) / weight;
+      this.shares.set(tag, { weight, pass });
     }
   }
 
@@ -198,18 +230,20 @@ class Model {
     for (const spec of specs) {
       const known = this.tasks.find(({ taskId }) => taskId === spec.taskId);
       if (known && known.spec.action !== spec.action) throw new Refused("ALREADY_EXISTS");
-      if (known) continue;
-      const first = this.tasks.find(
-        (task) =>
-          task.origin === null &&
-          spec.idempotencyKey !== undefined &&
-          task.spec.idempotencyKey === spec.idempotencyKey,
-      );
+      const key = spec.idempotencyKey;
+      const first = this.tasks.find(({ keys }) => key !== undefined && keys.includes(key));
       if (first && first.spec.action !== spec.action) throw new Refused("IDEMPOTENCY_CONFLICT");
-      if (first) continue;
-      const waitsFor = (spec.dependsOn ?? []).map((id) => {
+      if (known && !first && key !== undefined) {
+        const given = known.keys.length - (known.spec.idempotencyKey === undefined ? 0 : 1);
+        if (given >= 1) throw new Refused("INVALID_ARGUMENT");
+        known.keys = [...known.keys, key];
+      }
+      if (known || first) continue;
+      const waitsFor = (spec.dependsOn ?? []).flatMap((id) => {
         const blocker = this.tasks.find(({ taskId }) => taskId === id);
-        if (!blocker) throw new Refused("UNKNOWN_DEPENDENCY");
+        if (!blocker && !this.left.includes(id)) throw new Refused("UNKNOWN_DEPENDENCY");
+        if (!blocker && spec.onDependencyFailure !== "run") throw new Refused("DEPENDENCY_FAILED");
+        if (!blocker) return [];
         if (!isLive(blocker) && blocker.state !== "completed" && spec.onDependencyFailure !== "run")
           throw new Refused("DEPENDENCY_FAILED");
         if (isLive(blocker) && this.#waitersOf(blocker).length >= 3) throw new Refused("INVALID_ARGUMENT");
@@ -234,6 +268,7 @@ class Model {
       submittedAtMs: this.nowMs,
       origin,
       held: spec.group !== undefined,
+      keys: spec.idempotencyKey === undefined ? [] : [spec.idempotencyKey],
       state: "queued",
       priority: spec.priority ?? 1,
       attempt: 0,
@@ -249,16 +284,35 @@ class Model {
   #claim(workerId: string, max: number): string[] {
     const claimed: string[] = [];
     while (claimed.length < max && !this.paused && !this.draining.has(workerId)) {
-      const task = this.ready().find((each) => this.#canTake(workerId, each) && this.#isAllowed(each));
+      const able = this.ready().filter((each) => this.#canTake(workerId, each) && this.#isAllowed(each));
+      const furthest = Math.min(...able.map((each) => this.#shareOf(each).pass));
+      const task = able.find((each) => this.#shareOf(each).pass === furthest);
       if (!task) break;
       for (const { starts } of this.quotasOf(task.spec)) starts.push(this.nowMs);
       task.state = "running";
       task.attempt += 1;
       task.workerId = workerId;
       task.leaseUntilMs = workerId === "local" ? Infinity : this.nowMs + LEASE_MS;
+      this.#serve(task);
       claimed.push(task.taskId);
     }
     return claimed;
+  }
+
+  #shareOf({ spec: { tags = [] } }: Plain): { weight: number; pass: number } {
+    const tag = tags.find((each) => this.shares.has(each)) ?? "";
+    return this.shares.get(tag) ?? { weight: 1, pass: 0 };
+  }
+
+  /** The turn of its share is over; those that have nothing to do come along. */
+  #serve(task: Plain): void {
+    if (this.shares.size === 1) return;
+    const share = this.#shareOf(task);
+    const busy = new Set(this.ready().map((each) => this.#shareOf(each)));
+    this.#served = share.pass;
+    share.pass += 1 / share.weight;
+    for (const other of this.shares.values())
+      if (!busy.has(other)) other.pass = Math.max(other.pass, this.#served);
   }
 
   #canTake(workerId: string, { spec }: Plain): boolean {
@@ -276,17 +330,21 @@ class Model {
   }
 
   #isAllowed({ spec }: Plain): boolean {
-    return this.quotasOf(spec).every(({ quota, setAtMs, starts }) => {
-      if (this.used(quota, isBusy) >= (quota.concurrency ?? Infinity)) return false;
-      const { perSecond, burst = 1 } = quota;
-      if (perSecond === undefined) return true;
-      let [tokens, atMs] = [burst, setAtMs];
-      for (const startMs of [...starts, this.nowMs]) {
-        tokens = Math.min(burst, tokens + (startMs - atMs) * (perSecond / 1_000)) - 1;
-        atMs = startMs;
-      }
-      return tokens >= 0;
+    return this.quotasOf(spec).every((known) => {
+      const { concurrency = Infinity, perSecond } = known.quota;
+      if (this.used(known.quota, isBusy) >= concurrency) return false;
+      return perSecond === undefined || this.#tokensOf(known) >= 1;
     });
+  }
+
+  /** Starts that the rate allows at once. */
+  #tokensOf({ quota: { perSecond = 0, burst = 1 }, setAtMs, tokens: left, starts }: PlainQuota): number {
+    let [tokens, atMs] = [Math.min(burst, left), setAtMs];
+    for (const startMs of starts) {
+      tokens = Math.min(burst, tokens + (startMs - atMs) * (perSecond / 1_000)) - 1;
+      atMs = startMs;
+    }
+    return Math.min(burst, tokens + (this.nowMs - atMs) * (perSecond / 1_000));
   }
 
   #settle(task: Plain, end: AttemptEnd): void {
@@ -324,6 +382,10 @@ class Model {
     let retries = 1;
     while (this.tasks.some(({ taskId }) => taskId === `${root}-retry-${retries}`)) retries += 1;
     const taskId = `${root}-retry-${retries}`;
+    for (const { quota } of this.quotasOf(task.spec)) {
+      const waiting = this.used(quota, ({ state }) => state === "queued");
+      if (waiting >= (quota.queued ?? Infinity)) throw new Refused("QUOTA_EXCEEDED");
+    }
     const { group: _, delayMs: __, idempotencyKey: ___, ...spec } = task.spec;
     this.#add({ ...spec, taskId, priority: task.priority }, [], task.taskId);
     task.successor = taskId;
@@ -371,6 +433,7 @@ function modelView(model: Model): unknown {
       }))
       .toSorted(byName),
     leaving: model.leaving().map(({ taskId }) => taskId),
+    passes: Object.fromEntries(Array.from(model.shares, ([tag, { pass }]) => [tag, pass])),
   };
 }
 
@@ -396,7 +459,7 @@ function coreView(driver: CoreDriver, model: Model): unknown {
         ...{ taskId, state, priority, attempt, interruptions, workerId, endedAtMs, successor, inherits },
         blockedBy: blockedBy.toSorted(),
         // No zero is below zero.
-        key: [task.first + 0, task.second + 0],
+        key: [task.key.first + 0, task.key.second + 0],
         ahead: ready.has(taskId) ? core.position(task, nowMs).ahead : null,
       };
     }),
@@ -405,6 +468,7 @@ function coreView(driver: CoreDriver, model: Model): unknown {
       .map(({ quota, running, waiting }) => ({ name: `${quota.scope} ${quota.name}`, running, waiting }))
       .toSorted(byName),
     leaving: core.leaving(nowMs, 1_000).map(({ taskId }) => taskId),
+    passes: passesOf(core),
   };
 }
 

@@ -3,6 +3,17 @@ import type { AttemptEnd } from "../../src/queue/queue.core.ts";
 import { CoreKit, boom, bytes, codeOf, completed, failed, spec } from "./core-kit.ts";
 
 describe("a submit", () => {
+  it("makes tasks that share all that they have alike: terms, time, group, life and key", () => {
+    const kit = new CoreKit();
+    const kind = { group: "g", priority: 4, attempts: 3, tags: ["x"] };
+    const [a, b, c] = kit
+      .submit([spec("a", kind), spec("b", kind), spec("c", { ...kind, group: "h" })], 50)
+      .tasks.map(({ task }) => task);
+    for (const shared of ["terms", "birth", "life", "key"] as const) expect(a?.[shared]).toBe(b?.[shared]);
+    expect(c?.birth).not.toBe(b?.birth);
+    expect([a?.group, b?.group, c?.group, c?.submittedAtMs]).toEqual(["g", "g", "h", 50]);
+  });
+
   it("gives a task its defaults and queues it", () => {
     const kit = new CoreKit();
     const { rows } = kit.submit([spec("a")], 50);
@@ -262,17 +273,19 @@ describe("progress", () => {
   it("belongs to the attempt that runs, and starts anew with the next", () => {
     const kit = new CoreKit();
     kit.submit([spec("a", { attempts: 2 })]);
-    expect(kit.core.progress("a", 0.4)).toBe(false);
-    kit.claimOne();
-    expect(kit.core.progress("a", 0.4)).toBe(true);
+    expect(kit.core.progress("a", 0, 0.4)).toBe(false);
+    const first = kit.claimOne();
+    expect(kit.core.progress("a", first.token, 0.4)).toBe(true);
     expect(kit.status("a").progress).toBe(0.4);
     kit.settle("a", failed, 1);
-    kit.claimOne();
+    const second = kit.claimOne();
+    expect(kit.status("a").progress).toBe(0);
+    expect(kit.core.progress("a", first.token, 0.6)).toBe(false);
     expect(kit.status("a").progress).toBe(0);
     kit.settle("a", completed, 2);
-    expect(kit.core.progress("a", 0.1)).toBe(false);
+    expect(kit.core.progress("a", second.token, 0.1)).toBe(false);
     expect(kit.status("a").progress).toBe(1);
-    expect(kit.core.progress("nobody", 0.1)).toBe(false);
+    expect(kit.core.progress("nobody", 1, 0.1)).toBe(false);
   });
 });
 

@@ -216,6 +216,7 @@ export async function openKit(options: KitOptions = {}): Promise<QueueKit> {
     heapMb: 64,
     graceMs: GRACE_MS,
     roots: [],
+    allowedHosts: [],
     ...options.init,
   });
   const turns = async (): Promise<void> => void (await scheduler.runAll());

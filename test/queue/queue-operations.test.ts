@@ -1,8 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { packValue } from "../../src/codec/index.ts";
+import { LIMITS } from "../../src/errors/index.ts";
 import type { TaskLogLine } from "../../src/queue/queue.protocol.ts";
 import { fakeMessage } from "../kit/actor-context.ts";
-import { completed, failedWith, openKit, outputOf, temporaryDirectory } from "./queue-kit.ts";
+import { microtasksDrained } from "../kit/microtasks.ts";
+import {
+  completed,
+  failedWith,
+  openKit,
+  outputOf,
+  specOf,
+  temporaryDirectory,
+  type QueueKit,
+} from "./queue-kit.ts";
 
 const message = fakeMessage();
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted });
@@ -69,6 +79,62 @@ describe("a pause", () => {
     kit.disk.room = Infinity;
     await kit.submit({ taskId: "a" });
     expect(kit.pool.runningIds).toEqual(["a"]);
+  });
+
+  it("that cannot be written holds nothing up that became due meanwhile", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a", delayMs: 10 });
+    kit.disk.room = 0;
+    const paused = Promise.resolve(kit.queue.pause({ reason: "" }, message));
+    paused.catch(() => undefined);
+    await kit.clock.advance(10);
+    kit.scheduler.schedule(() => (kit.disk.room = Infinity));
+    await expect(kit.answer(paused)).rejects.toEqual(code("STORE_FULL"));
+    expect(kit.pool.runningIds).toEqual(["a"]);
+  });
+});
+
+describe("a quota", () => {
+  const held = { scope: "action", name: "echo", concurrency: 0 } as const;
+  const quotas = async (kit: QueueKit): Promise<unknown> =>
+    (await kit.answer(kit.queue.quotas(undefined, message))).quotas;
+
+  it("that cannot be written was never set, and holds nothing up that became due meanwhile", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a", delayMs: 10 });
+    kit.disk.room = 0;
+    const set = Promise.resolve(kit.queue.setQuota({ quota: held }, message));
+    set.catch(() => undefined);
+    await kit.clock.advance(10);
+    kit.scheduler.schedule(() => (kit.disk.room = Infinity));
+    await expect(kit.answer(set)).rejects.toEqual(code("STORE_FULL"));
+    expect(kit.pool.runningIds).toEqual(["a"]);
+    expect(await quotas(kit)).toEqual([]);
+  });
+
+  it("whose removal cannot be written still holds", async () => {
+    const kit = await openKit({ init: { quotas: [held] } });
+    await kit.submit({ taskId: "a" });
+    kit.disk.room = 0;
+    const { scope, name } = held;
+    await expect(kit.answer(kit.queue.removeQuota({ scope, name }, message))).rejects.toEqual(
+      code("STORE_FULL"),
+    );
+    kit.disk.room = Infinity;
+    expect(await quotas(kit)).toEqual([{ ...held, running: 0, waiting: 1 }]);
+    expect(kit.poolOpened).toBe(false);
+    expect(await kit.answer(kit.queue.removeQuota({ scope, name }, message))).toBe(true);
+    expect(await kit.answer(kit.queue.removeQuota({ scope, name }, message))).toBe(false);
+    expect(kit.pool.runningIds).toEqual(["a"]);
+  });
+
+  it("is told of when it is on disk, and not before", async () => {
+    const kit = await openKit();
+    kit.disk.room = 0;
+    const set = Promise.resolve(kit.queue.setQuota({ quota: held }, message));
+    set.catch(() => undefined);
+    expect(await quotas(kit)).toEqual([]);
+    await expect(set).rejects.toEqual(code("STORE_FULL"));
   });
 });
 
@@ -179,6 +245,48 @@ describe("dead letters", () => {
     expect(started?.input).toEqual(packValue("work of a"));
   });
 
+  it("are redriven all or none, as a submit of as many would be, and named twice they are one", async () => {
+    const kit = await openKit({ init: { quotas: [{ scope: "action", name: "echo", queued: 2 }] } });
+    for (const taskId of ["a", "b", "c"]) {
+      await kit.submitAlone({ taskId });
+      await kit.end(taskId, failedWith("no"));
+    }
+    const redrive = (taskIds: string[] | null, limit: number) =>
+      kit.answer(kit.queue.redrive({ taskIds, filter: {}, limit }, message));
+    await expect(redrive(null, 10)).rejects.toEqual(code("QUOTA_EXCEEDED"));
+    await expect(kit.status("a-retry-1")).rejects.toEqual(code("TASK_NOT_FOUND"));
+    expect(await redrive(null, 1)).toMatchObject({ redriven: [{ taskId: "a" }], remaining: 2 });
+    expect(await redrive(["c", "c"], 5)).toEqual({
+      redriven: [{ taskId: "c", newTaskId: "c-retry-1" }],
+      remaining: 0,
+    });
+    await expect(kit.answer(kit.queue.retry({ taskId: "b" }, message))).resolves.toMatchObject({
+      taskId: "b-retry-1",
+    });
+    await expect(kit.submit({ taskId: "d" })).rejects.toEqual(code("QUOTA_EXCEEDED"));
+  });
+
+  it("that two redrives ask for at once are made into one new task each", async () => {
+    const kit = await openKit();
+    await kit.submitAlone({ taskId: "a" });
+    await kit.end("a", failedWith("no"));
+    const both = [1, 2].map(async () => kit.queue.redrive({ taskIds: null, filter: {}, limit: 9 }, message));
+    const made = (await kit.answer(Promise.all(both))).flatMap(({ redriven }) => redriven);
+    expect(made).toEqual([{ taskId: "a", newTaskId: "a-retry-1" }]);
+  });
+
+  it("are retried within the bounds of a submit", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a" });
+    await kit.end("a", failedWith("no"));
+    for (const change of [{ attempts: 0 }, { attempts: 101 }, { timeoutMs: 0 }, { timeoutMs: 604_800_001 }]) {
+      await expect(kit.answer(kit.queue.retry({ taskId: "a", ...change }, message))).rejects.toEqual(
+        code("INVALID_ARGUMENT"),
+      );
+    }
+    await expect(kit.status("a-retry-1")).rejects.toEqual(code("TASK_NOT_FOUND"));
+  });
+
   it("are forgotten when purged, and nothing else is", async () => {
     const kit = await openKit();
     await letter(kit, "a");
@@ -257,21 +365,103 @@ describe("quotas", () => {
   });
 });
 
+describe("what has left", () => {
+  it("fails whoever is submitted to wait for it, also after a restart", async () => {
+    const directory = temporaryDirectory();
+    const first = await openKit({ directory });
+    await first.submitAlone({ taskId: "a" }, { taskId: "waits", dependsOn: ["a"], delayMs: 1_000 });
+    await first.end("a");
+    const cleared = await first.answer(first.queue.clear({ states: ["completed"] }, message));
+    expect(cleared).toEqual({ cleared: 1, remaining: 0 });
+    first.actor.crash();
+    const second = await openKit({ directory, clock: first.clock });
+    await expect(second.submit({ taskId: "b", dependsOn: ["a"] })).rejects.toMatchObject({
+      code: "DEPENDENCY_FAILED",
+      details: { taskId: "b", dependency: "a", state: "purged" },
+    });
+    // Whoever waited for it before had seen it complete.
+    await second.clock.advance(1_000);
+    await second.turns();
+    expect(second.pool.runningIds).toEqual(["waits"]);
+  });
+
+  it.each([
+    ["its id", { taskId: "a" }],
+    ["its key", { taskId: "b", idempotencyKey: "k" }],
+  ])("has left before a submit under %s is looked at that comes while it leaves", async (_, again) => {
+    const kit = await openKit({ directory: temporaryDirectory() });
+    await kit.submitAlone({ taskId: "a", idempotencyKey: "k" });
+    await kit.end("a");
+    const cleared = kit.queue.clear({ states: ["completed"] }, message);
+    await microtasksDrained();
+    const { tasks } = await kit.answer(kit.queue.submit({ tasks: [specOf(again)] }, message));
+    expect(tasks).toMatchObject([{ taskId: again.taskId, replayed: false }]);
+    expect(await cleared).toEqual({ cleared: 1, remaining: 0 });
+    expect(kit.pool.runningIds).toEqual([again.taskId]);
+  });
+
+  it("has not left when its removal cannot be written", async () => {
+    const kit = await openKit();
+    await kit.submitAlone({ taskId: "a" });
+    await kit.end("a");
+    kit.disk.room = 0;
+    await expect(kit.answer(kit.queue.clear({ states: ["completed"] }, message))).rejects.toEqual(
+      code("STORE_FULL"),
+    );
+    kit.disk.room = Infinity;
+    await kit.submit({ taskId: "b", dependsOn: ["a"] });
+    expect(kit.pool.runningIds).toEqual(["b"]);
+  });
+});
+
+describe("an idempotency key of a later submit", () => {
+  const under = (idempotencyKey: string, taskId = "a") => [specOf({ taskId, idempotencyKey })];
+
+  it("means the task from then on, also after a restart", async () => {
+    const directory = temporaryDirectory();
+    const first = await openKit({ directory });
+    await first.submit({ taskId: "a" });
+    await first.answer(first.queue.submit({ tasks: under("k") }, message));
+    first.actor.crash();
+    const second = await openKit({ directory });
+    const { tasks } = await second.answer(second.queue.submit({ tasks: under("k", "b") }, message));
+    expect(tasks).toMatchObject([{ taskId: "a", replayed: true }]);
+    expect(second.pool.started).toHaveLength(1);
+  });
+
+  it("that cannot be written is free", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a" });
+    kit.disk.room = 0;
+    await expect(kit.answer(kit.queue.submit({ tasks: under("k") }, message))).rejects.toEqual(
+      code("STORE_FULL"),
+    );
+    kit.disk.room = Infinity;
+    const { tasks } = await kit.answer(kit.queue.submit({ tasks: under("k", "b") }, message));
+    expect(tasks).toMatchObject([{ taskId: "b", replayed: false }]);
+  });
+});
+
 describe("logs", () => {
+  const said = ({ attempt, level, message: text, fields }: TaskLogLine): unknown[] => [
+    attempt,
+    level,
+    text,
+    fields,
+  ];
+  const logger =
+    ({ pool }: QueueKit) =>
+    (attempt: number, level: "info" | "error", text: string, fields = {}): void =>
+      pool.options.onLog?.({ taskId: "a", token: attempt, attempt }, level, text, fields);
+
   it("of a handler are kept with its attempt, those of a running one included", async () => {
     const kit = await openKit();
     await kit.submit({ taskId: "a", attempts: 2 });
-    const { onLog } = kit.pool.options;
-    onLog?.("a", "info", "one", { n: 1 });
+    const log = logger(kit);
+    log(1, "info", "one", { n: 1 });
     await kit.end("a", failedWith("no"));
-    onLog?.("a", "error", "two", {});
+    log(2, "error", "two");
     const page = await kit.answer(kit.queue.logs({ taskId: "a", offset: 0, limit: 10 }, message));
-    const said = ({ attempt, level, message: text, fields }: TaskLogLine): unknown[] => [
-      attempt,
-      level,
-      text,
-      fields,
-    ];
     expect(page.lines.map(said)).toEqual([
       [1, "info", "one", { n: 1 }],
       [2, "error", "two", {}],
@@ -280,6 +470,38 @@ describe("logs", () => {
     await kit.end("a");
     const second = await kit.answer(kit.queue.logs({ taskId: "a", offset: 1, limit: 1 }, message));
     expect(second.lines.map(said)).toEqual([[2, "error", "two", {}]]);
+  });
+
+  it("that come when their attempt is over are labelled with it, while the next waits, runs, or has ended", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a", attempts: 2, backoff: { delayMs: 1_000 } });
+    const log = logger(kit);
+    await kit.end("a", failedWith("no"));
+    log(1, "info", "while it waits");
+    await kit.clock.advance(1_000);
+    await kit.turns();
+    log(2, "info", "the second");
+    log(1, "info", "while the second runs");
+    await kit.end("a");
+    log(1, "info", "after all");
+    await kit.turns();
+    const page = await kit.answer(kit.queue.logs({ taskId: "a", offset: 0, limit: 10 }, message));
+    expect(page.lines.map(({ attempt, message: text }) => [attempt, text])).toEqual([
+      [1, "while it waits"],
+      [1, "while the second runs"],
+      [2, "the second"],
+      [1, "after all"],
+    ]);
+  });
+
+  it("of one attempt are as many as it may log, and the line that counts the rest", async () => {
+    const kit = await openKit();
+    await kit.submit({ taskId: "a" });
+    const log = logger(kit);
+    const most = LIMITS.compute.logRecords + 1;
+    for (let index = 1; index <= most + 1; index++) log(1, "info", `line ${index}`);
+    const page = await kit.answer(kit.queue.logs({ taskId: "a", offset: most - 1, limit: 10 }, message));
+    expect(page).toMatchObject({ total: most, lines: [{ message: `line ${most}` }] });
   });
 });
 

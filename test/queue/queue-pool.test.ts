@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { packValue } from "../../src/codec/index.ts";
-import { BUILT_IN_ACTIONS } from "../../src/queue/handlers.ts";
+import { BUILT_IN_ACTIONS } from "../../src/compute/built-in.protocol.ts";
 import { Queue, queueBehaviour, type TaskOutcome } from "../../src/queue/index.ts";
 import { systemClock, systemScheduler } from "../../src/scope/index.ts";
 import { fakeActor, fakeMessage } from "../kit/actor-context.ts";
@@ -45,6 +45,7 @@ describe("the queue over the real pool and a real file", () => {
         heapMb: 64,
         graceMs: 2_000,
         roots: [],
+        allowedHosts: [],
       },
     );
     const tasks = [

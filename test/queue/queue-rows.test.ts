@@ -6,20 +6,13 @@ import { NO_BACKOFF } from "../../src/queue/backoff.ts";
 import { MIGRATIONS, QueueRows } from "../../src/queue/queue-rows.ts";
 import type { TaskLogLine } from "../../src/queue/queue.protocol.ts";
 import type { Content, RowChange } from "../../src/queue/row-change.ts";
-import {
-  freshLife,
-  makeTask,
-  type NewTask,
-  type Task,
-  type TaskLife,
-  type Terms,
-} from "../../src/queue/task.ts";
+import { fingerprintOf } from "../../src/queue/task-spec.ts";
+import { Task, freshLife, type NewTask, type TaskLife, type Terms } from "../../src/queue/task.ts";
 import type { Statements, StoreOptions } from "../../src/store/index.ts";
 import { openKit, sqliteError, temporaryDirectory, watchedDriver } from "../store/store-kit.ts";
 
 const CONTENT: Content = {
   input: Uint8Array.of(1, 2, 3),
-  fingerprint: new Uint8Array(32).fill(7),
   metadata: null,
   dependsOn: [],
 };
@@ -35,14 +28,13 @@ const termsOf = (patch: Partial<Terms> = {}): Terms => ({
   onDependencyFailure: "cancel",
   tags: [],
   requires: [],
-  place: "thread",
   ...patch,
 });
 
 const PLAIN = termsOf();
 
 const taskOf = (sequence: number, patch: Partial<NewTask> = {}): Task =>
-  makeTask({
+  new Task({
     sequence,
     taskId: `t${sequence}`,
     terms: termsOf(),
@@ -121,7 +113,6 @@ describe("a task that was written", () => {
       onDependencyFailure: "run",
       tags: ["b", "a"],
       requires: ["gpu"],
-      place: "shared",
     });
     const task = taskOf(1, {
       taskId: 'an "id", with ,commas\n\\ and \u{1f600}',
@@ -142,7 +133,9 @@ describe("a task that was written", () => {
     expect(dependsOn).toEqual(new Map([[1, ["a", "b"]]]));
     expect(rows.content(task)).toEqual({ ...CONTENT, metadata, dependsOn: ["a", "b"] });
     expect(rows.input(task)).toEqual(CONTENT.input);
-    expect(rows.fingerprint(task)).toEqual(CONTENT.fingerprint);
+    expect(rows.fingerprint(task)).toEqual(
+      Uint8Array.from(fingerprintOf({ action: terms.action, input: CONTENT.input })),
+    );
     expect(rows.metadata(task)).toEqual(metadata);
   });
 
@@ -215,7 +208,8 @@ describe("several changes of one task in one batch", () => {
     const second = rows.write([changed(task, RUNNING)], () => {});
     task.held = false;
     const third = rows.release([task], () => {});
-    await turns.step();
+    await turns.step(); // the commit
+    await turns.step(); // its flush
     await first;
     expect(read().tasks[0]).toMatchObject({ held: true, life: { state: "queued" } });
     await turns.runAll();
@@ -317,6 +311,8 @@ describe("loading", () => {
     expect(openRows().read()).toEqual({
       tasks: [],
       dependsOn: new Map(),
+      furtherKeys: new Map(),
+      departed: [],
       terms: [],
       marks: MARKS,
       workers: [],
@@ -383,6 +379,63 @@ describe("releasing and removing", () => {
     expect(rows.attempts(kept)).toEqual([attempt]);
     expect(rows.attempts(gone)).toEqual([]);
     expect(rows.logs(gone, 0, 10)).toEqual({ lines: [], total: 0, dropped: 0 });
+  });
+});
+
+describe("what has left", () => {
+  const named = (count: number, name: string): Task[] =>
+    Array.from({ length: count }, (_, index) => taskOf(index + 1, { taskId: `${name}${index}` }));
+
+  it("is remembered by its ids, the latest last", async () => {
+    const { rows, write, settle, read } = openRows();
+    const [a, b, c] = [taskOf(1), taskOf(2, { taskId: '"b",' }), taskOf(3)];
+    await write(submitted(a), submitted(b), submitted(c));
+    await settle(rows.remove([c, a], MARKS));
+    await settle(rows.remove([b], MARKS));
+    expect(read().departed).toEqual(["t3", "t1", '"b",']);
+  });
+
+  it("is forgotten when all that is bounded has left after it", async () => {
+    const { rows, settle, read, count } = openRows();
+    const most = LIMITS.queue.departedIds;
+    await settle(rows.remove(named(2, "a"), MARKS), rows.remove(named(most - 1, "b"), MARKS));
+    expect(read().departed.slice(0, 3)).toEqual(["a0", "a1", "b0"]);
+    await settle(rows.remove(named(1, "c"), MARKS));
+    expect([...read().departed].slice(0, 1)).toEqual(["b0"]);
+    expect([...read().departed]).toHaveLength(most);
+    expect(count("departed")).toBe(2);
+  });
+
+  it("is not remembered when its removal does not reach the disk", async () => {
+    const { driver, path, fill } = fillableDisk();
+    const { rows, write, settle, read } = openRows({ driver, path });
+    await write(submitted(taskOf(1)));
+    fill();
+    await expect(settle(rows.remove([taskOf(1)], MARKS))).rejects.toMatchObject({ code: "STORE_FULL" });
+    expect(read()).toMatchObject({ tasks: [{ taskId: "t1" }], departed: [] });
+  });
+});
+
+describe("a further key", () => {
+  const given = (task: Task, key: string): RowChange => ({ task, before: task.life, after: task.life, key });
+
+  it("is read back with its task, in the order in which they were given, and changes nothing else", async () => {
+    const { rows, write, settle, read, count } = openRows();
+    const [a, b, c] = [taskOf(1), taskOf(2, { idempotencyKey: "own" }), taskOf(3)];
+    await write(submitted(a), given(a, "z"), submitted(b), submitted(c));
+    await write(given(b, "y"), given(a, "k"));
+    const { tasks, furtherKeys } = read();
+    expect(tasks).toEqual([a, b, c]);
+    expect(Object.isFrozen(tasks[0]?.life)).toBe(true);
+    expect(furtherKeys).toEqual(
+      new Map([
+        [1, ["z", "k"]],
+        [2, ["y"]],
+      ]),
+    );
+    await settle(rows.remove([a], MARKS));
+    expect(read().furtherKeys).toEqual(new Map([[2, ["y"]]]));
+    expect(count("further_key")).toBe(1);
   });
 });
 
@@ -577,10 +630,8 @@ describe("a file of the first layout", () => {
     const { tasks, marks, terms } = rows.load();
     const [a, b, c, d] = tasks as [Task, Task, Task, Task];
     expect(terms).toHaveLength(3);
-    expect(a).toEqual({
-      ...taskOf(1, { taskId: 'a "1"', submittedAtMs: 1_790_000_000_000 }),
-      terms: a.terms,
-    });
+    const wanted = taskOf(1, { taskId: 'a "1"', submittedAtMs: 1_790_000_000_000 });
+    expect(a).toEqual(Object.assign(wanted, { terms: a.terms }));
     expect(a.terms).toEqual({ ...termsOf(), id: a.terms.id });
     expect(c.terms).toBe(a.terms);
     expect(b).toMatchObject({ taskId: "b", group: "g", held: true, terms: { timeoutMs: 50, attempts: 3 } });

@@ -66,7 +66,7 @@ describe("a bound on concurrency", () => {
     expect(kit.claimed(9, 1)).toEqual(["t3"]);
     kit.setQuota({ scope: "action", name: "echo", concurrency: 3 });
     expect(kit.claimed(9, 1)).toEqual(["t4"]);
-    kit.core.changeQuotas((book) => expect(book.remove({ scope: "action", name: "echo" })).toBe(true));
+    kit.core.removeQuota({ scope: "action", name: "echo" });
     expect(kit.claimed(9, 1)).toEqual(["t5"]);
     expect(kit.core.quotas.all()).toEqual([]);
   });
@@ -103,11 +103,52 @@ describe("a bound on the rate", () => {
     expect(starts(0.5)).toBe(1);
   });
 
-  it("is not spent by a start that was taken back", () => {
+  it("is not spent by a start that was taken back, and goes on filling as if there had been none", () => {
     const kit = new CoreKit({ quotas: [quota] });
     kit.submit(many(9));
     for (let round = 0; round < 10; round++) kit.core.undo(kit.claim());
     expect(kit.claimed()).toEqual(["t0", "t1"]);
+    // Half of the next start is there when a claim at 375 ms is taken back that had used what there was.
+    for (let round = 0; round < 10; round++) kit.core.undo(kit.claim(9, 375));
+    expect(kit.claimed(9, 375)).toEqual(["t2"]);
+    expect(kit.core.nextChangeAtMs(375)).toBe(500);
+  });
+
+  it("fills from when it was, not from when the starts were taken back", () => {
+    const kit = new CoreKit({ quotas: [{ ...quota, burst: 4 }] });
+    kit.submit(many(9));
+    expect(kit.claimed()).toEqual(["t0", "t1", "t2", "t3"]);
+    const claims = [kit.claim(9, 500), kit.claim(9, 750)];
+    expect(claims.map((rows) => rows.length)).toEqual([2, 1]);
+    for (const rows of claims.toReversed()) kit.core.undo(rows);
+    expect(kit.claimed(9, 750)).toEqual(["t4", "t5", "t6"]);
+  });
+
+  it("that is changed has the starts that were left, as far as its burst has room for them", () => {
+    const kit = new CoreKit({ quotas: [quota] });
+    kit.submit(many(40));
+    expect(kit.claimed()).toEqual(["t0", "t1"]);
+    // Whoever changes it again and again gains nothing by that.
+    for (const perSecond of [1_000, 4, 1_000, 4]) kit.setQuota({ ...quota, perSecond, burst: perSecond });
+    expect(kit.claimed()).toEqual([]);
+    expect(kit.core.nextChangeAtMs(0)).toBe(250);
+    kit.setQuota({ ...quota, burst: 10 }, 1_000);
+    expect(kit.claimed(3, 1_000)).toEqual(["t2", "t3", "t4"]);
+    kit.setQuota({ ...quota, burst: 1 }, 10_000);
+    expect(kit.claimed(9, 10_000)).toEqual(["t5"]);
+  });
+
+  it("whose change is taken back is as if it had never been changed", () => {
+    const kit = new CoreKit({ quotas: [quota] });
+    kit.submit(many(40));
+    kit.claim();
+    const before = kit.core.setQuota({ ...quota, perSecond: 1, burst: 1, concurrency: 0 }, 250);
+    const removed = kit.core.removeQuota(quota);
+    kit.core.restoreQuotas(removed);
+    expect(kit.claimed(9, 500)).toEqual([]);
+    kit.core.restoreQuotas(before);
+    expect(kit.core.quotas.all().map((each) => each.status)).toEqual([{ ...quota, running: 2, waiting: 38 }]);
+    expect(kit.claimed(9, 500)).toEqual(["t2", "t3"]);
   });
 
   it("gains nothing from a clock that is set back", () => {
@@ -146,8 +187,8 @@ describe("a bound on queued tasks", () => {
 });
 
 describe("the book of quotas", () => {
-  it("replaces the quota of the same scope and name, and removes each once", () => {
-    const book = new QuotaBook();
+  it("replaces the quota of the same scope and name, and removes it with its share", () => {
+    const book = new QuotaBook([], 0);
     book.set({ scope: "tag", name: "x", concurrency: 1, weight: 2 }, 0);
     book.set({ scope: "action", name: "x", concurrency: 3 }, 0);
     book.set({ scope: "tag", name: "x", concurrency: 5 }, 0);
@@ -155,9 +196,25 @@ describe("the book of quotas", () => {
       { scope: "tag", name: "x", concurrency: 5 },
       { scope: "action", name: "x", concurrency: 3 },
     ]);
-    expect(book.shareOf({ tags: ["x"] }).tag).toBe("");
-    expect(book.remove({ scope: "tag", name: "x" })).toBe(true);
-    expect(book.remove({ scope: "tag", name: "x" })).toBe(false);
+    expect(book.shares.of(["x"]).tag).toBe("");
+    expect(book.has({ scope: "tag", name: "x" })).toBe(true);
+    book.remove({ scope: "tag", name: "x" });
+    book.remove({ scope: "tag", name: "x" });
+    expect(book.has({ scope: "tag", name: "x" })).toBe(false);
     expect(book.of({ action: "x", tags: ["x"] })).toHaveLength(1);
+  });
+
+  it("opens with full buckets, also where one quota takes the place of another", () => {
+    const quota = { scope: "action", name: "x", perSecond: 1 } as const;
+    const book = new QuotaBook(
+      [
+        { ...quota, burst: 1 },
+        { ...quota, burst: 3 },
+      ],
+      0,
+    );
+    const [only] = book.all();
+    for (let start = 0; start < 3; start++) only?.spend(0);
+    expect([only?.allowedAtMs(0), book.all().length]).toEqual([1_000, 1]);
   });
 });

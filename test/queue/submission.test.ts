@@ -72,6 +72,68 @@ describe("an idempotency key", () => {
     expect(kit.core.has("x")).toBe(false);
   });
 
+  it("of a later submit of the same task is that task's too, beside those that it has", () => {
+    const kit = new CoreKit();
+    kit.submit([spec("a", { idempotencyKey: "first" }), spec("b")]);
+    const { tasks, rows } = kit.submit([
+      spec("a", { idempotencyKey: "k" }),
+      spec("b", { idempotencyKey: "l" }),
+      spec("new", { idempotencyKey: "l" }),
+    ]);
+    expect(tasks.map(({ task, replayed }) => [task.taskId, replayed])).toEqual([
+      ["a", true],
+      ["b", true],
+      ["b", true],
+    ]);
+    expect(rows.map(({ task, key }) => [task.taskId, key])).toEqual([
+      ["a", "k"],
+      ["b", "l"],
+    ]);
+    for (const key of ["first", "k"]) {
+      const again = kit.submit([spec("other", { idempotencyKey: key })]);
+      expect(again.rows).toEqual([]);
+      expect(again.tasks).toMatchObject([{ task: { taskId: "a" }, replayed: true }]);
+    }
+    expect(() => kit.submit([spec("c", { idempotencyKey: "k", input: bytes(2) })])).toThrow(
+      expect.objectContaining({ code: "IDEMPOTENCY_CONFLICT", details: { key: "k", taskId: "a" } }),
+    );
+  });
+
+  it("that belongs to one task is not given to another: it says which of two with the same work is meant", () => {
+    const kit = new CoreKit();
+    kit.submit([spec("a", { idempotencyKey: "k" }), spec("b")]);
+    const { tasks, rows } = kit.submit([spec("b", { idempotencyKey: "k" })]);
+    expect(tasks).toMatchObject([{ task: { taskId: "a" }, replayed: true }]);
+    expect(rows).toEqual([]);
+    kit.submit([spec("c", { input: bytes(2) })]);
+    expect(() => kit.submit([spec("c", { input: bytes(2), idempotencyKey: "k" })])).toThrow(
+      codeOf("IDEMPOTENCY_CONFLICT"),
+    );
+  });
+
+  it("of a later submit leaves with its task, and is taken back with its submit", () => {
+    const kit = ended("a");
+    const { rows } = kit.submit([spec("a", { idempotencyKey: "k" })]);
+    kit.core.undo(rows);
+    const made = kit.submit([spec("b", { idempotencyKey: "k" })]);
+    expect(made.tasks[0]).toMatchObject({ task: { taskId: "b" }, replayed: false });
+    kit.core.undo(made.rows);
+    kit.submit([spec("a", { idempotencyKey: "k" })]);
+    kit.core.forget(kit.core.leaving(2, 10));
+    expect(kit.submit([spec("b", { idempotencyKey: "k" })]).tasks[0]?.replayed).toBe(false);
+  });
+
+  it("can be given to a task by so many later submits, and one more refuses the whole submit", () => {
+    const kit = new CoreKit({ limits: { furtherKeys: 2 } });
+    kit.submit([spec("a", { idempotencyKey: "own" })]);
+    const given = (key: string): ReturnType<typeof spec> => spec("a", { idempotencyKey: key });
+    kit.submit([given("1")]);
+    expect(() => kit.submit([given("2"), given("3")])).toThrow(codeOf("INVALID_ARGUMENT"));
+    kit.submit([given("2"), given("2"), given("1"), given("own")]);
+    expect(() => kit.submit([spec("b"), given("3")])).toThrow(codeOf("INVALID_ARGUMENT"));
+    expect(kit.core.has("b")).toBe(false);
+  });
+
   it("is free again when its task has left, or its submit was taken back", () => {
     const kit = new CoreKit({ limits: { keptTasks: 0 } });
     kit.submit([spec("a", { idempotencyKey: "k" })]);
@@ -130,6 +192,50 @@ describe("dependencies", () => {
     );
     kit.submit([spec("b", { dependsOn: ["a"], onDependencyFailure: "run" })]);
     expect(kit.claimed(1, 2)).toEqual(["b"]);
+  });
+
+  it.each([
+    ["completed", completed],
+    ["failed", failed],
+  ])("of which one that has %s was purged refuse the task, unless it is to run all the same", (_, end) => {
+    const kit = ended("a", end);
+    kit.core.forget(kit.core.leaving(2, 10));
+    expect(() => kit.submit([spec("b", { dependsOn: ["a"] })])).toThrow(
+      expect.objectContaining({
+        code: "DEPENDENCY_FAILED",
+        details: { taskId: "b", dependency: "a", state: "purged" },
+      }),
+    );
+    expect(kit.core.has("b")).toBe(false);
+    kit.submit([spec("b", { dependsOn: ["a"], onDependencyFailure: "run" })]);
+    expect(kit.status("b").blockedBy).toEqual([]);
+    expect(kit.claimed(1, 2)).toEqual(["b"]);
+  });
+
+  it("whose id was given again are the new task's", () => {
+    const kit = ended("a", failed);
+    kit.core.forget(kit.core.leaving(2, 10));
+    kit.submit([spec("a"), spec("b", { dependsOn: ["a"] })], 3);
+    expect(kit.status("b").blockedBy).toEqual(["a"]);
+  });
+
+  it("that were purged are remembered for so many later ones, and then unknown", () => {
+    const kit = new CoreKit({ limits: { keptTasks: 0, departedIds: 2 } });
+    const purge = (taskId: string): void => {
+      kit.submit([spec(taskId)]);
+      kit.core.cancel([taskId], "", 1);
+      kit.core.forget(kit.core.leaving(1, 10));
+    };
+    for (const taskId of ["a", "b", "a", "c"]) purge(taskId);
+    const refusal = (taskId: string): void => void kit.submit([spec("w", { dependsOn: [taskId] })], 1);
+    expect(() => refusal("b")).toThrow(codeOf("UNKNOWN_DEPENDENCY"));
+    for (const taskId of ["a", "c"]) expect(() => refusal(taskId)).toThrow(codeOf("DEPENDENCY_FAILED"));
+  });
+
+  it("that were never accepted are unknown, also when a submit of them was taken back", () => {
+    const kit = new CoreKit();
+    kit.core.undo(kit.submit([spec("a")]).rows);
+    expect(() => kit.submit([spec("b", { dependsOn: ["a"] })])).toThrow(codeOf("UNKNOWN_DEPENDENCY"));
   });
 
   it("are bounded in how many wait for one task, those of the same submit counted", () => {
@@ -202,6 +308,54 @@ describe("a retry", () => {
     kit.settle("a", completed, 1);
     expect(() => kit.retry("a")).toThrow(codeOf("TASK_ENDED"));
     expect(kit.core.marks.sequence).toBe(1);
+  });
+
+  it("is refused when as many are queued as its quota allows, and then nothing has changed", () => {
+    const kit = new CoreKit({ quotas: [{ scope: "tag", name: "x", queued: 1 }] });
+    kit.submit([spec("a", { tags: ["x"] })]);
+    kit.claimOne();
+    kit.settle("a", failed, 1);
+    kit.submit([spec("b", { tags: ["x"] })], 1);
+    const { marks } = kit.core;
+    expect(() => kit.retry("a", 2)).toThrow(
+      expect.objectContaining({ code: "QUOTA_EXCEEDED", details: { scope: "tag", name: "x", limit: 1 } }),
+    );
+    expect(kit.core.marks).toEqual(marks);
+    expect(kit.status("a")).toMatchObject({ deadLetter: true, successor: null });
+    kit.claimOne(2);
+    expect(kit.retry("a", 2).task.taskId).toBe("a-retry-1");
+  });
+
+  it("of several is accepted as a whole, numbered on, or refused as a whole", () => {
+    const kit = new CoreKit({ quotas: [{ scope: "action", name: "echo", queued: 2 }] });
+    const dead = (taskId: string): void => {
+      kit.settle(taskId, failed, 1);
+    };
+    kit.submit([spec("a"), spec("b")]);
+    kit.claim();
+    for (const taskId of ["a", "b"]) dead(taskId);
+    kit.submit([spec("c")], 1);
+    kit.claim();
+    dead("c");
+    expect(() => kit.retryAll(["a", "b", "c"], 2)).toThrow(codeOf("QUOTA_EXCEEDED"));
+    expect(kit.core.counts).toMatchObject({ queued: 0, failed: 3 });
+    expect(kit.core.seats.deadLetters).toBe(3);
+    expect(kit.core.has("a-retry-1")).toBe(false);
+    const { made, rows } = kit.retryAll(["a", "b"], 2);
+    expect(made.map(({ task }) => task.taskId)).toEqual(["a-retry-1", "b-retry-1"]);
+    expect(rows).toHaveLength(4);
+    expect(kit.claimed(9, 2)).toEqual(["a-retry-1", "b-retry-1"]);
+  });
+
+  it("has an id as long as any other may be, or is refused", () => {
+    const kit = new CoreKit();
+    const [fits, tooLong] = ["f".repeat(504), "t".repeat(505)];
+    kit.submit([spec(fits), spec(tooLong)]);
+    kit.claim();
+    for (const taskId of [fits, tooLong]) kit.settle(taskId, failed, 1);
+    expect(kit.retry(fits, 2).task.taskId).toHaveLength(512);
+    expect(() => kit.retry(tooLong, 2)).toThrow(codeOf("INVALID_ARGUMENT"));
+    expect(kit.status(tooLong)).toMatchObject({ deadLetter: true, successor: null });
   });
 
   it("of a task whose dependency failed waits for nobody", () => {

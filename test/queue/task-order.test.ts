@@ -153,6 +153,17 @@ describe("the virtual deadline", () => {
   });
 });
 
+describe("keys", () => {
+  it.each(ORDERS)("of tasks without a deadline that are equally urgent are one object by $by", (order) => {
+    const key = keysBy(order);
+    const [a, b] = [1, 1].map((priority) => key({ priority, submittedAtMs: 7, deadlineMs: null }));
+    expect(a).toBe(b);
+    for (let priority = 2; priority < 2_002; priority++)
+      key({ priority, submittedAtMs: 7, deadlineMs: null });
+    expect(key({ priority: 1, submittedAtMs: 7, deadlineMs: null })).toEqual(a);
+  });
+});
+
 describe("a key", () => {
   it("comes before another by its first number, then by its second, and never before an equal one", () => {
     expect(isBefore({ first: 1, second: 9 }, { first: 2, second: 0 })).toBe(true);

@@ -4,13 +4,13 @@ import type { Backoff, Quota, TaskOrder, TaskSpec, WorkerSpec } from "../../src/
 import {
   checkCancel,
   checkLease,
-  checkOrder,
   checkQuota,
   checkReason,
   checkSpecs,
   checkWorker,
   fingerprintOf,
 } from "../../src/queue/task-spec.ts";
+import { checkOrder } from "../../src/queue/task-order.ts";
 import { bytes, spec } from "./core-kit.ts";
 
 const invalid = (argument: string): unknown =>
@@ -134,6 +134,11 @@ describe("an order", () => {
     checkOrder({ by: "priority_deadline", weightMs: 0, horizonMs: YEAR_MS });
     for (const [order, argument] of [
       [{ by: "lifo" }, "order.by"],
+      [{ by: "toString" }, "order.by"],
+      [{ by: "fifo", ageingMs: 1 }, "order.ageingMs"],
+      [{ by: "priority", weightMs: 1 }, "order.weightMs"],
+      [{ by: "priority", constructor: 1 }, "order.constructor"],
+      [{ by: "priority_deadline", horizonMs: "1" }, "order.horizonMs"],
       [{ by: "priority", ageingMs: 0 }, "order.ageingMs"],
       [{ by: "priority", ageingMs: Number.NaN }, "order.ageingMs"],
       [{ by: "priority_deadline", weightMs: -1 }, "order.weightMs"],

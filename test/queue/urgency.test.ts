@@ -7,7 +7,7 @@ import type { Task } from "../../src/queue/task.ts";
 const kitWith = (options: KitOptions = {}): CoreKit => new CoreKit({ order: { by: "priority" }, ...options });
 
 /** The priority at which a task stands in the order by priority. */
-const effective = ({ core }: CoreKit, taskId: string): number => -core.task(taskId).first;
+const effective = ({ core }: CoreKit, taskId: string): number => -core.task(taskId).key.first;
 
 describe("a task that others wait for", () => {
   it("is as urgent as the most urgent of them, and says so", () => {
@@ -258,8 +258,8 @@ describe("the effective key", () => {
             else kit.core.reprioritize(task, priority);
             for (const each of kit.core.select({ states: ["queued"] })) {
               const [first, second] = keyOf(each);
-              expect(each.first).toBeCloseTo(first, 6);
-              expect(each.second === second || Math.abs(each.second - second) < 1e-6).toBe(true);
+              expect(each.key.first).toBeCloseTo(first, 6);
+              expect(each.key.second === second || Math.abs(each.key.second - second) < 1e-6).toBe(true);
             }
           }
         },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CoreKit, codeOf, completed, spec } from "./core-kit.ts";
+import { CoreKit, codeOf, completed, failed, spec } from "./core-kit.ts";
 
 const far = (taskId: string, more = {}): ReturnType<typeof spec> => spec(taskId, { action: "far", ...more });
 
@@ -196,5 +196,39 @@ describe("a lease", () => {
     kit.claim(1, 0);
     expect(kit.core.expired(9e15)).toBeUndefined();
     expect(kit.core.nextChangeAtMs(0)).toBe(Infinity);
+  });
+});
+
+describe("the queue's own pool, when its handlers change,", () => {
+  it("is given what it has handlers for now, whatever it had when the tasks came", () => {
+    const kit = new CoreKit();
+    kit.core.place(() => "elsewhere");
+    kit.submit([spec("a"), spec("waits", { dependsOn: ["a"] }), spec("later", { delayMs: 5 })]);
+    expect(kit.claimed()).toEqual([]);
+    expect(kit.core.awaitsHandlers).toBe(true);
+    kit.core.place(() => "shared");
+    expect(kit.core.awaitsHandlers).toBe(false);
+    expect(kit.claim().map(({ task, after }) => [task.taskId, after.place])).toEqual([["a", "shared"]]);
+    kit.core.place(() => "elsewhere");
+    kit.settle("a", completed, 9);
+    expect(kit.claimed(9, 9)).toEqual([]);
+    kit.core.place(() => "thread");
+    expect(kit.claimed(9, 9)).toEqual(["waits", "later"]);
+  });
+
+  it("counts what runs where it started, though its handler is somewhere else by now", () => {
+    const kit = new CoreKit({ room: { threads: 1, shared: 1 } });
+    kit.submit(["a", "b", "c"].map((id) => spec(id, { attempts: 2 })));
+    expect(kit.claimed()).toEqual(["a"]);
+    kit.core.place(() => "shared");
+    expect(kit.claimed()).toEqual(["b"]);
+    kit.core.cancel(["a"], "", 0);
+    kit.settle("a", { kind: "cancelled" });
+    // The thread is free, and nothing is to run on a thread any more.
+    expect(kit.claimed()).toEqual([]);
+    kit.core.place(() => "thread");
+    expect(kit.claimed()).toEqual(["c"]);
+    kit.settle("c", failed);
+    expect(kit.claimed()).toEqual(["c"]);
   });
 });

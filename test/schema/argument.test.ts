@@ -5,6 +5,10 @@ import { checkInteger, checkName, checkNumber, checkPage, isName } from "../../s
 const refusal = (argument: string, got: string, allowed: string): unknown =>
   expect.objectContaining({ code: "INVALID_ARGUMENT", details: { argument, got, allowed } });
 
+class Amount {
+  readonly value = 1;
+}
+
 describe("an integer argument", () => {
   it("is accepted at its bounds", () => {
     checkInteger("n", 1, 1, 5);
@@ -12,8 +16,29 @@ describe("an integer argument", () => {
     checkInteger("n", Number.MAX_SAFE_INTEGER, 1);
   });
 
-  it.each([0, 6, 1.5, NaN, Infinity, "3"])("of %s is refused where 1 to 5 is allowed", (value) => {
-    const refused = refusal("n", String(value), "an integer from 1 to 5");
+  it.each([
+    [0, "0"],
+    [6, "6"],
+    [1.5, "1.5"],
+    [NaN, "NaN"],
+    [Infinity, "Infinity"],
+    ["3", '"3"'],
+    ["x".repeat(1_000_000), `"${"x".repeat(40)}"… (1000000 characters)`],
+    [2n, "the bigint 2"],
+    [2n ** 10_000_000n, "a bigint of more than 128 bits"],
+    [undefined, "missing"],
+    [Symbol("s"), "a symbol"],
+    [new Amount(), "an instance of Amount"],
+    [
+      {
+        toString: () => {
+          throw new Error("poison");
+        },
+      },
+      "an object",
+    ],
+  ])("that is none from 1 to 5 is refused, and the sentence says in short what it was: %#", (value, got) => {
+    const refused = refusal("n", got, "an integer from 1 to 5");
     expect(() => checkInteger("n", value as number, 1, 5)).toThrow(refused);
   });
 
@@ -28,8 +53,13 @@ describe("a number argument", () => {
     for (const value of [-1, 0.5, 1]) checkNumber("x", value, -1, 1);
   });
 
-  it.each([-1.1, 1.1, NaN, "0"])("of %s is refused where -1 to 1 is allowed", (value) => {
-    const refused = refusal("x", String(value), "a number from -1 to 1");
+  it.each([
+    [-1.1, "-1.1"],
+    [1.1, "1.1"],
+    [NaN, "NaN"],
+    ["0", '"0"'],
+  ])("of %s is refused where -1 to 1 is allowed", (value, got) => {
+    const refused = refusal("x", got, "a number from -1 to 1");
     expect(() => checkNumber("x", value as number, -1, 1)).toThrow(refused);
   });
 });

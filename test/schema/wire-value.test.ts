@@ -2,12 +2,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { LIMITS, isFault } from "../../src/errors/index.ts";
 import { assertWire, findNonWire } from "../../src/schema/index.ts";
-
-const nested = (depth: number): unknown => {
-  let value: unknown = 1;
-  for (let level = 0; level < depth; level++) value = [value];
-  return value;
-};
+import { OVERSIZED, UNSENDABLE, emptyList, nested } from "../kit/poison.ts";
 
 class Account {
   readonly balance = 1;
@@ -32,30 +27,48 @@ describe("a value that can cross a thread", () => {
 });
 
 describe("what cannot cross is named with its place", () => {
-  const cyclic: { list: unknown[] } = { list: [] };
-  cyclic.list.push(cyclic);
-  it.each([
-    ["a function", () => 1, "a function"],
-    ["a function in a field", { rows: [1, { done: () => 1 }] }, "a function at rows[1].done"],
-    ["a symbol", { "odd key": Symbol("s") }, 'a symbol at ["odd key"]'],
-    ["a cycle", cyclic, "a cycle at list[0]"],
-    ["a class instance", { account: new Account() }, "an instance of Account at account"],
-    ["a map", { table: new Map() }, "an instance of Map at table"],
-    ["a promise", [Promise.resolve()], "an instance of Promise at [0]"],
-    ["other numbers than bytes", new Float64Array(1), "an instance of Float64Array"],
-    ["a bigint of more than 64 bits", { big: 2n ** 64n }, "a bigint of more than 64 bits at big"],
-    ["half a surrogate pair", { text: "\ud800" }, "half a surrogate pair at text"],
-    [
-      "a key __proto__",
-      JSON.parse('{"a":{"__proto__":1}}'),
-      "a key that no object should have at a.__proto__",
-    ],
-  ])("%s", (_, value, found) => expect(findNonWire(value)).toBe(found));
+  it.each(UNSENDABLE)("%s", (_, make, found) => expect(findNonWire({ a: make() })).toEqual(found));
 
-  it("something nested deeper than allowed", () => {
-    expect(findNonWire(nested(LIMITS.schema.wireDepth + 1))).toMatch(
-      /^something nested deeper than 128 at \[0\]\[0\]/,
+  it("with its keys and indices", () => {
+    expect(findNonWire(() => 1)).toBe("a function");
+    expect(findNonWire({ rows: [1, { done: () => 1 }] })).toBe("a function at rows[1].done");
+    expect(findNonWire({ "odd key": Symbol("s") })).toBe('a symbol at ["odd key"]');
+  });
+
+  it("by the beginning of its place, where that is deep or has long keys", () => {
+    expect(findNonWire(Array.from({ length: 200 }).reduce<unknown>((inner) => [inner], 1))).toBe(
+      `something nested deeper than 128 at ${"[0]".repeat(20)}…`,
     );
+    expect(findNonWire({ ["k".repeat(1_000_000)]: () => 1 })).toBe(
+      `a function at ["${"k".repeat(40)}"… (1000000 characters)]`,
+    );
+  });
+
+  it("not when the caller allows for more levels", () => {
+    expect(findNonWire(nested(LIMITS.schema.wireDepth + 1))).toMatch(/^something nested deeper than 128/);
+    expect(findNonWire(nested(200), { depthMax: 200 })).toBeUndefined();
+  });
+});
+
+describe("a value larger than allowed is found to be so", () => {
+  it.each(OVERSIZED(1_000))("by %s, before it has been walked", (_, make) => {
+    expect(findNonWire({ a: make() }, { bytesMax: 1_000 })).toBe("more than 1000 bytes");
+  });
+
+  it("and one that just fits is not", () => {
+    expect(findNonWire({ a: "x".repeat(900) }, { bytesMax: 1_000 })).toBeUndefined();
+  });
+
+  it("also where the caller has no bound of its own", () => {
+    expect(findNonWire(emptyList())).toBe(`more than ${LIMITS.schema.wireBytes} bytes`);
+  });
+});
+
+describe("what the caller knows to cross", () => {
+  it("is a part of a wire value like any other, and is not looked into", () => {
+    const isWhole = (value: object): boolean => value instanceof Account;
+    expect(findNonWire({ a: [new Account()] }, { isWhole })).toBeUndefined();
+    expect(findNonWire({ a: new Map() }, { isWhole })).toBe("an instance of Map at a");
   });
 });
 

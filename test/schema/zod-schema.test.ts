@@ -82,7 +82,7 @@ describe("check", () => {
       "a key of a record",
       z.record(z.string().max(1), z.number()),
       { ab: 1 },
-      'v.ab is "ab"; allowed is at most 1 characters',
+      'v.ab is "ab"; allowed is at most 1 character',
     ],
     [
       "many values",

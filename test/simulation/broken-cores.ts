@@ -1,8 +1,16 @@
 import { isFault } from "../../src/errors/index.ts";
-import { QueueCore, type AttemptEnd, type ClaimTerms, type CoreOptions } from "../../src/queue/queue.core.ts";
+import {
+  QueueCore,
+  type AttemptEnd,
+  type ClaimTerms,
+  type CoreOptions,
+  type Kept,
+} from "../../src/queue/queue.core.ts";
+import type { QuotasBefore } from "../../src/queue/quota-book.ts";
 import type { TaskLogLine } from "../../src/queue/queue.protocol.ts";
 import type { RowChange } from "../../src/queue/row-change.ts";
 import type { Seats } from "../../src/queue/seats.ts";
+import { isBefore, type OrderKey } from "../../src/queue/task-order.ts";
 import type { Task, TaskLife } from "../../src/queue/task.ts";
 
 /** Cores with one fault each: a checker that does not find it checks nothing. */
@@ -41,19 +49,18 @@ class ForgetsToUndo extends QueueCore {
 }
 
 class NeverLowersWhatWasInherited extends QueueCore {
-  readonly #keys = new Map<Task, { first: number; second: number }>();
+  readonly #keys = new Map<Task, OrderKey>();
 
   #hold(): void {
     const seats = this.seats as Seats;
     for (const task of this.select({ states: ["queued"] })) {
       const known = this.#keys.get(task);
-      const isLower =
-        known && (task.first > known.first || (task.first === known.first && task.second > known.second));
+      const isLower = known && isBefore(known, task.key);
       if (isLower && task.heir === null) {
         seats.take(task);
-        Object.assign(task, known);
+        task.key = known;
         seats.put(task);
-      } else if (task.heir !== null) this.#keys.set(task, { first: task.first, second: task.second });
+      } else if (task.heir !== null) this.#keys.set(task, task.key);
     }
   }
 
@@ -130,8 +137,41 @@ class AcceptsLateEnds extends QueueCore {
 }
 
 class IgnoresQuotas extends QueueCore {
-  override changeQuotas(): void {
+  override setQuota(): QuotasBefore {
     // Those that are there stay.
+    return this.quotas.before;
+  }
+}
+
+class IgnoresWhoseTurnItIs extends QueueCore {
+  constructor(options: CoreOptions) {
+    super(options);
+    this.quotas.shares.charge = () => null;
+  }
+}
+
+class ForgetsWhatHasLeft extends QueueCore {
+  override load(kept: Kept): void {
+    super.load({ ...kept, departed: [] });
+  }
+}
+
+class LosesFurtherKeys extends QueueCore {
+  override submit(...args: Parameters<QueueCore["submit"]>): ReturnType<QueueCore["submit"]> {
+    const { tasks, rows } = super.submit(...args);
+    return { tasks, rows: rows.filter(({ key }) => key === undefined) };
+  }
+}
+
+class RetriesBeyondQuotas extends QueueCore {
+  override retry(...args: Parameters<QueueCore["retry"]>): ReturnType<QueueCore["retry"]> {
+    const bounds = this.quotas.all().map(({ quota }) => quota);
+    for (const { queued: _, ...quota } of bounds) QueueCore.prototype.setQuota.call(this, quota, args[1]);
+    try {
+      return super.retry(...args);
+    } finally {
+      for (const quota of bounds) QueueCore.prototype.setQuota.call(this, quota, args[1]);
+    }
   }
 }
 
@@ -178,6 +218,10 @@ export const BROKEN_CORES: Readonly<Record<string, new (options: CoreOptions) =>
   "repeats a token": RepeatsAToken,
   "accepts an end under an old token": AcceptsLateEnds,
   "ignores quotas": IgnoresQuotas,
+  "ignores whose turn it is": IgnoresWhoseTurnItIs,
+  "forgets what has left": ForgetsWhatHasLeft,
+  "loses keys that tasks were given later": LosesFurtherKeys,
+  "retries beyond quotas": RetriesBeyondQuotas,
   "starts tasks while it is paused": StartsWhilePaused,
   "starts a task too soon": StartsTooSoon,
   "ignores dependencies": IgnoresDependencies,

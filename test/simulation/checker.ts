@@ -1,6 +1,8 @@
-import type { AttemptEnd, ClaimTerms, CoreOptions } from "../../src/queue/queue.core.ts";
+import type { AttemptEnd, ClaimTerms, CoreOptions, Kept } from "../../src/queue/queue.core.ts";
 import type { Quota, TaskOrder, TaskSpec } from "../../src/queue/queue.protocol.ts";
+import type { QuotasBefore } from "../../src/queue/quota-book.ts";
 import type { RowChange } from "../../src/queue/row-change.ts";
+import type { Retried, Retry } from "../../src/queue/submission.ts";
 import type { Task, TaskLife } from "../../src/queue/task.ts";
 import { Belief } from "./belief.ts";
 import { ClaimLaws, type KnownQuota } from "./claim-laws.ts";
@@ -8,6 +10,7 @@ import {
   Model,
   bounds,
   hasEnded,
+  hasKey,
   isBusy,
   pauseAfter,
   type Change,
@@ -15,6 +18,7 @@ import {
   type ModelTask,
   type Version,
 } from "./model.ts";
+import { ShareModel, type ShareState } from "./share-model.ts";
 
 export interface CheckerOptions {
   readonly order: TaskOrder;
@@ -23,7 +27,8 @@ export interface CheckerOptions {
   /** Ended tasks may leave by themselves. */
   readonly retires: boolean;
   readonly onPair: Model["onPair"];
-  readonly onNote: (text: string) => void;
+  /** @param more to be shown beside it */
+  readonly onNote: (text: string, more?: unknown) => void;
 }
 
 /**
@@ -31,7 +36,8 @@ export interface CheckerOptions {
  * computed from the commands alone, and holds the queue to its laws at claims, refusals, restarts and replies.
  *
  * What is acknowledged is durable: `durable` is the number of the latest command that somebody outside was told of.
- * Whatever a restart finds must be the state after some command that is not earlier than that one.
+ * Whatever a restart finds must be the state after some command that is not earlier than that one. What a handler has
+ * begun need not be flushed, and only the loss of power may take it.
  */
 export class Checker {
   readonly model: Model;
@@ -44,12 +50,19 @@ export class Checker {
   /** Requests under way that make ended tasks leave. */
   removals = 0;
   durable = 0;
+  /** The number of the latest command of whose claim a handler has begun. */
+  #begun = 0;
   /** Ids of tasks that have been forgotten. */
   readonly left = new Set<string>();
   /** The highest token that somebody outside has seen. */
   #tokenSeen = 0;
   #tokenGiven = 0;
+  /** Where the handlers of this life are. */
+  #placeOf: (action: string) => string = nowhere;
   readonly #laws: ClaimLaws;
+  readonly #shares = new ShareModel();
+  /** Whose turn it was before a start, and before a change of quotas. */
+  readonly #turns = new WeakMap<RowChange | QuotasBefore, ShareState>();
   readonly #changes = new WeakMap<RowChange, Change>();
 
   constructor(options: CheckerOptions) {
@@ -60,6 +73,7 @@ export class Checker {
     this.#laws = new ClaimLaws({
       model,
       quotas,
+      shares: this.#shares,
       threads,
       sharedPerThread,
       broken: (law) => this.broken(law),
@@ -71,8 +85,8 @@ export class Checker {
     this.violations.push(law);
   }
 
-  note(text: string): void {
-    this.options.onNote(text);
+  note(text: string, more?: unknown): void {
+    this.options.onNote(text, more);
   }
 
   /** The outside has been told of this: from now on nothing may take it back. */
@@ -81,33 +95,52 @@ export class Checker {
     this.#tokenSeen = Math.max(this.#tokenSeen, life.token);
   }
 
+  /** A handler has begun: the death of the process may not take that back. */
+  begun({ number }: Version): void {
+    this.#begun = Math.max(this.#begun, number);
+  }
+
+  /** What was not flushed is gone, and every handler with it. */
+  powerFailed(): void {
+    this.#begun = 0;
+  }
+
   // --- submitting ---------------------------------------------------------------------------------------------------
 
   /** The code with which such a submit must be refused; null when it must be accepted; before the queue answers. */
   verdict(specs: readonly TaskSpec[]): string | null {
     const fresh = new Map<string, TaskSpec>();
+    const keyed = new Map<string, TaskSpec>();
     for (const spec of specs) {
+      const { idempotencyKey: key } = spec;
       const known = this.model.tasks.get(spec.taskId)?.spec ?? fresh.get(spec.taskId);
-      if (known) {
-        if (isSameWork(known, spec)) continue;
-        return "ALREADY_EXISTS";
-      }
-      const first = [...[...this.model.tasks.values()].map((task) => task.spec), ...fresh.values()].find(
-        ({ idempotencyKey }) => idempotencyKey !== undefined && idempotencyKey === spec.idempotencyKey,
-      );
-      if (first) {
-        if (isSameWork(first, spec)) continue;
-        return "IDEMPOTENCY_CONFLICT";
-      }
+      if (known && !isSameWork(known, spec)) return "ALREADY_EXISTS";
+      const first = this.#ofKey(key)?.spec ?? keyed.get(key ?? "");
+      if (first && !isSameWork(first, spec)) return "IDEMPOTENCY_CONFLICT";
+      if (!first && key !== undefined) keyed.set(key, known ?? spec);
+      if (known || first) continue;
       for (const dependency of spec.dependsOn ?? []) {
+        if (fresh.has(dependency)) continue;
         const blocker = this.model.tasks.get(dependency);
-        if (!blocker && !fresh.has(dependency)) return "UNKNOWN_DEPENDENCY";
-        const inVain = blocker && hasEnded(blocker) && blocker.life.state !== "completed";
+        if (!blocker && !this.left.has(dependency)) return "UNKNOWN_DEPENDENCY";
+        const inVain = !blocker || (hasEnded(blocker) && blocker.life.state !== "completed");
         if (inVain && spec.onDependencyFailure !== "run") return "DEPENDENCY_FAILED";
       }
       fresh.set(spec.taskId, spec);
     }
     return this.#exceeds([...fresh.values()]) ? "QUOTA_EXCEEDED" : null;
+  }
+
+  /** The same for tasks that are to be done again. */
+  retryVerdict(again: readonly Retry[]): string | null {
+    const origins = again.flatMap(({ task }) => this.model.tasks.get(task.taskId) ?? []);
+    if (!origins.every(hasEnded)) return "TASK_NOT_FINISHED";
+    if (origins.some(({ life }) => life.state === "completed")) return "TASK_ENDED";
+    return this.#exceeds(origins.map(({ spec }) => spec)) ? "QUOTA_EXCEEDED" : null;
+  }
+
+  #ofKey(key: string | undefined): ModelTask | undefined {
+    return key === undefined ? undefined : this.model.tasks.values().find((task) => hasKey(task, key));
   }
 
   #exceeds(fresh: readonly TaskSpec[]): boolean {
@@ -136,31 +169,52 @@ export class Checker {
     nowMs: number,
   ): void {
     const made: ModelTask[] = [];
+    const keys: { task: ModelTask; key: string }[] = [];
     for (const [index, { task, replayed }] of tasks.entries()) {
       const spec = specs[index] as TaskSpec;
-      const isKnown = this.model.tasks.has(task.taskId) || made.some(({ taskId }) => taskId === task.taskId);
-      if (replayed !== isKnown)
+      const { taskId, idempotencyKey: key } = spec;
+      const named = this.model.tasks.get(taskId) ?? made.find((each) => each.taskId === taskId);
+      const keyed =
+        this.#ofKey(key) ??
+        made.find((each) => hasKey(each, key)) ??
+        keys.find((each) => each.key === key)?.task;
+      const known = keyed ?? named;
+      if (replayed !== (known !== undefined))
         this.broken(`${task.taskId} is ${replayed ? "not " : ""}known, and the receipt says otherwise`);
-      if (!replayed) made.push(this.#made(task, spec, made, nowMs));
+      else if (known && known.taskId !== task.taskId)
+        this.broken(`${taskId} under the key ${key} is ${task.taskId}, and should be ${known.taskId}`);
+      if (!known) made.push(this.#made(task, spec, made, nowMs));
+      else if (key !== undefined && !keyed) keys.push({ task: known, key });
     }
-    this.#wrote(this.model.add(made), rows);
+    const changes = this.model.add(made, keys);
+    const givenRows = rows.filter((row) => row.key !== undefined);
+    const given = givenRows.map((row) => `${row.task.taskId} ${row.key}`).join();
+    const wanted = keys.map(({ task, key }) => `${task.taskId} ${key}`).join();
+    if (given !== wanted) this.broken(`the keys [${given}] are written, and should be [${wanted}]`);
+    this.#wrote(
+      changes,
+      rows.filter((row) => row.key === undefined),
+    );
   }
 
   retried(
-    origin: Task,
-    made: Task,
-    change: { readonly attempts?: number },
+    again: readonly Retry[],
+    made: readonly Retried[],
     rows: readonly RowChange[],
     nowMs: number,
   ): void {
-    const known = this.#known(origin.taskId);
-    if (!known) return;
-    if (!hasEnded(known) || known.life.state === "completed")
-      this.broken(`${origin.taskId} is retried, and is ${known.life.state}`);
-    const { dependsOn: _, idempotencyKey: __, group: ___, delayMs: ____, ...work } = known.spec;
-    const attempts = change.attempts ?? known.spec.attempts ?? 1;
-    const spec = { ...work, taskId: made.taskId, attempts, priority: known.life.priority };
-    this.#wrote(this.model.retry(this.#made(made, spec, [], nowMs), known), rows);
+    const pairs: { made: ModelTask; origin: ModelTask }[] = [];
+    for (const [index, { origin, task }] of made.entries()) {
+      const known = this.#known(origin.taskId);
+      if (!known) return;
+      if (!hasEnded(known) || known.life.state === "completed")
+        this.broken(`${origin.taskId} is retried, and is ${known.life.state}`);
+      const { dependsOn: _, idempotencyKey: __, group: ___, delayMs: ____, ...work } = known.spec;
+      const attempts = again[index]?.change.attempts ?? known.spec.attempts ?? 1;
+      const spec = { ...work, taskId: task.taskId, attempts, priority: known.life.priority };
+      pairs.push({ made: this.#made(task, spec, [], nowMs), origin: known });
+    }
+    this.#wrote(this.model.retry(pairs), rows);
   }
 
   #made(task: Task, spec: TaskSpec, earlier: readonly ModelTask[], nowMs: number): ModelTask {
@@ -174,12 +228,13 @@ export class Checker {
       taskId,
       sequence,
       spec,
-      place: task.terms.place,
+      place: this.#placeOf(spec.action),
       submittedAtMs: nowMs,
       waitsFor: [...new Set(spec.dependsOn)].flatMap(
         (id) => this.model.tasks.get(id) ?? earlier.find((each) => each.taskId === id) ?? [],
       ),
       held: spec.group !== undefined,
+      furtherKeys: [],
       released: false,
       life: freshLife(spec.priority ?? 1, notBeforeMs),
       versions: [],
@@ -212,6 +267,8 @@ export class Checker {
           this.#laws.isPaced(quota.known, starts, { atMs: nowMs, row });
       }
       this.#wrote(this.model.claim([{ task, token }], workerId, leaseUntilMs), [row]);
+      this.#turns.set(row, this.#shares.state);
+      this.#laws.start(task, nowMs);
     }
     if (rows.length >= max || worker.draining || this.pause.known !== false) return;
     for (const task of this.model.live) {
@@ -288,6 +345,7 @@ export class Checker {
 
   /** Handlers came or went. What the pool runs was placed when it started. */
   placed(placeOf: (action: string) => string): void {
+    this.#placeOf = placeOf;
     for (const task of this.model.live) {
       if (!isBusy(task) || task.life.workerId !== "local") task.place = placeOf(task.spec.action);
     }
@@ -300,10 +358,26 @@ export class Checker {
     }
   }
 
+  quotaSet(quota: Quota, before: QuotasBefore): void {
+    this.#turns.set(before, this.#shares.state);
+    this.#shares.set(quota, quota.weight);
+  }
+
+  quotaRemoved(quota: Pick<Quota, "scope" | "name">, before: QuotasBefore): void {
+    this.#turns.set(before, this.#shares.state);
+    this.#shares.set(quota, undefined);
+  }
+
+  quotasRestored(before: QuotasBefore): void {
+    this.#shares.state = this.#turns.get(before) ?? this.#shares.state;
+  }
+
   undone(rows: readonly RowChange[]): void {
     for (const row of rows.toReversed()) {
       const change = this.#changes.get(row);
       if (change) this.model.undo(change);
+      if (row.key !== undefined) this.model.tasks.get(row.task.taskId)?.furtherKeys.pop();
+      this.#shares.state = this.#turns.get(row) ?? this.#shares.state;
     }
     // What did not happen is not counted.
     for (const known of this.quotas.values())
@@ -314,6 +388,7 @@ export class Checker {
 
   /** A new life has read what was kept. */
   opened({ pause, quotas, workers }: CoreOptions): void {
+    this.#placeOf = nowhere;
     if (!this.pause.seen(pause !== null))
       this.broken(`after the restart the queue is ${pause ? "" : "not "}paused`);
     for (const [key, { quota, starts }] of this.quotas) {
@@ -322,6 +397,7 @@ export class Checker {
       if (!quota.seen(found ?? null))
         this.broken(`after the restart the quota ${JSON.stringify(found)} is not what was set`);
     }
+    this.#shares.open(quotas);
     this.model.workers.clear();
     for (const spec of workers) this.model.workers.set(spec.workerId, spec);
     for (const [workerId, isThere] of this.registered) {
@@ -332,7 +408,7 @@ export class Checker {
   }
 
   /** What a restart finds is the state after one command, and that is not earlier than what was acknowledged. */
-  loaded(tasks: readonly Task[]): void {
+  loaded(tasks: readonly Task[], { furtherKeys, departed }: Pick<Kept, "furtherKeys" | "departed">): void {
     const found = new Map(tasks.map((task) => [task.sequence, task]));
     let least = { number: 0, why: "" };
     let below = { number: Infinity, why: "" };
@@ -360,17 +436,31 @@ export class Checker {
       }
       const next = versions[last + 1];
       const why = `${taskId} is ${textOf(row.life)}`;
+      const keys = furtherKeys.get(sequence) ?? [];
+      const lost = task.furtherKeys[keys.length];
+      if (keys.some((key, index) => task.furtherKeys[index]?.key !== key))
+        this.broken(`after the restart ${taskId} has the keys [${keys.join()}], which it was never given`);
+      atLeast(task.furtherKeys[keys.length - 1]?.number ?? 0, `${taskId} has the keys [${keys.join()}]`);
+      if (lost) lessThan(lost.number, `${taskId} has not the key ${lost.key}`);
+      task.furtherKeys.length = keys.length;
       atLeast(versions[first]?.number ?? 0, why);
       if (next) lessThan(next.number, why);
       versions.length = last + 1;
       this.model.put(task, { ...version.life, leaseUntilMs: row.life.leaseUntilMs });
       if (task.released && row.held) this.broken(`the release of ${taskId} is lost`);
       task.held = row.held;
-      task.place = row.terms.place;
+      task.place = this.#placeOf(task.spec.action);
     }
     for (const { taskId } of found.values())
       this.broken(`after the restart there is ${taskId}, which had left or never was`);
+    const ids = new Set(departed);
+    if (ids.symmetricDifference(this.left).size > 0)
+      this.broken(
+        `after the restart [${[...ids].join()}] have left, and should be [${[...this.left].join()}]`,
+      );
     if (this.durable >= below.number) this.broken(`what was acknowledged is lost: ${below.why}`);
+    else if (this.#begun >= below.number) this.broken(`what a handler had begun is lost: ${below.why}`);
+    this.#begun = 0;
     if (least.number >= below.number)
       this.broken(`a restart finds half of it: ${least.why}, and ${below.why}`);
     this.removals = 0;
@@ -408,15 +498,29 @@ export class Checker {
 
 export const keyOf = ({ scope, name }: Pick<Quota, "scope" | "name">): string => `${scope} ${name}`;
 
+const nowhere = (): string => "elsewhere";
+
 function isSameWork(a: TaskSpec, b: TaskSpec): boolean {
   return a.action === b.action && Buffer.compare(a.input, b.input) === 0;
 }
 
+/** What of a life is kept through a restart, and must be equal in queue and model. */
+const KEPT = [
+  "state",
+  "priority",
+  "attempt",
+  "interruptions",
+  "token",
+  "workerId",
+  "notBeforeMs",
+  "successor",
+] as const;
+
 function isSameLife(a: ModelLife | TaskLife, b: ModelLife | TaskLife): boolean {
-  return textOf(a) === textOf(b);
+  for (const name of KEPT) if (a[name] !== b[name]) return false;
+  return true;
 }
 
-/** What of a life is kept through a restart, and must be equal in queue and model. */
 function textOf({
   state,
   priority,

@@ -2,6 +2,7 @@ import type { Quota } from "../../src/queue/queue.protocol.ts";
 import type { RowChange } from "../../src/queue/row-change.ts";
 import type { Belief } from "./belief.ts";
 import { bounds, isBlocked, isBusy, suits, type Key, type Model, type ModelTask } from "./model.ts";
+import type { ShareModel } from "./share-model.ts";
 
 /** One start that counts against a rate. */
 export interface Start {
@@ -18,6 +19,7 @@ export interface KnownQuota {
 export interface ClaimLawsOptions {
   readonly model: Model;
   readonly quotas: ReadonlyMap<string, KnownQuota>;
+  readonly shares: ShareModel;
   /** Of the queue's own pool: alone on a thread, and on shared ones. */
   readonly threads: number;
   readonly sharedPerThread: number;
@@ -57,42 +59,48 @@ export class ClaimLaws {
     }
   }
 
-  /** Nothing that runs before it by the order could have been taken instead. */
+  /** It is the turn of its share, and nothing of that share that runs before it could have been taken instead. */
   isNext(task: ModelTask, workerId: string, nowMs: number, keys: (task: ModelTask) => Key): void {
-    const key = keys(task);
+    const { shares } = this.options;
+    const key = [shares.passOf(task), ...keys(task)];
     for (const other of this.model.live) {
-      if (other === task || !isBefore(keys(other), key)) continue;
+      if (other === task || !isReady(other, nowMs)) continue;
+      const theirs = [shares.passOf(other), ...keys(other)];
+      if (!isBefore(theirs, key)) continue;
       if (this.couldTake(other, workerId, nowMs) && this.isFree(other, task)) {
-        this.broken(`${task.taskId} [${key.join()}] starts before ${other.taskId} [${keys(other).join()}]`);
+        this.broken(`${task.taskId} [${key.join()}] starts before ${other.taskId} [${theirs.join()}]`);
       }
     }
   }
 
+  /** The start is counted; those that could start now are in line. */
+  start(task: ModelTask, nowMs: number): void {
+    const { model, options } = this;
+    options.shares.serve(
+      task,
+      model.live.values().filter((other) => isReady(other, nowMs)),
+    );
+  }
+
   couldTake(task: ModelTask, workerId: string, nowMs: number): boolean {
-    const { life } = task;
     return (
-      life.state === "queued" &&
-      (life.notBeforeMs ?? 0) <= nowMs &&
+      isReady(task, nowMs) &&
       suits(task, workerId, this.model.workers.get(workerId)) &&
-      this.#hasRoom(task, workerId) &&
-      !isBlocked(task)
+      this.#hasRoom(task, workerId)
     );
   }
 
   /** Certainly not held up by quotas; against a rival that the same ones bound, only the order counts. */
   isFree(task: ModelTask, rival: ModelTask | null): boolean {
-    let share = false;
     for (const { quota } of this.quotas.values()) {
       if (quota.known === undefined) return false;
       if (quota.known === null) continue;
       const one = quota.known;
-      if (one.weight !== undefined) share = true;
       const alike = rival !== null && bounds(one, rival) === bounds(one, task);
       if (!bounds(one, task) || alike) continue;
       if (one.perSecond !== undefined || this.#running(one) >= (one.concurrency ?? Infinity)) return false;
     }
-    // Whose turn it is among shares is not a question of the order.
-    return rival === null || !share || JSON.stringify(task.spec.tags) === JSON.stringify(rival.spec.tags);
+    return true;
   }
 
   #hasRoom(task: ModelTask, workerId: string): boolean {
@@ -125,10 +133,15 @@ export class ClaimLaws {
   }
 }
 
-function isBefore(a: Key, b: Key): boolean {
-  for (const [index, each] of a.entries()) {
-    const other = b[index] as number;
-    if (each !== other) return each < other;
+function isReady(task: ModelTask, nowMs: number): boolean {
+  const { state, notBeforeMs } = task.life;
+  return state === "queued" && (notBeforeMs ?? 0) <= nowMs && !isBlocked(task);
+}
+
+function isBefore(a: readonly number[], b: readonly number[]): boolean {
+  for (let index = 0; index < a.length; index++) {
+    const [mine, theirs] = [a[index] as number, b[index] as number];
+    if (mine !== theirs) return mine < theirs;
   }
   return false;
 }

@@ -4,8 +4,49 @@ import type { Driver, Statement } from "../../src/store/index.ts";
 const FULL = 13;
 const IO_ERROR = 10;
 
-/** A database with its tables, so that not every disk has to migrate its own. */
-let template: Uint8Array | null = null;
+/**
+ * Databases whose disk was disposed of, with their tables and statements: making those anew would take longer than all
+ * that a life does with them.
+ */
+const used: Database[] = [];
+
+/** What it says is prepared once, also what begins and ends transactions. */
+class Database {
+  readonly #database = new DatabaseSync(":memory:");
+  readonly #statements = new Map<string, Statement>();
+  /** Have its tables been made, and by a life that ended well? */
+  isComplete = false;
+
+  get isTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (!statement) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  run(sql: string): void {
+    this.prepare(sql).run();
+  }
+
+  /** For what is said once, or is more than one statement. */
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /** As it was when its tables were new. */
+  empty(): void {
+    if (this.isTransaction) this.run("ROLLBACK");
+    const tables = this.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    for (const { name } of tables) this.run(`DELETE FROM "${String(name)}"`);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
 
 /**
  * A disk that outlives the processes that use it. It tells what is written from what is flushed: the death of a
@@ -15,7 +56,7 @@ let template: Uint8Array | null = null;
  * store are then savepoints in it.
  */
 export class SimulatedDisk {
-  readonly #database = new DatabaseSync(":memory:");
+  readonly #database = used.pop() ?? new Database();
   /** False: it says that it has flushed, and has not. */
   readonly honest: boolean;
   /** Commits that will fail, and with what. */
@@ -24,15 +65,12 @@ export class SimulatedDisk {
   #unreadable = 0;
   /** Whoever has it open. */
   #owner: object | null = null;
-  /** By their texts, for all lives: making them anew would take longer than all that they do. */
-  readonly #statements = new Map<string, Statement>();
   /** A life that is over still wanted to write. */
   ghosts = 0;
   flushes = 0;
 
   constructor(honest: boolean) {
     this.honest = honest;
-    if (template !== null) this.#database.deserialize(template);
   }
 
   fill(commits: number): void {
@@ -55,11 +93,14 @@ export class SimulatedDisk {
   /** All that has not been flushed is gone, and whoever has the disk open is dead. */
   cutPower(): void {
     this.#owner = null;
-    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+    if (this.#database.isTransaction) this.#database.run("ROLLBACK");
   }
 
   dispose(): void {
-    this.#database.close();
+    if (this.#database.isComplete) {
+      this.#database.empty();
+      used.push(this.#database);
+    } else this.#database.close();
   }
 
   readonly driver = (_path: string): Driver => {
@@ -75,6 +116,10 @@ export class SimulatedDisk {
       this.ghosts += 1;
       throw sqliteError("the disk is gone", IO_ERROR);
     };
+    const undo = (): void => {
+      database.run("ROLLBACK TO unit");
+      database.run("RELEASE unit");
+    };
     return {
       get isTransaction() {
         return inUnit;
@@ -82,8 +127,8 @@ export class SimulatedDisk {
       exec: (sql) => {
         check();
         if (sql.startsWith("BEGIN")) {
-          if (!database.isTransaction) database.exec("BEGIN");
-          database.exec("SAVEPOINT unit");
+          if (!database.isTransaction) database.run("BEGIN");
+          database.run("SAVEPOINT unit");
           inUnit = true;
           writes = sql === "BEGIN IMMEDIATE";
         } else if (sql === "COMMIT") {
@@ -92,29 +137,28 @@ export class SimulatedDisk {
           inUnit = false;
         } else if (sql === "ROLLBACK") {
           inUnit = false;
-          database.exec("ROLLBACK TO unit; RELEASE unit");
+          undo();
         } else if (!sql.startsWith("PRAGMA")) database.exec(sql);
         else if (/user_version|application_id/.test(sql)) database.exec(sql);
         else if (sql.includes("synchronous")) flushing = sql.endsWith("FULL") && this.honest;
+      },
+      flush: () => {
+        check();
+        if (this.honest) this.#flush();
       },
       prepare: (sql) => {
         check();
         if (sql === "PRAGMA journal_mode = WAL") return answering({ journal_mode: "wal" });
         if (sql.startsWith("PRAGMA wal_checkpoint")) return answering({ log: 0, checkpointed: 0 });
         if (sql.startsWith("PRAGMA quick_check")) return answering({ quick_check: "ok" });
-        let statement = this.#statements.get(sql);
-        if (!statement) {
-          const made = database.prepare(sql);
-          statement = sql.startsWith("SELECT input") ? this.#reader(made) : made;
-          this.#statements.set(sql, statement);
-        }
-        return statement;
+        const statement = database.prepare(sql);
+        return sql.startsWith("SELECT input") ? this.#reader(statement) : statement;
       },
       close: () => {
         if (this.#owner !== owner) return;
         this.#owner = null;
-        if (inUnit) database.exec("ROLLBACK TO unit; RELEASE unit");
-        if (flushing && template === null && !database.isTransaction) template = emptied(database);
+        if (inUnit) undo();
+        if (!database.isTransaction) database.isComplete = true;
       },
     };
   };
@@ -126,10 +170,13 @@ export class SimulatedDisk {
   }
 
   #commit(flushing: boolean): void {
-    this.#database.exec("RELEASE unit");
-    if (!flushing) return;
+    this.#database.run("RELEASE unit");
+    if (flushing) this.#flush();
+  }
+
+  #flush(): void {
     this.flushes += 1;
-    this.#database.exec("COMMIT");
+    if (this.#database.isTransaction) this.#database.run("COMMIT");
   }
 
   #reader(statement: Statement): Statement {
@@ -151,16 +198,4 @@ const sqliteError = (message: string, errcode: number): Error =>
 /** A statement whose one row is known. */
 function answering(row: Record<string, string | number>): Statement {
   return { get: () => row, all: () => [row] } as unknown as Statement;
-}
-
-function emptied(database: DatabaseSync): Uint8Array {
-  const copy = new DatabaseSync(":memory:");
-  copy.deserialize(database.serialize());
-  const tables = copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as {
-    name: string;
-  }[];
-  for (const { name } of tables) copy.exec(`DELETE FROM "${name}"`);
-  const empty = copy.serialize();
-  copy.close();
-  return empty;
 }

@@ -29,9 +29,15 @@ export const WORLD_FAULTS: Partial<
   },
 };
 
-async function kill({ supervisor, disk, turns, requests }: World, isPowerCut: boolean): Promise<void> {
+async function kill(
+  { supervisor, disk, turns, requests, checker }: World,
+  isPowerCut: boolean,
+): Promise<void> {
   const killed = supervisor.kill("queue");
-  if (isPowerCut) disk.cutPower();
+  if (isPowerCut) {
+    disk.cutPower();
+    checker.powerFailed();
+  }
   await turns.until(killed);
   const { queue } = requests;
   if (queue) await turns.until(queue.ready());

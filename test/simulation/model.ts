@@ -28,6 +28,12 @@ export interface Version {
   readonly life: ModelLife;
 }
 
+/** Given to a task by the command of this number. */
+export interface ModelKey {
+  readonly number: number;
+  readonly key: string;
+}
+
 export interface ModelTask {
   readonly taskId: string;
   readonly sequence: number;
@@ -38,6 +44,8 @@ export interface ModelTask {
   /** The tasks themselves, not their ids: an id may become free and be given again. */
   readonly waitsFor: readonly ModelTask[];
   held: boolean;
+  /** Idempotency keys that later submits gave to it, in their order. */
+  readonly furtherKeys: ModelKey[];
   /** The release of its group was acknowledged. */
   released: boolean;
   life: ModelLife;
@@ -83,16 +91,23 @@ export class Model {
 
   // --- commands: each answers with what it changed ------------------------------------------------------------------
 
-  add(tasks: readonly ModelTask[]): Change[] {
+  /** @param keys that tasks are given which are there, or among the new ones */
+  add(
+    tasks: readonly ModelTask[],
+    keys: readonly { readonly task: ModelTask; readonly key: string }[],
+  ): Change[] {
     return this.#command(() => {
       for (const task of tasks) this.#admit(task);
+      for (const { task, key } of keys) task.furtherKeys.push({ number: this.number, key });
     });
   }
 
-  retry(made: ModelTask, origin: ModelTask): Change[] {
+  retry(pairs: readonly { readonly made: ModelTask; readonly origin: ModelTask }[]): Change[] {
     return this.#command(() => {
-      this.#admit(made);
-      this.#set(origin, { successor: made.taskId });
+      for (const { made, origin } of pairs) {
+        this.#admit(made);
+        this.#set(origin, { successor: made.taskId });
+      }
     });
   }
 
@@ -262,6 +277,12 @@ export function pauseAfter(
   };
   const most = Math.min(wanted[shape], maxDelayMs);
   return [Math.floor(most * (1 - jitter)), Math.ceil(most)];
+}
+
+/** Does the key mean this task? */
+export function hasKey({ spec, furtherKeys }: ModelTask, key: string | undefined): boolean {
+  if (key === undefined) return false;
+  return spec.idempotencyKey === key || furtherKeys.some((each) => each.key === key);
 }
 
 /** Does the quota bound this task? */

@@ -19,6 +19,9 @@ export function observed(
     submit,
     retry,
     claim,
+    setQuota,
+    removeQuota,
+    restoreQuotas,
     settle,
     cancel,
     reprioritize,
@@ -46,7 +49,7 @@ export function observed(
   } satisfies Partial<typeof workers>);
   return Object.assign(core, {
     submit: (...args) => {
-      const [specs, , , nowMs] = args;
+      const [specs, , nowMs] = args;
       const verdict = checker.verdict(specs);
       try {
         return then(submit.apply(core, args), ({ tasks, rows }) => {
@@ -68,10 +71,27 @@ export function observed(
         throw error;
       }
     },
-    retry: (...args) =>
-      then(retry.apply(core, args), ({ task, rows }) =>
-        checker.retried(args[0], task, args[2], rows, args[3]),
-      ),
+    retry: (again, nowMs) => {
+      const verdict = checker.retryVerdict(again);
+      const what = `a retry of ${again.map(({ task }) => task.taskId).join()}`;
+      try {
+        return then(retry.call(core, again, nowMs), ({ made, rows }) => {
+          if (verdict !== null && checker.isCertain)
+            checker.broken(`${what} is accepted: it should be ${verdict}`);
+          checker.retried(again, made, rows, nowMs);
+        });
+      } catch (error) {
+        const code = isFault(error) ? error.code : "a defect";
+        if (isAlive() && checker.isCertain && code !== verdict)
+          checker.broken(`${what} is ${code}: it should be ${verdict ?? "accepted"}`);
+        throw error;
+      }
+    },
+    setQuota: (quota, nowMs) =>
+      then(setQuota.call(core, quota, nowMs), (before) => checker.quotaSet(quota, before)),
+    removeQuota: (quota) =>
+      then(removeQuota.call(core, quota), (before) => checker.quotaRemoved(quota, before)),
+    restoreQuotas: (before) => then(restoreQuotas.call(core, before), () => checker.quotasRestored(before)),
     claim: (terms, nowMs) =>
       then(claim.call(core, terms, nowMs), (rows) => checker.claimed(terms, rows, nowMs)),
     settle: (...args) => {
@@ -95,10 +115,10 @@ export function observed(
     unrelease: (tasks) => then(unrelease.call(core, tasks), () => checker.held(tasks, true)),
     undo: (rows) => then(undo.call(core, rows), () => checker.undone(rows)),
     place: (placeOf) => then(place.call(core, placeOf), () => checker.placed(placeOf)),
-    load: (tasks, dependsOn) => {
-      const all = [...tasks];
-      load.call(core, all, dependsOn);
-      checker.loaded(all);
+    load: (kept) => {
+      const tasks = [...kept.tasks];
+      load.call(core, { ...kept, tasks });
+      checker.loaded(tasks, kept);
     },
   } satisfies Partial<QueueCore>);
 }

@@ -3,7 +3,8 @@ import { Belief } from "./belief.ts";
 import { keyOf } from "./checker.ts";
 import { MODULE_ACTION, failureOf, outputOf } from "./pool.ts";
 import type { Lease, Requests } from "./requests.ts";
-import { OUTSIDE_ACTION, TAGS, type Command } from "./task-commands.ts";
+import { OUTSIDE_ACTION, TAGS } from "./specs.ts";
+import type { Command } from "./task-commands.ts";
 
 const WORKERS = ["ann", "bob", "cyd"];
 const CAPABILITIES = [OUTSIDE_ACTION, "gpu", "echo", MODULE_ACTION];
@@ -17,7 +18,7 @@ function quotaOf(r: Requests): Quota {
     ...(r.chance(0.6) ? { concurrency: r.below(3) } : {}),
     ...(r.chance(0.25) ? { perSecond: 1 + r.below(5), burst: 1 + r.below(3) } : {}),
     ...(r.chance(0.25) ? { queued: 2 + r.below(8) } : {}),
-    ...(isTag && r.chance(0.25) ? { weight: 1 + r.below(3) } : {}),
+    ...(isTag && r.chance(0.4) ? { weight: 1 + r.below(3) } : {}),
   };
 }
 

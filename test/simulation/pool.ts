@@ -1,5 +1,6 @@
 import { packValue } from "../../src/codec/index.ts";
 import type {
+  AttemptName,
   ComputePool,
   HandlerInfo,
   PoolOptions,
@@ -32,6 +33,9 @@ interface Run {
 export const MODULE_ACTION = "work";
 
 export const outputOf = (taskId: string, token: number): Uint8Array => packValue({ taskId, token });
+/** What an attempt writes to its task's log. */
+export const lineOf = ({ taskId, attempt }: Pick<AttemptName, "taskId" | "attempt">): string =>
+  `attempt ${attempt} of ${taskId}`;
 export const failureOf = (taskId: string): ReturnType<typeof toWireError> =>
   toWireError(fault("HANDLER_FAILED", { action: "any", text: `${taskId} cannot be done` }));
 
@@ -43,10 +47,14 @@ export class SimulatedPool implements ComputePool {
   readonly capacity: ComputePool["capacity"];
   readonly #weather: PoolWeather;
   readonly #runs = new Map<string, Run>();
+  readonly #onLog: PoolOptions["onLog"];
+  /** Lines that their attempts have written, and that have not arrived yet. */
+  readonly #lines = new Set<Timer>();
   #closed = false;
 
-  constructor({ threads }: PoolOptions, sharedPerThread: number, weather: PoolWeather) {
+  constructor({ threads, onLog }: PoolOptions, sharedPerThread: number, weather: PoolWeather) {
     this.capacity = { threads, shared: threads * sharedPerThread };
+    this.#onLog = onLog;
     this.#weather = weather;
   }
 
@@ -70,6 +78,7 @@ export class SimulatedPool implements ComputePool {
     const { onStart, onBroken } = this.#weather;
     if (this.#closed) return Promise.resolve({ kind: "interrupted", why: "the pool was closed" });
     onStart(request);
+    this.#write(request);
     if (this.#runs.has(request.taskId)) onBroken(`${request.taskId} runs twice at once`);
     const place = request.place === "thread" ? "threads" : "shared";
     let others = 0;
@@ -97,6 +106,7 @@ export class SimulatedPool implements ComputePool {
 
   close(): Promise<void> {
     this.#closed = true;
+    for (const line of this.#lines) line.cancel();
     for (const run of this.#runs.values()) {
       run.timer?.cancel();
       const isLate = this.#weather.random.next() < 0.5;
@@ -104,6 +114,18 @@ export class SimulatedPool implements ComputePool {
       this.#end(run, isLate ? this.#completed(run) : { kind: "interrupted", why: "the pool was closed" });
     }
     return Promise.resolve();
+  }
+
+  /** Some lines arrive when their attempt is long over. */
+  #write({ taskId, token, attempt }: RunRequest): void {
+    const { clock, random } = this.#weather;
+    if (random.next() < 0.7) return;
+    const by = { taskId, token, attempt };
+    const line = clock.at(clock.now() + Math.floor(random.next() * 1_000), () => {
+      this.#lines.delete(line);
+      this.#onLog?.(by, "info", lineOf(by), {});
+    });
+    this.#lines.add(line);
   }
 
   /** Decides what becomes of a run. */

@@ -2,12 +2,15 @@ import { unpackValue } from "../../src/codec/index.ts";
 import type {
   QueueStats,
   QuotaStatus,
+  TaskLogLine,
   TaskOutcome,
   TaskReceipt,
+  TaskSpec,
   TaskStatus,
   WorkerStatus,
 } from "../../src/queue/queue.protocol.ts";
 import type { Checker } from "./checker.ts";
+import { lineOf } from "./pool.ts";
 import {
   ENDED,
   bounds,
@@ -38,12 +41,15 @@ export class Replies {
     this.#checker = checker;
   }
 
-  receipts(receipts: readonly TaskReceipt[], since: number): void {
-    for (const { taskId, state } of receipts) {
+  receipts(specs: readonly TaskSpec[], receipts: readonly TaskReceipt[], since: number): void {
+    for (const [index, { taskId, state }] of receipts.entries()) {
       this.accepted.add(taskId);
       const task = this.#find(taskId);
       if (!task) continue;
       this.#told(task, ({ life }) => life.state === state, since, `accepted and ${state}`);
+      // A key that was accepted means this task from now on.
+      const key = task.furtherKeys.find((each) => each.key === specs[index]?.idempotencyKey);
+      if (key) this.#checker.durable = Math.max(this.#checker.durable, key.number);
     }
   }
 
@@ -81,7 +87,12 @@ export class Replies {
     if (!task) return;
     const isOf = ({ life }: Version): boolean =>
       life.token === token && isBusy({ life } as ModelTask) && life.attempt === attempt;
-    this.#told(task, isOf, since, `started under token ${token}, attempt ${attempt}`);
+    const found = this.#version(task, isOf, since);
+    if (found) this.#checker.begun(found);
+    else
+      this.#checker.broken(
+        `${taskId} is started under token ${token}, attempt ${attempt}, and was not claimed so`,
+      );
   }
 
   finished(taskId: string, token: number): void {
@@ -97,6 +108,14 @@ export class Replies {
       0,
       `finished under token ${token}`,
     );
+  }
+
+  /** Every line is labelled with the attempt that wrote it. */
+  lines(taskId: string, lines: readonly TaskLogLine[]): void {
+    for (const { attempt, message } of lines) {
+      if (message === lineOf({ taskId, attempt })) continue;
+      this.#checker.broken(`a line of attempt ${attempt} of ${taskId} says that it is of ${message}`);
+    }
   }
 
   /** @param known the task that there was when it was asked for */
@@ -213,13 +232,21 @@ export class Replies {
   }
 
   #told(task: ModelTask, wanted: (version: Version) => boolean, since: number, what: string): void {
-    const { versions, taskId } = task;
-    const found = versions.find(
-      (version, index) => wanted(version) && (versions[index + 1]?.number ?? Infinity) > since,
-    );
+    const { taskId } = task;
+    const found = this.#version(task, wanted, since);
     if (found) this.#checker.told(found);
     // Its id may have been given again meanwhile.
     else if (!this.#checker.left.has(taskId))
       this.#checker.broken(`the outside is told that ${taskId} is ${what}, and it was not`);
+  }
+
+  #version(
+    { versions }: ModelTask,
+    wanted: (version: Version) => boolean,
+    since: number,
+  ): Version | undefined {
+    return versions.find(
+      (version, index) => wanted(version) && (versions[index + 1]?.number ?? Infinity) > since,
+    );
   }
 }

@@ -5,6 +5,7 @@ import type { Random } from "../../src/scope/index.ts";
 import type { ManualClock } from "../kit/manual-clock.ts";
 import type { Checker } from "./checker.ts";
 import type { Replies } from "./replies.ts";
+import { callersOf, type Caller } from "./specs.ts";
 
 export type QueueRef = RefOf<typeof Queue>;
 
@@ -36,7 +37,7 @@ export interface Answers<T> {
   readonly refused?: (code: string) => void;
   /** In whatever way it ended. */
   readonly ended?: () => void;
-  /** Its caller waits for the answer, come what may. */
+  /** Its caller waits for the answer, come what may; else half of them may leave before. */
   readonly patient?: boolean;
 }
 
@@ -57,19 +58,20 @@ export class Requests {
   /** Ids that were used, whatever became of them. */
   readonly taskIds: string[] = [];
   readonly specs: Parameters<QueueRef["call"]["submit"]>[0]["tasks"] = [];
+  readonly callers: readonly Caller[];
   /** What workers outside believe to have, late ones too. */
   leases: Lease[] = [];
   readonly oldLeases: Lease[] = [];
   readonly workerIds = new Set<string>();
   /** What a request that is under way changes: a second one at the same time could not be told apart. */
   readonly busy = new Set<string>();
-  readonly #underWay = new Set<number>();
   readonly #impatient = new Map<number, AbortController>();
   /** Commands until now. */
   sent = 0;
 
   constructor(parts: Pick<Requests, "random" | "clock" | "checker" | "replies" | "commands">) {
     this.random = parts.random;
+    this.callers = callersOf(parts.random);
     this.clock = parts.clock;
     this.checker = parts.checker;
     this.replies = parts.replies;
@@ -97,10 +99,6 @@ export class Requests {
     return taskIds[from + this.below(taskIds.length - from)] ?? "nobody";
   }
 
-  get underWay(): number {
-    return this.#underWay.size;
-  }
-
   send<T>(
     name: string,
     params: unknown,
@@ -112,11 +110,10 @@ export class Requests {
     const id = ++this.sent;
     const since = checker.model.number;
     this.commands[name] = (this.commands[name] ?? 0) + 1;
-    const abort = new AbortController();
-    this.#underWay.add(id);
-    if (!patient) this.#impatient.set(id, abort);
-    checker.note(`> ${id} ${name} ${textOf(params)}`);
-    call(this.queue.call, { signal: abort.signal })
+    const abort = patient || this.chance(0.5) ? null : new AbortController();
+    if (abort) this.#impatient.set(id, abort);
+    checker.note(`> ${id} ${name}`, params);
+    call(this.queue.call, abort ? { signal: abort.signal } : {})
       .then(
         (value) => {
           checker.note(`< ${id} ${name}`);
@@ -131,7 +128,6 @@ export class Requests {
         },
       )
       .finally(() => {
-        this.#underWay.delete(id);
         this.#impatient.delete(id);
         ended?.();
       })
@@ -160,12 +156,4 @@ export class Requests {
       },
     });
   }
-}
-
-function textOf(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, each: unknown) =>
-      each instanceof Uint8Array ? `${each.byteLength} bytes` : each,
-    ) ?? ""
-  );
 }

@@ -1,6 +1,5 @@
-import type { TaskStatus } from "../../src/queue/queue.protocol.ts";
 import { WORLD_FAULTS } from "./faults.ts";
-import { hasEnded, isDeadLetter } from "./model.ts";
+import { lookAtAll } from "./look-at-all.ts";
 import { claim, finish, register, removeQuota, setPause } from "./operator-commands.ts";
 import { outputOf } from "./pool.ts";
 import { total, type Counts, type FaultKind } from "./tally.ts";
@@ -10,7 +9,7 @@ import { COMMANDS, World, type WorldOptions } from "./world.ts";
 export const COMMANDS_MIN = 200;
 export const FAULTS_MIN = 5;
 /** After so much calm whatever was accepted has ended. */
-const CALM_ROUNDS = 150;
+const CALM_ROUNDS = 140;
 
 export interface SeedResult {
   readonly seed: number;
@@ -30,7 +29,7 @@ export async function simulateSeed(options: WorldOptions): Promise<SeedResult> {
   let lines: readonly string[] = [];
   const defects = catchDefects((error) => checker.broken(textOf(error)));
   try {
-    while (!isOver() && (total(counts.commands) < COMMANDS_MIN || total(counts.faults) < FAULTS_MIN)) {
+    while (!isOver() && (requests.sent < COMMANDS_MIN || total(counts.faults) < FAULTS_MIN)) {
       for (let more = 1 + requests.below(5); more > 0; more--) command(world);
       if (requests.chance(0.12)) await strike(world);
       await turns.run(requests.below(40));
@@ -111,59 +110,9 @@ async function comeToRest(world: World): Promise<void> {
       finish(requests, lease, { kind: "completed", output }, "finish_completed");
     }
     // A clock that was set back, and a restart then, make a delay longer by as much.
-    await turns.pass(round < 20 ? 500 : 5_000);
+    await turns.pass(Math.min(5_000, 500 * 2 ** round));
   }
   const left = [...checker.model.live].map(({ taskId, life }) => `${taskId} ${life.state}`);
   if (left.length > 0 && checker.violations.length === 0)
     checker.broken(`never come to their end: ${left.join(", ")}`);
-}
-
-/** What the queue says of all its tasks is what the model says, and nothing is left out. */
-async function lookAtAll({ checker, replies, requests, turns }: World): Promise<void> {
-  const { queue } = requests;
-  if (!queue) return;
-  const { model } = checker;
-  const since = model.number;
-  const seen = new Map<string, TaskStatus>();
-  for (let offset = 0, count = 1; offset < count; offset += 100) {
-    const page = await turns.until(queue.call.list({ filter: {}, offset, limit: 100 }));
-    count = page.total;
-    for (const status of page.tasks) seen.set(status.taskId, status);
-  }
-  let deadLetters = 0;
-  for (const task of model.tasks.values()) {
-    const status = seen.get(task.taskId);
-    if (!status) {
-      checker.broken(`${task.taskId}, which is ${task.life.state}, has vanished`);
-      continue;
-    }
-    if (isDeadLetter(task)) deadLetters += 1;
-    if (!hasEnded(task)) checker.broken(`${task.taskId} has not ended: ${task.life.state}`);
-    replies.status(status, since);
-    if (status.attempt > status.attempts)
-      checker.broken(`${task.taskId} had ${status.attempt} attempts of ${status.attempts}`);
-    if (status.attempt + status.interruptions === 0) continue;
-    const { attempts } = await turns.until(queue.call.attempts({ taskId: task.taskId }));
-    const failed = attempts.filter(({ kind }) => kind === "failed").length;
-    const spent = status.state === "completed" ? status.attempt - 1 : status.attempt;
-    const isCounted = failed === spent || (status.state === "cancelled" && failed === spent - 1);
-    if (!isCounted || attempts.length - failed !== status.interruptions) {
-      const kinds = attempts.map(({ kind }) => kind).join();
-      checker.broken(
-        `${task.taskId} is ${status.state} after ${status.attempt} attempts and ${status.interruptions} interruptions; kept are [${kinds}]`,
-      );
-    }
-  }
-  for (const taskId of seen.keys())
-    if (!model.tasks.has(taskId)) checker.broken(`${taskId} is there, and was never accepted`);
-  for (const taskId of replies.accepted) {
-    if (!seen.has(taskId) && !checker.left.has(taskId))
-      checker.broken(`${taskId} was accepted, and is not there`);
-  }
-  const stats = await turns.until(queue.call.stats());
-  const live = stats.queued + stats.running + stats.cancelling;
-  const ended = stats.completed + stats.failed + stats.cancelled;
-  if (live !== 0 || ended !== model.tasks.size || stats.deadLetters !== deadLetters) {
-    checker.broken(`the figures say ${live} live, ${ended} ended, ${stats.deadLetters} dead letters`);
-  }
 }

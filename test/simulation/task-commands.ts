@@ -1,56 +1,16 @@
 import { packValue } from "../../src/codec/index.ts";
 import type { TaskSpec } from "../../src/queue/queue.protocol.ts";
 import { isBusy } from "./model.ts";
-import { MODULE_ACTION } from "./pool.ts";
 import type { Requests } from "./requests.ts";
+import { specOf } from "./specs.ts";
 
 /** Sends one command, or none when there is nothing to send it for. */
 export type Command = (requests: Requests) => void;
 
-export const OUTSIDE_ACTION = "outside";
-export const TAGS = ["red", "green", "blue"];
-const SHAPES = ["none", "fixed", "linear", "exponential"] as const;
-
-let inputs = 0;
-
-function specOf(r: Requests, earlier: readonly TaskSpec[]): TaskSpec {
-  const taskId = `t${r.taskIds.length}`;
-  r.taskIds.push(taskId);
-  const kind = r.random.next();
-  const maybe = <T>(share: number, value: () => T): T | undefined => (r.chance(share) ? value() : undefined);
-  const key = maybe(0.08, () => `k${r.below(15)}`);
-  const others = [...earlier.map((each) => each.taskId), ...r.taskIds.slice(-12, -1)];
-  const spec: { -readonly [Name in keyof TaskSpec]: TaskSpec[Name] | undefined } = {
-    taskId,
-    action: kind < 0.4 ? "echo" : kind < 0.72 ? MODULE_ACTION : OUTSIDE_ACTION,
-    input: packValue(key === undefined ? { n: inputs++ % 64 } : { key: r.chance(0.9) ? key : "another" }),
-    priority: maybe(0.7, () => r.below(5)),
-    timeoutMs: maybe(0.5, () => 500 + r.below(3_000)),
-    attempts: maybe(0.6, () => 1 + r.below(3)),
-    backoff: maybe(0.3, () => ({
-      shape: r.pick(SHAPES) ?? "none",
-      delayMs: r.below(800),
-      maxDelayMs: 2_000,
-      jitter: r.pick([0, 0.5]) ?? 0,
-    })),
-    group: maybe(0.25, () => `g${r.below(4)}`),
-    dependsOn: maybe(0.35, () => Array.from({ length: 1 + r.below(2) }, () => r.pick(others) ?? "nobody")),
-    onDependencyFailure: maybe(0.4, () => "run" as const),
-    deadlineMs: maybe(0.3, () => Math.floor(r.clock.wallNow()) + r.below(10_000)),
-    delayMs: maybe(0.12, () => r.below(2_500)),
-    idempotencyKey: key,
-    tags: maybe(0.4, () => TAGS.filter(() => r.chance(0.5))),
-    requires: kind > 0.92 ? ["gpu"] : undefined,
-  };
-  return Object.fromEntries(
-    Object.entries(spec).filter(([, value]) => value !== undefined),
-  ) as unknown as TaskSpec;
-}
-
 function submit(r: Requests, name: string, tasks: TaskSpec[]): void {
   r.specs.push(...tasks);
   r.send(name, tasks, (queue, options) => queue.submit({ tasks }, options), {
-    reply: ({ tasks: receipts }, since) => r.replies.receipts(receipts, since),
+    reply: ({ tasks: receipts }, since) => r.replies.receipts(tasks, receipts, since),
   });
 }
 
@@ -71,6 +31,18 @@ export const TASK_COMMANDS: Readonly<Record<string, readonly [weight: number, Co
       const spec = r.pick(r.specs.slice(-20));
       if (!spec) return;
       submit(r, "submit_again", [r.chance(0.85) ? spec : { ...spec, input: packValue({ other: true }) }]);
+    },
+  ],
+  submit_under_a_key: [
+    3,
+    (r) => {
+      const spec = r.pick(r.specs.slice(-12));
+      if (!spec) return;
+      const idempotencyKey = `of ${r.chance(0.9) ? spec.taskId : "another"}`;
+      if (r.chance(0.5)) return submit(r, "submit_under_a_key", [{ ...spec, idempotencyKey }]);
+      const taskId = `t${r.taskIds.length}`;
+      r.taskIds.push(taskId);
+      submit(r, "submit_under_a_key", [{ ...spec, taskId, idempotencyKey }]);
     },
   ],
   cancel: [
@@ -210,11 +182,13 @@ export const TASK_COMMANDS: Readonly<Record<string, readonly [weight: number, Co
     (r) => r.send("attempts", null, (queue, options) => queue.attempts({ taskId: r.someId() }, options)),
   ],
   logs: [
-    1,
-    (r) =>
-      r.send("logs", null, (queue, options) =>
-        queue.logs({ taskId: r.someId(), offset: 0, limit: 5 }, options),
-      ),
+    2,
+    (r) => {
+      const taskId = r.someId();
+      r.send("logs", taskId, (queue, options) => queue.logs({ taskId, offset: 0, limit: 5 }, options), {
+        reply: ({ lines }) => r.replies.lines(taskId, lines),
+      });
+    },
   ],
   admission: [
     1,

@@ -1,6 +1,6 @@
 import type { Random, Scheduler } from "../../src/scope/index.ts";
 import type { ManualClock } from "../kit/manual-clock.ts";
-import { microtasksDrained } from "../kit/microtasks.ts";
+import { microtasksDrainedInTurn } from "../kit/microtasks.ts";
 
 /**
  * Order of turns by chance, as the kit's seeded scheduler has it, and twice as fast: between two of its own turns
@@ -22,12 +22,20 @@ export class Turns implements Scheduler {
 
   /** At most so many turns; fewer when nothing is ready. */
   async run(turns: number): Promise<void> {
-    await microtasksDrained();
+    await microtasksDrainedInTurn();
     for (let turn = 0; turn < turns && this.#ready.length > 0; turn++) {
-      const [run] = this.#ready.splice(Math.floor(this.#random.next() * this.#ready.length), 1);
-      run?.();
-      await microtasksDrained();
+      this.#take()?.();
+      await microtasksDrainedInTurn();
     }
+  }
+
+  #take(): (() => void) | undefined {
+    const ready = this.#ready;
+    const index = Math.floor(this.#random.next() * ready.length);
+    const taken = ready[index];
+    const last = ready.pop();
+    if (last !== undefined && index < ready.length) ready[index] = last;
+    return taken;
   }
 
   /** Until nothing is ready. */

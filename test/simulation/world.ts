@@ -10,6 +10,7 @@ import { importBehaviour } from "../../src/supervisor/child.ts";
 import { openSupervisor, type SupervisorHandle } from "../../src/supervisor/index.ts";
 import { createLog } from "../../src/telemetry/index.ts";
 import { manualClock, type ManualClock } from "../kit/manual-clock.ts";
+import { microtasksDrainedInTurn } from "../kit/microtasks.ts";
 import { seededRandom, type SeededRandom } from "../kit/seeded-random.ts";
 import { Checker } from "./checker.ts";
 import { SimulatedDisk } from "./disk.ts";
@@ -37,13 +38,18 @@ const MODULE_URL = new URL("modules/simulated-queue.ts", import.meta.url).href;
 /** Lines of the history that a failure shows. */
 const SHOWN_LINES = 80;
 
+interface Line {
+  readonly text: string;
+  readonly more: unknown;
+}
+
 /**
  * One simulated machine: the real queue, actor shell, rings and supervisor in one thread, on a clock that stands still
  * until it is moved, a disk that forgets what was not flushed, and handlers whose luck the seed decides.
  */
 export class World {
   readonly random: SeededRandom;
-  readonly clock: ManualClock = manualClock();
+  readonly clock: ManualClock = manualClock(0, microtasksDrainedInTurn);
   readonly turns: Turns;
   readonly disk: SimulatedDisk;
   readonly counts: Counts = emptyCounts(Object.keys(COMMANDS));
@@ -55,7 +61,7 @@ export class World {
   readonly #init: QueueInit;
   readonly #name: string;
   readonly #hash = createHash("sha256");
-  readonly #lines: string[] = [];
+  readonly #lines: Line[] = [];
   /** Of the queue. What belongs to an earlier one is over. */
   #life: object | null = null;
 
@@ -88,7 +94,7 @@ export class World {
         const pair = `${from}-${to}`;
         counts.statePairs[pair] = (counts.statePairs[pair] ?? 0) + 1;
       },
-      onNote: (text) => this.#note(text),
+      onNote: (text, more) => this.#note(text, more),
     });
     this.replies = new Replies(this.checker);
     this.requests = new Requests({
@@ -105,7 +111,7 @@ export class World {
       onFault: (kind) => this.fault(kind),
       onBroken: (law) => this.checker.broken(law),
       onStart: ({ taskId, token, attempt }) => {
-        // A handler starts only after its claim is on disk, and its attempt is the one that runs.
+        // A handler starts only after its claim is committed, and its attempt is the one that runs.
         this.replies.started(taskId, token, attempt, this.checker.model.number);
       },
     };
@@ -130,6 +136,7 @@ export class World {
       heapMb: 64,
       graceMs: 400,
       roots: [],
+      allowedHosts: [],
       keptTasks: retires ? 10 : 100_000,
       keptMs: 604_800_000,
       quotas: [],
@@ -169,15 +176,21 @@ export class World {
     this.#note(`! ${kind}`);
   }
 
-  #note(text: string): void {
-    this.#lines.push(`${this.clock.now()} ${text}`);
-    if (this.#lines.length < 2 * SHOWN_LINES) return;
-    this.#hash.update(this.#lines.splice(0, SHOWN_LINES).join("\n"));
+  /** @param more is shown with the line, and is no part of the trace: it follows from what is */
+  #note(text: string, more: unknown = null): void {
+    this.#lines.push({ text: `${this.clock.now()} ${text}\n`, more });
+    if (this.#lines.length >= 2 * SHOWN_LINES) this.#trace(SHOWN_LINES);
+  }
+
+  #trace(lines: number): void {
+    let text = "";
+    for (const line of this.#lines.splice(0, lines)) text += line.text;
+    this.#hash.update(text);
   }
 
   /** The latest of what happened. */
   get lines(): readonly string[] {
-    return this.#lines.slice(-SHOWN_LINES);
+    return this.#lines.slice(-SHOWN_LINES).map(shown);
   }
 
   /** Ends the world; resolves with the hash of everything that happened in it. */
@@ -185,11 +198,20 @@ export class World {
     await this.turns.until(this.supervisor.close());
     behaviours.delete(this.#name);
     this.disk.dispose();
-    return this.#hash.update(this.#lines.join("\n")).digest("hex");
+    this.#trace(this.#lines.length);
+    return this.#hash.digest("hex");
   }
 }
 
 let worlds = 0;
+
+function shown({ text, more }: Line): string {
+  const line = text.trimEnd();
+  if (more === null) return line;
+  const bytes = (_: string, each: unknown): unknown =>
+    each instanceof Uint8Array ? `${each.byteLength} bytes` : each;
+  return `${line} ${JSON.stringify(more, bytes)}`;
+}
 
 function orderOf(random: SeededRandom): TaskOrder {
   const orders: TaskOrder[] = [

@@ -140,7 +140,7 @@ describe("an address", () => {
 });
 
 describe("collect", () => {
-  const BEFORE_MS = Date.UTC(2020, 0, 1);
+  const beforeMs = (): number => Date.UTC(2020, 0, 1);
   const agesAgo = (path: string): void => utimesSync(path, 1, 1);
 
   it("removes what is old and not wanted, and nothing else", async () => {
@@ -154,7 +154,7 @@ describe("collect", () => {
 
     const seen: string[] = [];
     const keep = (sha256: string): boolean => (seen.push(sha256), sha256 === wanted);
-    expect(await blobs.collect({ keep, beforeMs: BEFORE_MS })).toEqual({
+    expect(await blobs.collect({ keep, beforeMs })).toEqual({
       removed: 1,
       freedBytes: "unwanted".length,
     });
@@ -172,7 +172,7 @@ describe("collect", () => {
     await blobs.put(bytes("x"));
     for (const name of ["old", "young"]) writeFileSync(join(directory, "tmp", name), "unfinished");
     agesAgo(join(directory, "tmp", "old"));
-    expect(await blobs.collect({ keep: () => true, beforeMs: BEFORE_MS })).toEqual({
+    expect(await blobs.collect({ keep: () => true, beforeMs })).toEqual({
       removed: 1,
       freedBytes: 10,
     });
@@ -188,7 +188,7 @@ describe("collect", () => {
       utimesSync(pathOf(sha256), now, now);
       return false;
     };
-    expect(await blobs.collect({ keep: touchedMeanwhile, beforeMs: BEFORE_MS })).toEqual({
+    expect(await blobs.collect({ keep: touchedMeanwhile, beforeMs })).toEqual({
       removed: 0,
       freedBytes: 0,
     });
@@ -197,12 +197,12 @@ describe("collect", () => {
 
   it("of a directory that is not there yet finds nothing, and of one that cannot be read says so", async () => {
     const { blobs, directory } = kit();
-    expect(await blobs.collect({ keep: () => false, beforeMs: BEFORE_MS })).toEqual({
+    expect(await blobs.collect({ keep: () => false, beforeMs })).toEqual({
       removed: 0,
       freedBytes: 0,
     });
     writeFileSync(directory, "a file is in the way");
-    await expect(blobs.collect({ keep: () => false, beforeMs: BEFORE_MS })).rejects.toMatchObject({
+    await expect(blobs.collect({ keep: () => false, beforeMs })).rejects.toMatchObject({
       code: "FILE_UNREADABLE",
     });
   });

@@ -77,6 +77,60 @@ describe("an acknowledged write", () => {
     ]);
   });
 
+  it("is acknowledged only after its flush, where the driver flushes apart, and what it allows begins before that", async () => {
+    const events: string[] = [];
+    const { store, turns } = openKit({
+      path: join(temporaryDirectory(), "items.db"),
+      driver: watchedDriver(
+        (sql, database) => {
+          const { synchronous } = database.prepare("PRAGMA synchronous").get() ?? {};
+          if (sql === "COMMIT") events.push(`COMMIT, synchronous=${String(synchronous)}`);
+        },
+        () => events.push("flush"),
+      ),
+    });
+    events.length = 0;
+    const writes = [1, 2].map((id) =>
+      store
+        .write(insert(id), undefined, () => events.push(`committed ${id}`))
+        .then(() => events.push(`acknowledged ${id}`)),
+    );
+    await turns.step();
+    expect(events).toEqual(["COMMIT, synchronous=1", "committed 1", "committed 2"]);
+    await turns.runAll();
+    await Promise.all(writes);
+    expect(events.slice(3)).toEqual(["flush", "acknowledged 1", "acknowledged 2"]);
+  });
+
+  it("is never taken for kept when its flush fails: the store is given up, and its thread with it", async () => {
+    let isBroken = false;
+    const { store, turns, write, path } = openKit({
+      path: join(temporaryDirectory(), "items.db"),
+      driver: watchedDriver(
+        () => undefined,
+        () => {
+          if (isBroken) throw Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+        },
+      ),
+    });
+    const kept = write(insert(1));
+    await turns.runAll();
+    await kept;
+    isBroken = true;
+    let undone = 0;
+    const lost = write(insert(2), () => (undone += 1));
+    await turns.step();
+    const behind = write(insert(3), () => (undone += 1));
+    await expect(turns.step()).rejects.toThrow("what a flush has left behind is unknown");
+    await expect(lost).rejects.toMatchObject({ code: "STORE_FAILED" });
+    await expect(behind).rejects.toMatchObject({ code: "STORE_FAILED" });
+    await expect(store.write(insert(4))).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(undone, "memory is given up as a whole").toBe(0);
+    const { store: next } = openKit({ path });
+    expect(idsIn(next)).toContain(1);
+    expect(idsIn(next)).not.toContain(3);
+  });
+
   it("is not acknowledged while its COMMIT has not returned", async () => {
     let settledDuringCommit: boolean | undefined;
     let settled = false;

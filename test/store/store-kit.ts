@@ -24,8 +24,8 @@ export function openKit(options: Partial<StoreOptions> = {}) {
   const store = openStore({ path, migrations: MIGRATIONS, clock, scheduler: turns, ...options });
   onTestFinished(() => store.close().catch(() => {}));
   /** For a write whose failure is looked at only later, when Node would call it unhandled. */
-  const write: Store["write"] = (run, undo) => {
-    const written = store.write(run, undo);
+  const write: Store["write"] = (...unit) => {
+    const written = store.write(...unit);
     written.catch(() => {});
     return written;
   };
@@ -47,10 +47,11 @@ export const sqliteError = (errcode: number, message: string): Error =>
   Object.assign(new Error(message), { code: "ERR_SQLITE_ERROR", errcode, errstr: message });
 
 /** The real driver, with something done before each statement that is executed at once. */
-export function watchedDriver(beforeExec: (sql: string, database: DatabaseSync) => void) {
+export function watchedDriver(beforeExec: (sql: string, database: DatabaseSync) => void, flush?: () => void) {
   return (path: string): Driver => {
     const database = new DatabaseSync(path, { timeout: 0 });
     return {
+      ...(flush === undefined ? {} : { flush }),
       exec(sql) {
         beforeExec(sql, database);
         database.exec(sql);

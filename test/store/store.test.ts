@@ -45,7 +45,7 @@ describe("a write", () => {
     const { store, turns } = openKit();
     const ran: number[] = [];
     const writes = [3, 1, 2].map((id) => store.write((db) => (ran.push(id), insert(id)(db))));
-    expect(await turns.runAll()).toBe(1);
+    expect(await turns.runAll(), "the commit and its flush").toBe(2);
     await Promise.all(writes);
     expect(ran).toEqual([3, 1, 2]);
     expect(store.stats()).toMatchObject({ commits: 1, units: 3, rows: 3, meanBatch: 3 });
@@ -72,9 +72,10 @@ describe("a write", () => {
     expect(order).toEqual([1, 2, 3]);
   });
 
-  it("beyond the size of a batch goes into the next transaction, one turn later", async () => {
+  it("beyond the size of a batch goes into the next transaction, after the flush of the one before", async () => {
     const { store, turns } = openKit({ limits: { batchUnits: 2 } });
     const writes = [1, 2, 3].map((id) => store.write(insert(id)));
+    await turns.step();
     await turns.step();
     expect(await states(writes)).toEqual(["done", "done", "pending"]);
     await turns.runAll();

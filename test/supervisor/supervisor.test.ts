@@ -72,6 +72,7 @@ const spec = (name: string, calls: readonly string[] = []): ChildSpec => ({
   mailbox: {},
   youngHeapMb: null,
   metrics: createMetricsBlock().buffer,
+  shared: null,
   slot: 0,
 });
 

@@ -37,6 +37,7 @@ function open(trouble?: Trouble): Kit {
     youngHeapMb: 16,
     mailbox: {},
     metrics: createMetricsBlock().buffer,
+    shared: null,
     slot: 1,
   };
   const clock = manualClock();

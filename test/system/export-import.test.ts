@@ -198,6 +198,30 @@ describe("an import", () => {
     expect((await exported(data)).lines.slice(1)).toEqual(lines.slice(1));
   });
 
+  it("brings the idempotency keys that later submits gave to a task", async () => {
+    const directory = temporaryDirectory();
+    const [a, , c] = REQUESTS as [TaskRequest, TaskRequest, TaskRequest];
+    const given = [
+      { ...a, idempotencyKey: "first" },
+      { ...a, idempotencyKey: "second" },
+      { ...c, idempotencyKey: "more" },
+    ];
+    const { lines, text } = await exported(await dataWith(directory, [...REQUESTS, ...given]));
+    expect(tasksOf(lines).map(({ furtherKeys }) => furtherKeys)).toEqual([
+      ["first", "second"],
+      undefined,
+      ["more"],
+      undefined,
+      undefined,
+    ]);
+    const data = join(directory, "other");
+    expect(await imported(fileOf(directory, text), data)).toMatchObject({ imported: 5, known: 0 });
+    expect(workOf((await exported(data)).lines)).toEqual(workOf(lines));
+    await using system = await openSystem({ data, idle: true });
+    const again = await system.tasks.submit({ ...a, id: "other", idempotencyKey: "second" });
+    expect(again).toMatchObject({ taskId: "a", replayed: true });
+  });
+
   it("takes many tasks, more than go to the disk at once", async () => {
     const directory = temporaryDirectory();
     const requests = Array.from({ length: 2_345 }, (_, at) => ({
@@ -256,7 +280,6 @@ describe("an import", () => {
     const source = openBlobs({ directory: join(directory, "data", "blobs") });
     const large = packValue("x".repeat(2 * LIMITS.transfer.pieceBytes + 5));
     const { sha256, sizeBytes } = await source.put(large);
-    const gone = new Reference("cd".repeat(32), 4);
     const data = await dataWith(directory, [
       { id: "a", action: "echo", input: { rows: [new Reference(sha256, sizeBytes)] } },
       { id: "b", action: "echo", input: { rows: new Reference(sha256, sizeBytes).at(0) } },
@@ -269,13 +292,16 @@ describe("an import", () => {
     const found = await openBlobs({ directory: join(target, "blobs") }).get(sha256);
     expect(Buffer.compare(found, large)).toBe(0);
 
-    const lost = await exported(
-      await dataWith(directory, [{ id: "a", action: "echo", input: { gone } }], "third"),
-    );
+    const third = join(directory, "third", "blobs");
+    const gone = await openBlobs({ directory: third }).put(packValue("gone"));
+    const input = { gone: new Reference(gone.sha256, gone.sizeBytes) };
+    const without = await dataWith(directory, [{ id: "a", action: "echo", input }], "third");
+    rmSync(third, { recursive: true });
+    const lost = await exported(without);
     expect(lost.summary).toMatchObject({ blobs: 0, blobsLeftOut: 1 });
     await expect(imported(fileOf(directory, lost.text), join(directory, "fourth"))).rejects.toMatchObject({
       code: "EXPORT_INVALID",
-      details: { line: 2, why: expect.stringContaining("cd".repeat(32)) as string },
+      details: { line: 2, why: expect.stringContaining(gone.sha256) as string },
     });
   });
 

@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { openSystem } from "../../src/index.ts";
 import { ACTORS } from "../../src/system/index.ts";
 import { resolveOptions } from "../../src/system/options.ts";
@@ -146,6 +147,22 @@ describe("the options of a system", () => {
       "cannot be written: a file is in the way",
     );
     expect(() => resolveOptions({ data: "/proc/nowhere" })).toThrow("/proc/nowhere cannot be written");
+  });
+
+  it("allow no host to be fetched from by themselves, and refuse what is none", () => {
+    expect(resolveOptions({ data: null }).allowedHosts).toEqual([]);
+    const allowedHosts = ["api.example.com", "10.0.0.0/8"];
+    expect(resolveOptions({ data: null, allowedHosts }).allowedHosts).toEqual(allowedHosts);
+    const data = join(temporaryDirectory(), "data");
+    expect(() => resolveOptions({ data, allowedHosts: ["https://api.example.com"] })).toThrow(
+      'an allowed host is "https://api.example.com"; allowed is a name like api.example.com',
+    );
+    const most = Array.from({ length: LIMITS.compute.allowedHosts }, () => "*");
+    expect(resolveOptions({ data: null, allowedHosts: most }).allowedHosts).toEqual(most);
+    expect(() => resolveOptions({ data, allowedHosts: [...most, "*"] })).toThrow(
+      "the number of allowed hosts is 1001",
+    );
+    expect(existsSync(data)).toBe(false);
   });
 
   it("make roots real as far as they exist, and default to the working directory and the data", () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Reference, fault, openSystem, type RunEvent, type System } from "../../src/index.ts";
+import { LIMITS, Reference, fault, openSystem, type RunEvent, type System } from "../../src/index.ts";
 import { failOnLeaks } from "../kit/leak-check.ts";
 import { STEPS, linesOf, temporaryDirectory } from "./kit/directory.ts";
 
@@ -90,6 +90,47 @@ describe("a run", () => {
     ]);
     const actions = (await system.actions()).map(({ name }) => name);
     expect(actions).toEqual(expect.arrayContaining(["echo", "note", "wait_for"]));
+  });
+
+  it("is told of beside hundreds of others at once, over the one subscription that all of them share", async () => {
+    await using kit = await openKit({ durable: false, tasks: [] });
+    const count = LIMITS.actor.subscriptions + 44;
+    const ends: string[] = [];
+    const runs = Array.from({ length: count }, async (_, index) => {
+      const workflowId = `w${index}`;
+      const { status, outputs } = await kit.system.run(
+        { workflowId, steps: [{ stepId: "a", action: "echo", inputs: { index } }] },
+        {
+          onEvent: (event) => {
+            expect(event.workflowId).toBe(workflowId);
+            if (event.step === null && event.state === "completed") ends.push(event.workflowId);
+          },
+        },
+      );
+      expect(status.state).toBe("completed");
+      expect(outputs).toEqual({ a: { index } });
+    });
+    await Promise.all(runs);
+    expect(new Set(ends).size).toBe(count);
+    expect(ends).toHaveLength(count);
+  });
+
+  it("is listed by its state and by all of its tags", async () => {
+    await using kit = await openKit({ durable: false, tasks: [] });
+    const { system } = kit;
+    const step = (action: string) => [{ stepId: "a", action }];
+    await system.run({ workflowId: "good", steps: step("echo"), tags: ["x", "y"] });
+    await system.run({ workflowId: "bad", steps: step("fail"), tags: ["x"] });
+    const listed = async (...[filter]: Parameters<System["list"]>): Promise<unknown> => {
+      const { runs, total } = await system.list(filter);
+      expect(total).toBe(runs.length);
+      return runs.map(({ workflowId }) => workflowId);
+    };
+    expect(await listed()).toEqual(["good", "bad"]);
+    expect(await listed({ states: ["failed"] })).toEqual(["bad"]);
+    expect(await listed({ tags: ["x"] })).toEqual(["good", "bad"]);
+    expect(await listed({ tags: ["x", "y"], states: ["completed", "failed"] })).toEqual(["good"]);
+    expect(await listed({ states: ["running"] })).toEqual([]);
   });
 
   it("that is not there is not found, watched or waited for", async () => {

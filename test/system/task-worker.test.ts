@@ -187,7 +187,7 @@ describe("a worker in the caller's process", () => {
     worker.of("a").end({ brush: () => "stroke" });
     expect(await drive(tasks.wait("a"))).toMatchObject({
       state: "failed",
-      error: { code: "NOT_A_WIRE_VALUE" },
+      error: { code: "OUTPUT_INVALID" },
     });
     worker.stop();
     await drive(worker.work);

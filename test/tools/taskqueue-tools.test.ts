@@ -122,6 +122,13 @@ describe("task_submit", () => {
     });
   });
 
+  it("gives the deadline that the task has, not the one that it was asked for again with", async () => {
+    const [earlier, later_] = ["2030-01-02T03:04:05.000Z", "2031-01-02T03:04:05.000Z"];
+    expect(await later("dated", { deadline: earlier })).toMatchObject({ replayed: false, deadline: earlier });
+    expect(await later("dated", { deadline: later_ })).toMatchObject({ replayed: true, deadline: earlier });
+    expect(await later("dated")).toMatchObject({ replayed: true, deadline: earlier });
+  });
+
   it("waits for what it depends on, and says for what", async () => {
     await later("before");
     await call("task_submit", { task_id: "after", task_type: "echo", payload: {}, depends_on: ["before"] });
@@ -157,12 +164,61 @@ describe("task_submit", () => {
     [{ deadline: "tomorrow" }, 'deadline is "tomorrow"; allowed is an ISO-8601 date and time'],
     [{ delay_seconds: -1 }, "delay_seconds is -1; allowed is at least 0"],
     [{ tags: "x" }, 'tags is "x"; allowed is an array'],
-    [{ payload: [] }, "payload is an array of 0; allowed is a"],
-    [{ task_id: "" }, 'task_id is ""; allowed is at least 1 characters'],
+    [{ payload: [] }, "payload is an array of 0; allowed is an object"],
+    [{ task_id: "" }, 'task_id is ""; allowed is at least 1 character'],
   ])("refuses %j in one sentence", async (wrong, sentence) => {
     const answer = await later("wrong", wrong);
     expect(answer).toMatchObject({ success: false, code: "INPUT_INVALID", retryable: false });
     expect(answer["error"]).toContain(sentence);
+  });
+});
+
+describe("a refusal by the system", () => {
+  it.each([
+    [
+      "task_submit",
+      { task_id: "a\u0000b", task_type: "echo", payload: {} },
+      'task_id is "a\\u0000b"; allowed is',
+    ],
+    ["task_submit", { task_id: "t", task_type: "echo", payload: {}, tags: ["\0"] }, "tags[0] is "],
+    [
+      "task_submit",
+      { task_id: "t", task_type: "echo", payload: {}, required_capabilities: ["\0"] },
+      "required_capabilities[0] is ",
+    ],
+    [
+      "task_submit",
+      { task_id: "t", task_type: "echo", payload: {}, idempotency_key: "\0" },
+      "idempotency_key is ",
+    ],
+    [
+      "worker_register",
+      { worker_id: "local", capabilities: ["x"] },
+      'worker_id is "local"; allowed is any other id',
+    ],
+    ["worker_unregister", { worker_id: "local" }, 'worker_id is "local"; allowed is any other id'],
+    [
+      "quota_set",
+      { scope: "action", name: "echo", weight: 2 },
+      "weight is 2; allowed is none: only tags share",
+    ],
+    [
+      "quota_set",
+      { scope: "tag", name: "x", per_second: 1e9 },
+      "per_second is 1000000000; allowed is a number from",
+    ],
+  ])("of %s names the argument as the tool has it: %j", async (name, args, sentence) => {
+    const answer = await call(name, args);
+    expect(answer).toMatchObject({ success: false, code: "INVALID_ARGUMENT", retryable: false });
+    expect(answer["error"]).toMatch(new RegExp(`^${RegExp.escape(sentence)}`));
+  });
+
+  it("of ids that are no dead letters names the argument too", async () => {
+    await later("alive");
+    expect(await call("deadletter_redrive", { task_ids: ["alive"] })).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      error: 'task_ids is "alive", which is queued; allowed is ids of dead letters',
+    });
   });
 });
 
@@ -394,7 +450,7 @@ describe("the queue as a whole", () => {
     const closed = () => Promise.reject(new Error("opened"));
     expect(await callOf("queue_clear", {}, closed)).toEqual({
       success: false,
-      error: "clearing the queue cannot be taken back: confirm it with confirm = true",
+      error: "clearing the queue cannot be taken back: confirm it with confirm: true",
       code: "CONFIRMATION_REQUIRED",
       retryable: false,
     });

@@ -22,6 +22,8 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   dependsOn: [],
   state: "completed",
   cached: false,
+  reused: false,
+  items: null,
   progress: 1,
   attempt: 1,
   startedAtMs: START_MS,
@@ -38,9 +40,13 @@ const run = (rest: Partial<RunStatus> = {}): RunStatus => ({
   stepsTotal: 1,
   stepsEnded: 1,
   tags: [],
+  origin: null,
   submittedAtMs: START_MS - 5,
   startedAtMs: START_MS,
   endedAtMs: START_MS + 1_500,
+  deadlineMs: null,
+  waitsFor: [],
+  handlersChanged: [],
   error: null,
   steps: [step("a")],
   ...rest,
@@ -107,7 +113,7 @@ describe("workflow_submit", () => {
     const submitted: unknown[] = [];
     const submit: System["submit"] = async (workflow) => {
       submitted.push(workflow);
-      return run({ state: "submitted" });
+      return { ...run({ state: "submitted" }), replayed: false };
     };
     expect(await call("workflow_submit", { workflow_id: "w", name: "W", steps }, { submit })).toEqual({
       success: true,
@@ -115,6 +121,7 @@ describe("workflow_submit", () => {
       status: "submitted",
       peer_assigned: "local",
       estimated_start_time: null,
+      replayed: false,
       message: "1 step on disk; ask workflow_status for their progress",
     });
     expect(submitted).toMatchObject([

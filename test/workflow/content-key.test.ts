@@ -17,6 +17,17 @@ describe("a content key", () => {
       1,
       1n,
       new Date(1),
+      { $date: 1 },
+      { $object: { $date: 1 } },
+      { $date: 1, more: 1 },
+      new Date(Number.NaN),
+      { $date: Number.NaN },
+      new Reference("ab", 1, [0]),
+      { $reference: ["ab", [0]] },
+      { reference: "ab", path: [0] },
+      { $undefined: true },
+      { $bigint: "1" },
+      { $bytes: "AQ==" },
       new Uint8Array([1]),
       [1],
       { a: undefined },
@@ -37,11 +48,15 @@ describe("a content key", () => {
 
 describe("a cache key", () => {
   it("is one for one action and one input", () => {
-    expect(cacheKey("a", { x: 1 })).toBe(contentKey({ inputs: { x: 1 }, action: "a" }));
-    expect(cacheKey("a", { x: 1 })).not.toBe(cacheKey("b", { x: 1 }));
+    expect(cacheKey("a", null, { x: 1 })).toBe(contentKey({ inputs: { x: 1 }, action: "a", module: null }));
+    expect(cacheKey("a", null, { x: 1 })).not.toBe(cacheKey("b", null, { x: 1 }));
+  });
+
+  it("is another for another version of the handler's module", () => {
+    expect(cacheKey("a", "ab", { x: 1 })).not.toBe(cacheKey("a", "cd", { x: 1 }));
   });
 
   it("is null for inputs that cannot be hashed", () => {
-    expect(cacheKey("a", { x: "\ud800" })).toBeNull();
+    expect(cacheKey("a", null, { x: "\ud800" })).toBeNull();
   });
 });

@@ -9,7 +9,8 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 it("the template in the guide can be used as it stands", () => {
   const [, json = ""] = /```json\n(.*?)```/s.exec(read("docs/guide/workflows.md")) ?? [];
   const definition = instantiate(parseTemplate(json, "workflows.md"), { file: "prices.csv" }, "guide");
-  expect(checkDefinition(definition, new Set(["load_table", "sum_column", "echo"])).ok).toBe(true);
+  const actions = new Set(["load_table", "sum_column", "echo"]);
+  expect(checkDefinition(definition, { actions }).ok).toBe(true);
   expect(definition.steps[0]).toMatchObject({ inputs: { file: "prices.csv", limit: 100 }, attempts: 3 });
   expect(definition.steps[2]?.inputs).toEqual({ text: "prices.csv: ${{ steps.sum.output.total }} in all" });
 });

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/errors/index.ts";
 import { dagPicture } from "../../src/workflow/picture.ts";
 import type { StepState, StepStatus } from "../../src/workflow/workflow.protocol.ts";
 
@@ -13,6 +14,8 @@ const step = (
   dependsOn,
   state: "completed",
   cached: false,
+  reused: false,
+  items: null,
   progress: 1,
   attempt: 1,
   startedAtMs: 1_000,
@@ -268,4 +271,104 @@ describe("the picture of a step", () => {
     expect(dagPicture(steps)).toBe(dagPicture(steps));
     expect(dagPicture(steps)).not.toMatch(/https?:|url\(|@import|href|\bid=/);
   });
+});
+
+describe("a critical path in a picture", () => {
+  const steps = [
+    step("a"),
+    step("b", ["a"]),
+    step("c", ["b"]),
+    step("far", ["a", "c"]),
+    step("beside", ["a"]),
+  ];
+  const criticalOf = (svg: string): string =>
+    /<path class="dag-edge dag-critical" d="([^"]*)"/.exec(svg)?.[1] ?? "";
+  const partsOf = (path: string): number => path.match(/M/g)?.length ?? 0;
+
+  it.each(["across", "down"] as const)(
+    "is drawn %s over all other edges, and each edge once",
+    (direction) => {
+      const plain = dagPicture(steps, { direction });
+      expect(criticalOf(plain)).toBe("");
+      const marked = dagPicture(steps, { direction, critical: ["a", "b", "c", "far"] });
+      expect(partsOf(criticalOf(marked))).toBeGreaterThanOrEqual(3);
+      expect(marked.indexOf('dag-critical" d=')).toBeGreaterThan(marked.indexOf('dag-edge" d='));
+      const pieces = (path: string): string[] => path.split(/(?=M)/).filter((each) => each !== "");
+      expect([...pieces(edgesOf(marked)), ...pieces(criticalOf(marked))].toSorted()).toEqual(
+        pieces(edgesOf(plain)).toSorted(),
+      );
+    },
+  );
+
+  it.each(["across", "down"] as const)("follows a far edge through all that it passes, %s", (direction) => {
+    // One edge: out of a, by the passages beside b and c, into far; across, each passage is a piece more.
+    const far = criticalOf(dagPicture(steps, { direction, critical: ["a", "far"] }));
+    expect(partsOf(far)).toBe(direction === "across" ? 5 : 3);
+  });
+
+  it("is left out where its steps do not follow on each other", () => {
+    for (const critical of [
+      ["b", "beside", "zz", "a"],
+      ["a", "c"],
+    ]) {
+      expect(criticalOf(dagPicture(steps, { critical }))).toBe("");
+    }
+  });
+});
+
+describe("a picture of steps that never ran", () => {
+  it("shows ids and durations, and says no state", () => {
+    const svg = dagPicture([
+      { stepId: "a", dependsOn: [], durationMs: 1_200 },
+      { stepId: "b", dependsOn: ["a"] },
+    ]);
+    expect(svg).toContain(">1,200 ms</text>");
+    expect(svg).toContain('aria-label="Steps and their dependencies. a: 1,200 ms; b"');
+    expect(svg).toContain("<title>b</title>");
+    expect(svg).not.toContain("undefined");
+  });
+});
+
+describe("a picture of too many steps", () => {
+  const most = LIMITS.workflow.dagPicturedSteps;
+  const many = (count: number): StepStatus[] =>
+    Array.from({ length: count }, (_, at) =>
+      step(`s${count - at}`, at === count - 1 ? [] : [`s${count - at - 1}`]),
+    );
+
+  it.each(["across", "down"] as const)("has the first ones and says how many it has not, %s", (direction) => {
+    const svg = dagPicture(many(7), { direction, stepsMax: 5 });
+    expect(
+      symbolsOf(svg)
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(["s1", "s2", "s3", "s4", "s5"]);
+    expect(svg).toContain(">2 more steps are not shown</text>");
+    expect(svg).toContain('; 2 more steps are not shown">');
+    expect(dagPicture(many(6), { direction, stepsMax: 5 })).toContain(">1 more step is not shown</text>");
+    expect(dagPicture(many(5), { direction, stepsMax: 5 })).not.toContain("not shown");
+  });
+
+  it("has a limit", () => {
+    expect(symbolsOf(dagPicture(many(most), { direction: "down" })).length).toBe(most);
+    expect(symbolsOf(dagPicture(many(most + 1), { direction: "down" })).length).toBe(most);
+    for (const stepsMax of [0, most + 1]) {
+      expect(() => dagPicture([], { stepsMax })).toThrow(`stepsMax is ${stepsMax}`);
+    }
+  });
+});
+
+it("control characters in a picture can be seen", () => {
+  const svg = dagPicture([step("a\nb\u0000\u202e", [], { action: "x\ty" })]);
+  expect(svg).toContain("<title>a␊b␀&lt;U+202E&gt;, action x␉y");
+});
+
+it("parts of a picture that nothing joins stand close together", () => {
+  const fan = ["b", "c", "d", "e", "f"].map((id) => step(id, ["a"]));
+  const boxes = boxesOf(dagPicture([step("a"), ...fan, step("g", ["b", "c"]), step("x"), step("y", ["x"])]));
+  let bottom = 0;
+  for (const box of boxes.toSorted((a, b) => a.top - b.top)) {
+    expect(box.top - bottom).toBeLessThanOrEqual(16);
+    bottom = Math.max(bottom, box.top + box.height);
+  }
 });

@@ -20,7 +20,7 @@ const outputs =
       : { missing: `step "${stepId}" is failed and has no output` };
 
 function resolve(inputs: Wire, values: Record<string, unknown> = {}): unknown {
-  return resolveInputs("use", inputs, outputs(values));
+  return resolveInputs("use", inputs, { outputOf: outputs(values), item: null });
 }
 
 function refusal(inputs: Wire, values: Record<string, unknown> = {}): { code: string; message: string } {
@@ -39,6 +39,37 @@ function problemOf(text: string): string {
   return parsed.problem;
 }
 
+describe("the item of a fan-out", () => {
+  const ofItem = (inputs: Wire, item: { value: unknown; index: number } | null): unknown =>
+    resolveInputs("use", inputs, { outputOf: outputs({}), item });
+
+  it("is put in like an output, and its place as a number", () => {
+    const item = { value: { name: "n", rows: [1, 2] }, index: 4 };
+    expect(
+      ofItem({ a: "${{ item }}", b: "${{ item.rows[1] }}", c: "#${{ index }} ${{ item.name }}" }, item),
+    ).toEqual({
+      a: item.value,
+      b: 2,
+      c: "#4 n",
+    });
+    expect(ofItem("${{ index }}", item)).toBe(4);
+  });
+
+  it("has no more parts than it has, and is nothing outside of a fan-out", () => {
+    const refused = (inputs: Wire, item: { value: unknown; index: number } | null): unknown => {
+      try {
+        return ofItem(inputs, item);
+      } catch (error) {
+        return isFault(error, "REFERENCE_MISSING") ? error.message : error;
+      }
+    };
+    expect(refused("${{ item.zz }}", { value: {}, index: 0 })).toBe(
+      'the inputs of step "use" refer to ${{ item.zz }}, which does not exist: item is an object without key "zz"',
+    );
+    expect(refused("${{ item }}", null)).toContain("the step does not fan out");
+  });
+});
+
 describe("parsing", () => {
   it.each([
     ["${{steps.a.output}}", "a", []],
@@ -50,10 +81,19 @@ describe("parsing", () => {
     expect(parseText(text)).toEqual({ ok: true, segments: [{ text, stepId, path }] });
   });
 
+  it.each([
+    ["${{ item }}", "item", []],
+    ["${{item.rows[0]}}", "item", ["rows", 0]],
+    ["${{ index }}", "index", []],
+  ])("reads %s of a fan-out", (text, of, path) => {
+    expect(parseText(text)).toEqual({ ok: true, segments: [{ text, of, path }] });
+  });
+
   it("cuts a text at its references", () => {
     const parsed = parseText("a ${{ steps.x.output }} b ${{ steps.y.output.z }}");
     expect(
-      parsed.ok && parsed.segments.map((part) => (typeof part === "string" ? part : part.stepId)),
+      parsed.ok &&
+        parsed.segments.map((part) => (typeof part !== "string" && "stepId" in part ? part.stepId : part)),
     ).toEqual(["a ", "x", " b ", "y"]);
   });
 
@@ -71,11 +111,16 @@ describe("parsing", () => {
   });
 
   it.each([
-    ["${{", 'a reference at character 1 needs "steps" at character 4, the text ends there'],
+    [
+      "${{",
+      'a reference at character 1 needs "steps", "item" or "index" at character 4, the text ends there',
+    ],
     [
       "a ${{ stepsx.a.output }}",
-      'a reference at character 3 needs "steps" at character 7, found "stepsx.a.out"',
+      'a reference at character 3 needs "steps", "item" or "index" at character 7, found "stepsx.a.out"',
     ],
+    ["${{ items }}", 'needs "steps", "item" or "index" at character 5, found "items }}"'],
+    ["${{ index.x }}", 'needs "}}" at character 10, found ".x }}"'],
     ["${{ steps }}", 'needs the id of a step, as in .fetch or ["fetch rows"], at character 10, found " }}"'],
     ["${{ steps.a }}", 'needs ".output" behind the step at character 12, found " }}"'],
     ["${{ steps.a.outputs }}", 'needs ".output" behind the step'],

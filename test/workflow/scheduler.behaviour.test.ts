@@ -10,21 +10,7 @@ import { schedulerBehaviour } from "../../src/workflow/scheduler.behaviour.ts";
 import { Scheduler, type RunState } from "../../src/workflow/workflow.protocol.ts";
 import { fakeActor, fakeMessage } from "../kit/actor-context.ts";
 import { step, workflow } from "./kit/definitions.ts";
-import { SchedulerKit } from "./kit/scheduler-kit.ts";
-
-const openKit = (): Promise<SchedulerKit> => new SchedulerKit().start();
-
-/** The outcome of a call, whether it has one yet or not. */
-function watch<T>(call: T | Promise<T>): { value: T | undefined; error: unknown; settled: boolean } {
-  const seen = { value: undefined as T | undefined, error: undefined as unknown, settled: false };
-  void Promise.resolve(call)
-    .then(
-      (value) => (seen.value = value),
-      (error: unknown) => (seen.error = error),
-    )
-    .finally(() => (seen.settled = true));
-  return seen;
-}
+import { SchedulerKit, openKit, watch } from "./kit/scheduler-kit.ts";
 
 const CHAIN = workflow([step("a"), step("b", ["a"], { inputs: { x: "${{ steps.a.output.id }}" } })]);
 
@@ -189,7 +175,7 @@ describe("following the queue", () => {
       ],
     );
     expect(kit.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    expect(kit.actor.health()).toEqual({ liveRuns: 0 });
+    expect(kit.actor.health()).toMatchObject({ liveRuns: 0 });
   });
 
   it("ignores the tasks of others, also those that bear the name of a run", async () => {
@@ -447,7 +433,7 @@ describe("a restart of the scheduler", () => {
     await kit.restart();
     await kit.settle();
     for (const id of ids) expect(await kit.states(id)).toBe("a:ready b:pending");
-    expect(kit.actor.health()).toEqual({ liveRuns: 20 });
+    expect(kit.actor.health()).toMatchObject({ liveRuns: 20 });
   });
 });
 
@@ -456,7 +442,7 @@ describe("a cached step", () => {
     step("a", [], { cacheTtlMs: 1_000 }),
     step("b", ["a"], { inputs: { x: "${{ steps.a.output }}" } }),
   ]);
-  const key = cacheKey("echo", {}) ?? "";
+  const key = cacheKey("echo", null, {}) ?? "";
 
   it("is answered by the cache; its output is handed on, found in the result, and survives a restart", async () => {
     await using kit = await openKit();
@@ -597,7 +583,12 @@ describe("the file", () => {
   it("is not needed with durability memory", async () => {
     await using kit = new SchedulerKit();
     const { context, stop } = fakeActor(Scheduler, { refs: refs(kit) });
-    const handlers = await schedulerBehaviour.setup(context, { directory: null, durability: "memory" });
+    const handlers = await schedulerBehaviour.setup(context, {
+      directory: null,
+      durability: "memory",
+      keptTasks: 1,
+      keptMs: 1,
+    });
     expect(handlers.list({ offset: 0, limit: 1 }, fakeMessage())).toEqual({ runs: [], total: 0 });
     await stop();
   });
@@ -606,7 +597,12 @@ describe("the file", () => {
     await using kit = new SchedulerKit();
     const { context } = fakeActor(Scheduler, { refs: refs(kit) });
     const setup = (): unknown =>
-      schedulerBehaviour.setup(context, { directory: null, durability: "flushed" });
+      schedulerBehaviour.setup(context, {
+        directory: null,
+        durability: "flushed",
+        keptTasks: 1,
+        keptMs: 1,
+      });
     expect(setup).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 });

@@ -1,15 +1,19 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { formatTaskId, parseTaskId, type StepTask } from "../../src/workflow/task-id.ts";
+import { formatTaskId, longestTaskId, parseTaskId, type StepTask } from "../../src/workflow/task-id.ts";
 
 const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
-const tuple: fc.Arbitrary<StepTask> = fc.record({
-  workflowId: name,
-  stepId: name,
-  index: fc.nat(999_999_999),
-  generation: fc.nat(999_999_999),
-});
+const number = fc.nat(999_999_999);
+const tuple: fc.Arbitrary<StepTask> = fc
+  .record({
+    workflowId: name,
+    stepId: name,
+    part: fc.constantFrom("run", "when", "compensate"),
+    index: number,
+    generation: number,
+  })
+  .map((task) => (task.part === "run" ? task : { ...task, index: 0 }));
 
 describe("a step's task id", () => {
   it("leads back to its tuple", () => {
@@ -27,7 +31,18 @@ describe("a step's task id", () => {
         expect(formatTaskId(one)).not.toBe(formatTaskId(other));
       }),
     );
-    expect(formatTaskId({ workflowId: "a/b", stepId: "c", index: 0, generation: 1 })).toBe("a%2Fb/c/0/1");
+    const task = { workflowId: "a/b", stepId: "c", index: 3, generation: 1 };
+    expect(formatTaskId({ ...task, part: "run" })).toBe("a%2Fb/c/3/1");
+    expect(formatTaskId({ ...task, part: "when" })).toBe("a%2Fb/c/when/1");
+  });
+
+  it("is never longer than the longest of its step", () => {
+    fc.assert(
+      fc.property(tuple, (task) => {
+        const longest = longestTaskId(task.workflowId, task.stepId).length;
+        expect(formatTaskId(task).length).toBeLessThanOrEqual(longest);
+      }),
+    );
   });
 
   it.each([

@@ -32,9 +32,14 @@ function problems(run: () => unknown): readonly string[] {
   return [];
 }
 
-const parseProblems = (text: string): readonly string[] => problems(() => parseTemplate(text, "t.json"));
+/** The places are a law of their own; here they are left out. */
+const parseProblems = (text: string): readonly string[] =>
+  problems(() => parseTemplate(text, "t.json")).map((each) => each.replace(/^t\.json:\d+:\d+: /, ""));
 
 const ALL_TYPES = ["string", "number", "boolean", "array", "object"].map((type) => ({ name: type, type }));
+
+/** A step that reads anything fails. */
+const NOTHING = { outputOf: () => ({ missing: "nothing may be read" }), item: null };
 
 describe("a template file", () => {
   it("is read with its defaults", () => {
@@ -57,20 +62,21 @@ describe("a template file", () => {
       onFailure: "skip_dependents",
       tags: [],
       metadata: {},
+      includes: [],
     });
   });
 
   it("that is no JSON, or of another shape, is refused with all problems at once", () => {
     expect(parseProblems("{")).toEqual([expect.stringMatching(/^it is no JSON: /)]);
-    expect(
-      parseProblems(file({ name: 1, steps: [], surprise: 1, includes: ["x"], on_failure: "x" })),
-    ).toEqual([
-      "name is 1; allowed is a string",
-      "steps is an array of 0; allowed is at least 1 items",
-      'on_failure is "x"; allowed is one of "skip_dependents", "fail_fast", "ignore"',
-      "includes: including other templates is not part of this version; leave it out",
-      expect.stringContaining('unknown key "surprise"'),
-    ]);
+    expect(parseProblems(file({ name: 1, steps: [], surprise: 1, version: "1.0", on_failure: "x" }))).toEqual(
+      [
+        "name is 1; allowed is a string",
+        "steps is an array of 0; allowed is at least 1 item",
+        expect.stringContaining('unknown key "surprise"'),
+        "version: a semantic version is needed, such as 1.2.0 or 2.0.0-beta.1",
+        'on_failure is "x"; allowed is one of "skip_dependents", "fail_fast", "ignore"',
+      ],
+    );
   });
 
   it("has parameters with names of their own, real patterns, and defaults that fit", () => {
@@ -101,10 +107,10 @@ describe("a template file", () => {
       "steps[0].action is 5; allowed is a string",
       'steps[0].priority is "high"; allowed is a number',
       expect.stringContaining('steps[0]: unknown key "oops"'),
+      "steps[1].step_id is missing; allowed is a string",
       'steps[1].inputs.x refers to parameter "q"; there are: p',
       "steps[1].inputs.x has a ${ that names no parameter; write $${ for the text itself",
       "steps[1].depends_on[0] holds a reference; only inputs may",
-      "steps[1].step_id is missing; allowed is a string",
     ]);
   });
 });
@@ -181,14 +187,14 @@ describe("instantiating", () => {
     ];
     const template = parseTemplate(withInputs(inputs, parameters), "t.json");
     const { steps } = instantiate(template, { p: evil, l: [{ deep: evil }] }, "w");
-    const read = resolveInputs("a", steps[0]?.inputs ?? {}, () => ({ missing: "nothing may be read" }));
+    const read = resolveInputs("a", steps[0]?.inputs ?? {}, NOTHING);
     expect(read).toEqual({ whole: evil, part: `<${evil}>`, list: [{ deep: evil }] });
   });
 
   it("writes $${ as a literal ${, so that it is no placeholder and no reference either", () => {
     const template = parseTemplate(withInputs({ x: "$${p} $${{ steps.a.output }} $5" }), "t.json");
     const { steps } = instantiate(template, {}, "w");
-    const read = resolveInputs("a", steps[0]?.inputs ?? {}, () => ({ missing: "nothing may be read" }));
+    const read = resolveInputs("a", steps[0]?.inputs ?? {}, NOTHING);
     expect(read).toEqual({ x: "${p} ${{ steps.a.output }} $5" });
     const named = parseTemplate(file({ steps: [{ step_id: "$${x} $${{", action: "echo" }] }), "t.json");
     expect(instantiate(named, {}, "w").steps[0]?.stepId).toBe("${x} ${{");
@@ -196,13 +202,19 @@ describe("instantiating", () => {
 
   it("refuses a value that would make a reference or hide one together with what follows it", () => {
     const parameters = [{ name: "p", type: "string" }];
-    const template = parseTemplate(
-      withInputs({ x: "${p}${{ steps.b.output }}", y: "${p}{{ z" }, parameters),
-      "t.json",
-    );
-    expect(problems(() => instantiate(template, { p: "$" }, "w")).slice(0, 2)).toEqual([
-      'steps[0].inputs.x: the value of parameter "p" ends in "$" right before a "{"; put something between',
-      'steps[0].inputs.y: the value of parameter "p" ends in "$" right before a "{"; put something between',
+    const steps = [
+      { step_id: "b", action: "echo" },
+      {
+        step_id: "a",
+        action: "echo",
+        depends_on: ["b"],
+        inputs: { x: "${p}${{ steps.b.output }}", y: "${p}{{ z" },
+      },
+    ];
+    const template = parseTemplate(file({ parameters, steps }), "t.json");
+    expect(problems(() => instantiate(template, { p: "$" }, "w"))).toEqual([
+      'steps[1].inputs.x: the value of parameter "p" ends in "$" right before a "{"; put something between',
+      'steps[1].inputs.y: the value of parameter "p" ends in "$" right before a "{"; put something between',
     ]);
   });
 
@@ -273,17 +285,60 @@ describe("the arguments of a tool", () => {
     });
   });
 
+  it("write retries, deadlines and bounds of the whole run as the protocol does", () => {
+    const args = {
+      workflow_id: "w",
+      name: "n",
+      steps: [
+        {
+          step_id: "a",
+          action: "echo",
+          deadline: "2026-01-02T03:04:05Z",
+          retry_policy: {
+            max_retries: 2,
+            backoff: "linear",
+            backoff_factor: 3,
+            delay_ms: 10,
+            max_delay_ms: 40,
+            jitter: 0.5,
+          },
+        },
+      ],
+      max_concurrency: 4,
+      deadline: "2026-01-02T05:04:05+02:00",
+      timeout: 1.5,
+      dependencies: ["v"],
+      idempotency_key: "k",
+    };
+    const checked = check(toolWorkflowShape, args);
+    const atMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+    expect(checked.problems ?? definitionFromTool(checked.value)).toMatchObject({
+      steps: [
+        {
+          attempts: 3,
+          backoff: { shape: "linear", factor: 3, delayMs: 10, maxDelayMs: 40, jitter: 0.5 },
+          deadlineMs: atMs,
+        },
+      ],
+      maxConcurrency: 4,
+      deadlineMs: atMs,
+      timeoutMs: 1_500,
+      dependencies: ["v"],
+      idempotencyKey: "k",
+    });
+  });
+
   it("are strict", () => {
     const args = {
       workflow_id: "",
       name: "n",
       steps: [{ step_id: "a", action: "echo", if: 1 }],
-      dependencies: ["v"],
+      timeout: 0,
     };
     expect(check(toolWorkflowShape, args).problems).toEqual([
-      'workflow_id is ""; allowed is at least 1 characters',
+      'workflow_id is ""; allowed is at least 1 character',
       expect.stringContaining('steps[0]: unknown key "if"'),
-      "dependencies: waiting for other workflows is not part of this version; leave it out",
+      "timeout is 0; allowed is more than 0",
     ]);
   });
 });

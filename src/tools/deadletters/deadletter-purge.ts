@@ -16,9 +16,8 @@ export const deadletterPurge = defineTool({
   hints: DESTROYS,
   metadata: DEAD_LETTERS,
   echo: [],
-  refuse({ confirm: confirmed }) {
-    if (!confirmed)
-      throw fault("CONFIRMATION_REQUIRED", { what: "purging dead letters", how: "confirm = true" });
+  refuse({ confirm: confirmed }, { confirmation }) {
+    if (!confirmed) throw fault("CONFIRMATION_REQUIRED", { what: "purging dead letters", how: confirmation });
   },
   async run(args, { system }) {
     const { purged } = await system.tasks.deadLetters.purge(chosen(args));

@@ -23,9 +23,8 @@ export const queueClear = defineTool({
   hints: DESTROYS,
   metadata: ofQueue("p2p_queue_mgmt", 10, 20),
   echo: [],
-  refuse({ confirm: confirmed }) {
-    if (!confirmed)
-      throw fault("CONFIRMATION_REQUIRED", { what: "clearing the queue", how: "confirm = true" });
+  refuse({ confirm: confirmed }, { confirmation }) {
+    if (!confirmed) throw fault("CONFIRMATION_REQUIRED", { what: "clearing the queue", how: confirmation });
   },
   async run({ status_filter }, { system }) {
     const { cleared, remaining } = await system.tasks.clear(status_filter ? [status_filter] : CLEARED);

@@ -174,11 +174,16 @@ const logAnswer = ({ atMs, attempt, level, message, fields }: TaskLogLine): z.ou
 
 /** The newest lines of a task's log, as many as a page has. */
 export async function logsOf({ tasks }: System, id: string): Promise<z.output<typeof logShape>[]> {
-  const page = LIMITS.lists.pageItems;
-  const { lines, total } = await tasks.logs(id, { limit: page });
-  if (total <= page) return lines.map(logAnswer);
-  const newest = await tasks.logs(id, { offset: total - page, limit: page });
-  return newest.lines.map(logAnswer);
+  const limit = LIMITS.lists.pageItems;
+  const { total } = await tasks.logs(id, { limit: 1 });
+  const newest: TaskLogLine[] = [];
+  for (let offset = Math.max(0, total - limit); newest.length < limit;) {
+    const { lines } = await tasks.logs(id, { offset, limit: limit - newest.length });
+    if (lines.length === 0) break;
+    newest.push(...lines);
+    offset += lines.length;
+  }
+  return newest.map(logAnswer);
 }
 
 /** Why a task has not completed, in one sentence. */

@@ -113,14 +113,16 @@ export const taskSubmit = defineTool({
       ...(delay > 0 && { delayMs: millisecondsOf(delay) }),
       ...(key && { idempotencyKey: key }),
     });
-    const worker = receipt.state === "queued" ? null : (await system.tasks.status(receipt.taskId)).workerId;
+    const { taskId, state, replayed } = receipt;
+    // What was there before has a deadline of its own.
+    const task = state === "queued" && !replayed ? null : await system.tasks.status(taskId);
     return {
-      task_id: receipt.taskId,
-      status: receipt.state,
+      task_id: taskId,
+      status: state,
       ...(await placeOf(system, receipt)),
-      assigned_worker: worker,
-      replayed: receipt.replayed,
-      deadline: deadline ? isoTime(Date.parse(deadline)) : null,
+      assigned_worker: state === "queued" || !task ? null : task.workerId,
+      replayed,
+      deadline: isoTime(task ? task.deadlineMs : deadline ? Date.parse(deadline) : null),
     };
   },
 });

@@ -10,7 +10,7 @@ export const workflowSubmit = defineTool({
     "Stores a workflow and starts it. Steps run as soon as the steps they depend on are done. " +
     "A string like ${{ steps.fetch.output.rows }} in a step's inputs is replaced by that output. " +
     "Returns at once; workflow_status tells how far it is, workflow_result what came out. " +
-    "The same id with the same steps returns the run that is there.",
+    "The same id with the same steps, or an idempotency key that was used, returns the run that is there, with replayed: true.",
   input: toolWorkflowShape,
   output: z.looseObject({
     ...answer,
@@ -18,6 +18,7 @@ export const workflowSubmit = defineTool({
     status: z.string().optional(),
     peer_assigned: z.string().nullable().optional(),
     estimated_start_time: z.string().nullable().optional(),
+    replayed: z.boolean().optional(),
     message: z.string().optional(),
   }),
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -31,6 +32,7 @@ export const workflowSubmit = defineTool({
       status: status.state,
       peer_assigned: "local",
       estimated_start_time: null,
+      replayed: status.replayed,
       message: `${count} on disk; ask workflow_status for their progress`,
     };
   },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Reference } from "../../../src/codec/index.ts";
 import { defineTasks, handler } from "../../../src/compute/index.ts";
 import { fault } from "../../../src/errors/index.ts";
 import type { TaskLog } from "../../../src/compute/task-log.ts";
@@ -67,6 +68,12 @@ export default defineTasks({
       new Promise((_, reject) =>
         signal.addEventListener("abort", () => reject(new Error("half")), { once: true }),
       ),
+  }),
+  refer: handler({
+    run: (input) => {
+      const { sha256, sizeBytes } = input as { sha256: string; sizeBytes: number };
+      return new Reference(sha256, sizeBytes);
+    },
   }),
   keepTwo: handler({ run: async (_input, { keep }) => [await keep("a"), { inner: await keep("b") }] }),
   logNowAndLater: handler({

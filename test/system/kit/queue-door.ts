@@ -3,6 +3,7 @@ import { workerModule } from "../../../src/actor/index.ts";
 import { LIMITS, fault } from "../../../src/errors/index.ts";
 import type { Queue as QueueProtocol } from "../../../src/queue/queue.protocol.ts";
 import { Queue } from "../../../src/queue/queue.protocol.ts";
+import type { BlobStore } from "../../../src/store/index.ts";
 import { TaskDoor } from "../../../src/system/task-door.ts";
 import { openSimulated, type Simulated } from "../../kit/simulated.ts";
 
@@ -18,7 +19,9 @@ export interface DoorKit extends AsyncDisposable, Pick<Simulated, "clock" | "dri
  * The door over a real queue without a pool of its own, in one thread and on a clock that moves when nothing else can:
  * what is to be carried out needs a worker outside.
  */
-export async function openDoor(init: { directory?: string } = {}): Promise<DoorKit> {
+export async function openDoor(
+  init: { directory?: string; blobs?: (clock: Simulated["clock"]) => BlobStore } = {},
+): Promise<DoorKit> {
   const module = workerModule("queue.actor").href;
   const simulated = await openSimulated({ modules: [module] });
   const { supervisor, clock, drive } = simulated;
@@ -37,18 +40,20 @@ export async function openDoor(init: { directory?: string } = {}): Promise<DoorK
         heapMb: 64,
         graceMs: 0,
         roots: [],
+        allowedHosts: [],
         keptTasks: LIMITS.queue.keptTasks,
         keptMs: LIMITS.queue.keptMs,
       },
     }),
   );
   const load = (): Promise<never> => Promise.reject(fault("BLOB_MISSING", { sha256: "ab" }));
+  const blobs = init.blobs?.(clock) ?? null;
   return {
     clock,
     drive,
     supervisor,
     queue,
-    tasks: new TaskDoor({ queue, clock, load }),
+    tasks: new TaskDoor({ queue, clock, blobs, load }),
     [Symbol.asyncDispose]: () => simulated[Symbol.asyncDispose](),
   };
 }
@@ -56,7 +61,7 @@ export async function openDoor(init: { directory?: string } = {}): Promise<DoorK
 /** A queue that has only the calls that a test gives it. */
 export function doorOver(calls: Partial<Calls>, clock: Simulated["clock"]): TaskDoor {
   const queue = { call: calls, ready: async () => undefined } as unknown as QueueRef;
-  return new TaskDoor({ queue, clock, load: async () => undefined });
+  return new TaskDoor({ queue, clock, blobs: null, load: async () => undefined });
 }
 
 /** The same queue with some of its calls replaced. */
@@ -67,6 +72,7 @@ export function tampered(
   return new TaskDoor({
     queue: { ...queue, call: { ...queue.call, ...calls } },
     clock,
+    blobs: null,
     load: async () => undefined,
   });
 }

@@ -39,44 +39,68 @@ export function dagOf(definition: WorkflowDefinition): Dag {
 
 export type Fate = "completed" | "failed" | "cancelled";
 
-/** A random graph without cycles, in a shuffled order, some steps cached, some passing an output on. */
+/** What a random step may have beside its edges. */
+const randomStep = fc.record({
+  edges: fc.array(fc.nat(), { maxLength: 3 }),
+  cached: fc.boolean(),
+  reads: fc.boolean(),
+  when: fc.nat(4).map((n) => n === 0),
+  items: fc.option(fc.nat(3), { nil: null, freq: 3 }),
+  maxConcurrent: fc.option(fc.integer({ min: 1, max: 2 }), { nil: undefined }),
+});
+
+/**
+ * A random graph without cycles, in a shuffled order, with little room; some steps cached, some passing an output on,
+ * some with a condition, some for each item of a list.
+ */
 export const randomWorkflow = fc
   .integer({ min: 1, max: 12 })
   .chain((size) =>
     fc.record({
-      edges: fc.array(fc.array(fc.nat(), { maxLength: 3 }), { minLength: size, maxLength: size }),
+      list: fc.array(randomStep, { minLength: size, maxLength: size }),
       order: fc.shuffledSubarray(
         Array.from({ length: size }, (_, at) => at),
         { minLength: size, maxLength: size },
       ),
-      cached: fc.array(fc.boolean(), { minLength: size, maxLength: size }),
-      reads: fc.array(fc.boolean(), { minLength: size, maxLength: size }),
       policy: fc.constantFrom<FailurePolicy>("skip_dependents", "fail_fast", "ignore"),
+      room: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
     }),
   )
-  .map(({ edges, order, cached, reads, policy }) => {
-    const steps = edges.map((row, at) => {
-      const dependsOn = [...new Set(row.flatMap((n) => (at === 0 ? [] : [`s${n % at}`])))];
-      const from = reads[at] ? dependsOn[0] : undefined;
+  .map(({ list, order, policy, room }) => {
+    const steps = list.map(({ edges, cached, reads, when, items, maxConcurrent }, at) => {
+      const dependsOn = [...new Set(edges.flatMap((n) => (at === 0 ? [] : [`s${n % at}`])))];
+      const from = reads ? dependsOn[0] : undefined;
+      const forEach = items !== null && {
+        items: Array.from({ length: items }, (_, item) => item),
+        ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
+      };
       return step(`s${at}`, dependsOn, {
-        inputs: from === undefined ? { at } : { at, from: `\${{ steps.${from}.output.id }}` },
-        ...(cached[at] ? { cacheTtlMs: 60_000 } : {}),
+        inputs: {
+          at,
+          ...(from === undefined ? {} : { from: `\${{ steps.${from}.output }}` }),
+          ...(forEach ? { item: "${{ item }}" } : {}),
+        },
+        ...(cached ? { cacheTtlMs: 60_000 } : {}),
+        ...(when ? { when: "true" } : {}),
+        ...(forEach ? { forEach } : {}),
       });
     });
     return workflow(
       order.flatMap((at) => steps[at] ?? []),
-      { onFailure: policy },
+      { onFailure: policy, ...(room === undefined ? {} : { maxConcurrency: room }) },
     );
   });
 
-/** By step id: how its task ends. */
+/** By what a test calls a task (`s3`, `s3[1]`, `s3/when`): how it ends. A condition that completes is true or false. */
 export const randomFates = fc
   .array(fc.constantFrom<Fate>("completed", "completed", "completed", "failed", "cancelled"), {
-    minLength: 12,
-    maxLength: 12,
+    minLength: 40,
+    maxLength: 40,
   })
-  .map(
-    (list) =>
-      (stepId: string): Fate =>
-        list[Number(stepId.slice(1))] ?? "completed",
-  );
+  .map((list) => (name: string): Fate => {
+    const [number = 0, item = 0] = Array.from(name.matchAll(/\d+/g), ([digits]) => Number(digits));
+    return list[(number + 12 * item + (name.endsWith("/when") ? 13 : 0)) % list.length] ?? "completed";
+  });
+
+/** What the condition of a step gives when its evaluation completes. */
+export const verdictOf = (name: string): boolean => Number(/\d+/.exec(name)?.[0] ?? 0) % 3 !== 0;

@@ -25,8 +25,15 @@ export class FakeCache {
         put: link.member("put", ({ key, value }: { key: string; value: Uint8Array }) => {
           this.entries.set(key, value);
         }),
-        remove: never,
+        invalidate: never,
         clear: never,
+        claim: never,
+        renew: never,
+        settle: never,
+        fail: never,
+        release: never,
+        desert: never,
+        references: link.member("references", () => ({ addresses: [], next: null })),
         stats: never,
         backup: never,
       },
@@ -34,6 +41,7 @@ export class FakeCache {
       on: {},
       writable: () => Promise.resolve(),
       ready: link.ready,
+      shared: () => null,
     };
   }
 

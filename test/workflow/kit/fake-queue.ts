@@ -28,6 +28,12 @@ export class FakeQueue {
   /** What the task of a step returns. */
   outputOf: (stepId: string, input: unknown) => unknown = (stepId) => ({ id: stepId });
   actions = ["echo"];
+  /** Hash of the module of an action; built-in ones have none. */
+  readonly modules = new Map<string, string>();
+  /** Tasks after which a page of a group ends early. */
+  pageTasks = Infinity;
+  /** Throws what the queue refuses a batch with. */
+  mayTake: (specs: readonly TaskSpec[]) => void = () => undefined;
   readonly #clock: Clock;
 
   constructor(turns: Scheduler, clock: Clock) {
@@ -44,7 +50,7 @@ export class FakeQueue {
         module: "built-in",
         isolation: "shared",
         timeoutMs: null,
-        moduleSha256: null,
+        moduleSha256: this.modules.get(name) ?? null,
       })),
     );
     const asked: Record<string, unknown> = {
@@ -53,10 +59,35 @@ export class FakeQueue {
         "group",
         ({ group, offset, limit }: { group: string; offset: number; limit: number }) => {
           const all = [...this.tasks.values()].filter((task) => task.group === group);
-          return { tasks: all.slice(offset, offset + limit), total: all.length };
+          const end = offset + Math.min(limit, this.pageTasks);
+          return { tasks: all.slice(offset, end), total: all.length };
         },
       ),
       cancel: link.member("cancel", (params: { taskIds: string[]; reason: string }) => this.#cancel(params)),
+      withdraw: link.member("withdraw", ({ taskIds }: { taskIds: string[] }) => {
+        const withdrawn = taskIds.filter((id) => {
+          const task = this.tasks.get(id);
+          return task?.state === "queued" && task.attempt === 0;
+        });
+        for (const id of withdrawn) this.tasks.delete(id);
+        return { withdrawn };
+      }),
+      reprioritize: link.member(
+        "reprioritize",
+        ({ taskId, to }: { taskId: string; to: { priority: number } }) => {
+          const task = this.tasks.get(taskId);
+          if (!task) throw fault("TASK_NOT_FOUND", { taskId });
+          if (hasEnded(task)) throw fault("TASK_ENDED", { taskId, state: task.state, wanted: "changed" });
+          const before = task.priority;
+          task.priority = to.priority;
+          return { before, after: to.priority };
+        },
+      ),
+      references: link.member("references", () => ({ addresses: [], next: null, attemptMs: 0 })),
+      forget: link.member("forget", ({ group }: { group: string }) => {
+        for (const [taskId, task] of this.tasks) if (task.group === group) this.tasks.delete(taskId);
+        return { forgotten: 0 };
+      }),
       actions: (_: unknown, options: Parameters<typeof askActions>[1]) => askActions({}, options),
     };
     const calls = Object.keys(Queue.members).map((name) => [name, asked[name] ?? never]);
@@ -71,6 +102,7 @@ export class FakeQueue {
       },
       writable: () => Promise.resolve(),
       ready: link.ready,
+      shared: () => null,
     };
   }
 
@@ -130,6 +162,7 @@ export class FakeQueue {
     for (const { action } of specs) {
       if (!this.actions.includes(action)) throw fault("UNKNOWN_ACTION", { action, known: this.actions });
     }
+    this.mayTake(specs);
     return specs.map((spec) => {
       const known = this.tasks.get(spec.taskId);
       if (known && Buffer.compare(known.input, spec.input) !== 0) {

@@ -1,85 +1,211 @@
-import type { StepState, WorkflowDefinition } from "../../../src/workflow/workflow.protocol.ts";
+import type {
+  StepDefinition,
+  StepState,
+  WorkflowDefinition,
+} from "../../../src/workflow/workflow.protocol.ts";
 import type { Fate } from "./definitions.ts";
 
-/** Something that happened to a run, in the order in which it happened. */
+/** Something that happened to a run, in the order in which it happened; tasks by what a test calls them. */
 export type Happening =
-  { readonly what: "cancel" } | { readonly what: "hit" | "miss" | Fate; readonly stepId: string };
+  | { readonly what: "cancel" | "expire" | "pause" | "resume" }
+  | { readonly what: "submit" | "hit" | "miss" | "true" | "false" | Fate; readonly name: string };
 
 export interface ReferenceRun {
-  readonly state: "running" | "cancelling" | "completed" | "failed" | "cancelled";
+  readonly state: "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
   readonly states: Readonly<Record<string, StepState>>;
-  /** Steps whose task has been asked for. */
-  readonly submitted: readonly string[];
-  /** Steps for which the cache has been asked. */
+  /** Tasks that may be asked for, and have not been. */
+  readonly inLine: readonly string[];
+  /** Tasks for which the cache has been asked. */
   readonly lookedUp: readonly string[];
 }
 
+type Stopped = "no" | "failure" | "cancel" | "expire";
+
+/** A step as simply as it can be told: what is said of it, and of each of its tasks. */
+interface Told {
+  readonly step: StepDefinition;
+  state: StepState;
+  /** Its condition is true, or it has none. */
+  mayRun: boolean;
+  /** It is skipped because a condition is false. */
+  refused: boolean;
+  /** What has become of each of its items; a plain step has one. */
+  readonly ends: Map<number, "completed" | "failed" | "gone">;
+  /** Items that have been asked for. */
+  asked: number;
+}
+
 /**
- * What a run has come to, said as simply as possible: after each happening every rule is tried on every step until
- * none applies. No graph, no counters, no table; slow and obvious.
+ * A run told as simply as possible: after each happening every rule is tried on every step until none applies. No
+ * graph, no counters, no table; slow and obvious.
  */
-export function referenceRun(definition: WorkflowDefinition, happenings: readonly Happening[]): ReferenceRun {
-  const { steps, onFailure } = definition;
-  const states = new Map<string, StepState>(steps.map(({ stepId }) => [stepId, "pending"]));
+export function referenceRun(definition: WorkflowDefinition): {
+  happen(happening: Happening): void;
+  view(): ReferenceRun;
+} {
+  const { onFailure } = definition;
+  const told = new Map<string, Told>(
+    definition.steps.map((step) => [
+      step.stepId,
+      { step, state: "pending", mayRun: step.when === undefined, refused: false, ends: new Map(), asked: 0 },
+    ]),
+  );
+  const all = [...told.values()];
   const submitted = new Set<string>();
+  const inLine = new Set<string>();
+  const inCache = new Set<string>();
   const lookedUp = new Set<string>();
-  let stopped = "no" as "no" | "failure" | "cancel";
+  let isPaused = false;
+  let stopped = "no" as Stopped;
 
-  const stateOf = (id: string): StepState => states.get(id) ?? "pending";
-  const isOpen = (id: string): boolean => ["pending", "ready"].includes(stateOf(id));
-  const endedBadly = (id: string): boolean => ["failed", "cancelled"].includes(stateOf(id));
-  const isDone = (id: string): boolean =>
-    stateOf(id) === "completed" || (onFailure === "ignore" && endedBadly(id));
+  const of = (name: string): Told => told.get(name.replace(/[[/].*/, "")) as Told;
+  const itemOf = (name: string): number => Number(/\[(\d+)\]/.exec(name)?.[1] ?? 0);
+  const isFan = ({ step }: Told): boolean => step.forEach !== undefined;
+  const sizeOf = ({ step }: Told): number => (step.forEach ? (step.forEach.items as unknown[]).length : 1);
+  const nameOf = (each: Told, item: number): string =>
+    isFan(each) ? `${each.step.stepId}[${item}]` : each.step.stepId;
+  const hasEnded = ({ state }: Told): boolean => !["pending", "ready", "running"].includes(state);
+  const endedBadly = ({ state }: Told): boolean => state === "failed" || state === "cancelled";
+  const isDone = (each: Told): boolean =>
+    each.state === "completed" || (onFailure === "ignore" && endedBadly(each));
+  const before = ({ step }: Told): Told[] => step.dependsOn.map(of);
+  const countOf = (each: Told, end: string): number =>
+    [...each.ends.values()].filter((one) => one === end).length;
+  const canRead = ({ step }: Told): boolean =>
+    all.every(
+      (other) =>
+        !JSON.stringify(step.inputs).includes(`steps.${other.step.stepId}.`) || other.state === "completed",
+    );
 
-  const stop = (why: "failure" | "cancel"): void => {
-    stopped = why;
-    for (const { stepId } of steps)
-      if (isOpen(stepId) && !submitted.has(stepId)) states.set(stepId, "cancelled");
+  /** One item, or the whole of a plain step, has ended. */
+  const endItem = (each: Told, item: number, end: Fate): void => {
+    if (!isFan(each)) {
+      each.state = end;
+      if (end !== "completed" && stopped === "no" && onFailure === "fail_fast") stop("failure");
+      return;
+    }
+    const counts =
+      end === "completed" ? "completed" : end === "failed" || stopped === "no" ? "failed" : "gone";
+    each.ends.set(item, counts);
+    if (counts === "failed" && stopped === "no" && onFailure === "fail_fast") stop("failure");
   };
 
-  const applyRules = (): void => {
-    for (let changed = true; changed;) {
-      changed = false;
-      for (const { stepId, dependsOn, inputs, cacheTtlMs } of steps) {
-        if (stateOf(stepId) !== "pending" || stopped !== "no") continue;
-        const isDoomed = dependsOn.some((id) => endedBadly(id) || stateOf(id) === "skipped");
-        if (onFailure === "skip_dependents" && isDoomed) states.set(stepId, "skipped");
-        else if (!dependsOn.every(isDone)) continue;
-        else if (
-          steps.some(
-            (other) =>
-              JSON.stringify(inputs).includes(`steps.${other.stepId}.`) &&
-              stateOf(other.stepId) !== "completed",
-          )
-        )
-          states.set(stepId, "failed");
-        else {
-          states.set(stepId, "ready");
-          if (cacheTtlMs === undefined) submitted.add(stepId);
-          else lookedUp.add(stepId);
-        }
-        changed = true;
-      }
+  const drop = (name: string): void => {
+    const each = of(name);
+    if (name.endsWith("/when") || !isFan(each)) each.state = "cancelled";
+    else each.ends.set(itemOf(name), "gone");
+  };
+
+  function stop(why: Stopped): void {
+    // What is being stopped because of a failure can still be cancelled.
+    if (stopped === "no" || why === "cancel") stopped = why;
+    if (why === "cancel") isPaused = false;
+    for (const name of [...inLine, ...inCache]) drop(name);
+    inLine.clear();
+    inCache.clear();
+    for (const each of all) if (each.state === "pending") each.state = "cancelled";
+  }
+
+  const askFor = (each: Told, item: number): void => {
+    const name = nameOf(each, item);
+    if (!canRead(each)) return endItem(each, item, "failed");
+    if (each.step.cacheTtlMs === undefined) inLine.add(name);
+    else {
+      inCache.add(name);
+      lookedUp.add(name);
     }
   };
 
-  applyRules();
-  for (const happening of happenings) {
-    if (happening.what === "cancel") stop("cancel");
-    else if (happening.what === "miss") submitted.add(happening.stepId);
-    else states.set(happening.stepId, happening.what === "hit" ? "completed" : happening.what);
-    const isBad = happening.what === "failed" || happening.what === "cancelled";
-    if (isBad && stopped === "no" && onFailure === "fail_fast") stop("failure");
-    applyRules();
-  }
+  const goOn = (each: Told): boolean => {
+    const most = each.step.forEach?.maxConcurrent ?? Infinity;
+    const size = sizeOf(each);
+    const open = each.asked - each.ends.size;
+    if (each.asked < size && (isFan(each) ? open < most : true) && stopped === "no") {
+      askFor(each, each.asked++);
+      return true;
+    }
+    if (!isFan(each) || open > 0) return false;
+    if (countOf(each, "failed") > 0 && onFailure !== "ignore") each.state = "failed";
+    else if (countOf(each, "completed") + countOf(each, "failed") < size) each.state = "cancelled";
+    else each.state = "completed";
+    return true;
+  };
 
-  const isOver = steps.every(({ stepId }) => !isOpen(stepId));
-  const failed = onFailure !== "ignore" && steps.some(({ stepId }) => endedBadly(stepId));
-  const end = stopped === "cancel" ? "cancelled" : failed ? "failed" : "completed";
+  const applyRule = (each: Told): boolean => {
+    if (each.state === "pending" && stopped === "no") {
+      if (before(each).some(({ refused }) => refused)) each.refused = true;
+      const isDoomed = before(each).some((other) => endedBadly(other) || other.state === "skipped");
+      if (each.refused || (onFailure === "skip_dependents" && isDoomed)) each.state = "skipped";
+      else if (!before(each).every(isDone)) return false;
+      else {
+        each.state = "ready";
+        if (!each.mayRun) inLine.add(`${each.step.stepId}/when`);
+      }
+      return true;
+    }
+    if (hasEnded(each) || each.state === "pending" || !each.mayRun) return false;
+    return goOn(each);
+  };
+
+  const applyRules = (): void => {
+    while (all.some(applyRule));
+  };
+
+  const happen = (happening: Happening): void => {
+    if (!("name" in happening)) {
+      if (happening.what === "cancel" || happening.what === "expire") return stop(happening.what);
+      isPaused = happening.what === "pause";
+      if (!isPaused) return;
+      // The queue has started nothing, so it gives everything back.
+      for (const name of submitted) {
+        if (stopped === "no") inLine.add(name);
+        else drop(name);
+      }
+      return submitted.clear();
+    }
+    const { what, name } = happening;
+    const each = of(name);
+    if (what === "submit") {
+      if (isPaused || !inLine.delete(name)) throw new Error(`${name} is not to be submitted`);
+      return void submitted.add(name);
+    }
+    inCache.delete(name);
+    if (what === "miss") return void inLine.add(name);
+    submitted.delete(name);
+    if (what === "hit") return endItem(each, itemOf(name), "completed");
+    if (what !== "true" && what !== "false") {
+      if (!name.endsWith("/when")) return endItem(each, itemOf(name), what);
+      each.state = what;
+      if (stopped === "no" && onFailure === "fail_fast") stop("failure");
+      return;
+    }
+    if (stopped !== "no") each.state = "cancelled";
+    else if (what === "true") each.mayRun = true;
+    else {
+      each.state = "skipped";
+      each.refused = true;
+    }
+  };
+
+  const stateOfRun = (): ReferenceRun["state"] => {
+    if (!all.every(hasEnded)) return stopped === "cancel" ? "cancelling" : isPaused ? "paused" : "running";
+    const failed = onFailure !== "ignore" && all.some(endedBadly);
+    return stopped === "cancel" ? "cancelled" : failed || stopped === "expire" ? "failed" : "completed";
+  };
+  const shown = ({ state, ends }: Told): StepState =>
+    state === "ready" && [...ends.values()].some((one) => one !== "gone") ? "running" : state;
+
+  applyRules();
   return {
-    state: isOver ? end : stopped === "cancel" ? "cancelling" : "running",
-    states: Object.fromEntries(states),
-    submitted: [...submitted],
-    lookedUp: [...lookedUp],
+    happen: (happening) => {
+      happen(happening);
+      applyRules();
+    },
+    view: () => ({
+      state: stateOfRun(),
+      states: Object.fromEntries(all.map((each) => [each.step.stepId, shown(each)])),
+      inLine: isPaused ? [] : [...inLine],
+      lookedUp: [...lookedUp],
+    }),
   };
 }

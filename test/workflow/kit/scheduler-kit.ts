@@ -9,6 +9,7 @@ import {
   type RunEvent,
   type RunResult,
   type RunStatus,
+  type SubmittedRun,
   type WorkflowDefinition,
 } from "../../../src/workflow/workflow.protocol.ts";
 import { fakeActor, fakeMessage, type FakeActor } from "../../kit/actor-context.ts";
@@ -18,6 +19,7 @@ import { seededRandom } from "../../kit/seeded-random.ts";
 import { seededScheduler } from "../../kit/seeded-scheduler.ts";
 import { FakeCache } from "./fake-cache.ts";
 import { FakeQueue } from "./fake-queue.ts";
+import { MemoryBlobs } from "./memory-blobs.ts";
 
 type Members = typeof Scheduler.members;
 
@@ -32,6 +34,10 @@ export class SchedulerKit {
   /** Opens the store of the next life. */
   openStore = openStore;
   liveRunsMax = 1_000;
+  /** Of ended runs, in the next life. */
+  keptTasks = 100_000;
+  keptMs = 604_800_000;
+  readonly blobs = new MemoryBlobs(this.clock);
   #epoch = 0;
   #actor: FakeActor<Members> | undefined;
   #handlers: HandlersOf<Members> | undefined;
@@ -54,9 +60,15 @@ export class SchedulerKit {
     });
     const behaviour = schedulerBehaviourOver({
       openStore: (options) => this.openStore(options),
+      openBlobs: () => this.blobs,
       liveRunsMax: this.liveRunsMax,
     });
-    const init = { directory: this.directory, durability: "committed" as const };
+    const init = {
+      directory: this.directory,
+      durability: "committed" as const,
+      keptTasks: this.keptTasks,
+      keptMs: this.keptMs,
+    };
     this.#handlers = await behaviour.setup(this.#actor.context, init);
     return this;
   }
@@ -93,7 +105,7 @@ export class SchedulerKit {
     await microtasksDrained();
   }
 
-  submit(definition: WorkflowDefinition): Promise<RunStatus> {
+  submit(definition: WorkflowDefinition): Promise<SubmittedRun> {
     return this.answer(this.call.submit({ definition }, fakeMessage()));
   }
 
@@ -132,4 +144,18 @@ export class SchedulerKit {
     await stopping;
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+export const openKit = (): Promise<SchedulerKit> => new SchedulerKit().start();
+
+/** The outcome of a call, whether it has one yet or not. */
+export function watch<T>(call: T | Promise<T>): { value: T | undefined; error: unknown; settled: boolean } {
+  const seen = { value: undefined as T | undefined, error: undefined as unknown, settled: false };
+  void Promise.resolve(call)
+    .then(
+      (value) => (seen.value = value),
+      (error: unknown) => (seen.error = error),
+    )
+    .finally(() => (seen.settled = true));
+  return seen;
 }

@@ -1,0 +1,71 @@
+import { EventStream, type RefOf } from "../actor/index.ts";
+import { LIMITS } from "../errors/index.ts";
+import type { RunEvent, Scheduler } from "../workflow/workflow.protocol.ts";
+
+/** Events that may wait while the program computes: they are those of all runs together. */
+const BUFFER = 16_384;
+
+type Watcher = EventStream<RunEvent>;
+
+/**
+ * What happens in runs, for any number of watchers, over one subscription to the scheduler. It stands from the first
+ * watcher to the last: with one for each, every event would be sent as often as there are runs, and a program could
+ * have no more runs than an actor takes subscriptions.
+ */
+export class RunFeed {
+  readonly #scheduler: RefOf<typeof Scheduler>;
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  /** Ends the subscription; undefined = there is none. */
+  #subscription: AbortController | undefined;
+
+  constructor(scheduler: RefOf<typeof Scheduler>) {
+    this.#scheduler = scheduler;
+  }
+
+  /**
+   * The events of one run from now on: what is sent to the scheduler after this call is answered after the stream
+   * stands. Ends as every event stream does, and with the subscription: then all watchers are told at once.
+   */
+  watch(workflowId: string, signal: AbortSignal): Watcher {
+    const name = { actor: this.#scheduler.name, event: "changed" };
+    // With a signal that has aborted the stream ends before it is made, and nobody has to leave.
+    let leave = (): void => undefined;
+    const watcher: Watcher = new EventStream(name, LIMITS.actor.eventBuffer, () => leave(), signal);
+    if (signal.aborted) return watcher;
+    leave = () => this.#leave(workflowId, watcher);
+    const others = this.#watchers.get(workflowId);
+    if (others) others.add(watcher);
+    else this.#watchers.set(workflowId, new Set([watcher]));
+    if (this.#subscription === undefined) void this.#follow();
+    return watcher;
+  }
+
+  async #follow(): Promise<void> {
+    const subscription = new AbortController();
+    this.#subscription = subscription;
+    let end: unknown;
+    try {
+      const events = this.#scheduler.on.changed({ signal: subscription.signal, buffer: BUFFER });
+      for await (const event of events) {
+        for (const watcher of this.#watchers.get(event.workflowId) ?? []) watcher.push(event);
+      }
+    } catch (error) {
+      end = error;
+    }
+    // When the last watcher has left, whoever came since has a subscription of their own.
+    if (this.#subscription !== subscription) return;
+    this.#subscription = undefined;
+    const all = [...this.#watchers.values()].flatMap((watchers) => [...watchers]);
+    this.#watchers.clear();
+    for (const watcher of all) watcher.finish(end);
+  }
+
+  #leave(workflowId: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(workflowId);
+    watchers?.delete(watcher);
+    if (watchers?.size === 0) this.#watchers.delete(workflowId);
+    if (this.#watchers.size > 0 || this.#subscription === undefined) return;
+    this.#subscription.abort();
+    this.#subscription = undefined;
+  }
+}
