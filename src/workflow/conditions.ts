@@ -50,8 +50,7 @@ export class Conditions implements TaskOwner {
     if (end.state === "completed" && stopReason !== null)
       return this.#board.end(step, "cancel", cancelledStep(step, stopReason), endedAtMs);
     if (end.state === "completed") {
-      // Decided when the run was being stopped already: the stop, which is still to be taken in, ends it.
-      if (this.#desk.wasStopping(endedAtMs)) return;
+      if (!this.#desk.mayHaveBegun(step, endedAtMs)) return;
       if (this.#board.silent) this.#board.nowMs = endedAtMs;
       return isTrue(end.output) ? this.#onTrue(step) : this.#refuse(step, endedAtMs);
     }

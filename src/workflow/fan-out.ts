@@ -285,9 +285,14 @@ const meanOf = ({ progress, total }: StepItems): number => progress / total;
 const invalid = ({ definition }: RunStep, problem: string): Error =>
   fault("INPUT_INVALID", { what: `step "${definition.stepId}"`, problems: [problem] });
 
-function failureOf({ definition: { stepId: step } }: RunStep, { failed, total }: StepItems): WireError {
+/** By their places in the list, since which of them failed first in time is not known after a restart. */
+function failureOf(
+  { definition: { stepId: step } }: RunStep,
+  { failed: found, total }: StepItems,
+): WireError {
+  const failed = found.toSorted((a, b) => a.index - b.index);
   const [first] = failed;
-  const items = failed.map(({ index }) => index).toSorted((a, b) => a - b);
+  const items = failed.map(({ index }) => index);
   const text = first?.error.message ?? "";
   const error = toWireError(
     fault("ITEMS_FAILED", { step, failed: failed.length, total, items: items.slice(0, NAMED), text }),

@@ -35,11 +35,11 @@ export interface RunMarks {
 
 export const NO_MARKS: RunMarks = { cancel: null, expiredAtMs: null, pause: null, generation: 0 };
 
-/** Infinity when no task failed. */
+/** When the first task failed, or was cancelled; Infinity when none was. */
 export function firstFailureAtMs({ tasks }: RunMemory): number {
   let first = Infinity;
   for (const { state, endedAtMs } of tasks.values()) {
-    if (state === "failed") first = Math.min(first, endedAtMs ?? Infinity);
+    if (state === "failed" || state === "cancelled") first = Math.min(first, endedAtMs ?? Infinity);
   }
   return first;
 }

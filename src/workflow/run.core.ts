@@ -147,12 +147,12 @@ export class RunCore {
     const board = this.#board;
     board.waitsFor.clear();
     for (const id of waitsFor) board.waitsFor.add(id);
-    const stoppedFromAboveMs = Math.min(marks.cancel?.atMs ?? Infinity, marks.expiredAtMs ?? Infinity);
-    this.#outcome.deafFrom(stoppedFromAboveMs);
+    const deafFromMs = Math.min(marks.cancel?.atMs ?? Infinity, marks.expiredAtMs ?? Infinity);
+    this.#outcome.deafFrom(deafFromMs);
     const isFailFast = this.definition.onFailure === "fail_fast";
     const failedAtMs = isFailFast ? firstFailureAtMs(memory) : Infinity;
     this.#desk.kept = memory.kept;
-    this.#desk.recall = { memory, stoppedAtMs: Math.min(stoppedFromAboveMs, failedAtMs) };
+    this.#desk.recall = { memory, deafFromMs, stoppedAtMs: Math.min(deafFromMs, failedAtMs) };
     board.silent = true;
     this.#startIfFree(board.submittedAtMs);
     this.#outcome.passOn();

@@ -16,6 +16,8 @@ export interface Recall {
   readonly memory: RunMemory;
   /** From when on nothing was asked for any more; Infinity = until the end. */
   readonly stoppedAtMs: number;
+  /** When it was stopped from outside. */
+  readonly deafFromMs: number;
 }
 
 /** Asks for what a task gives: first what is remembered or kept, then the cache, and then the queue. */
@@ -46,14 +48,15 @@ export class TaskDesk {
     this.#board.perform({ type: "lookUpCache", task, key: task.cacheKey });
   }
 
-  /** Was the run being stopped then? What is remembered is taken in before the stop itself is. */
+  /** Was a task that was cancelled then cancelled by the stop? While things are remembered, that is still to come. */
   wasStopping(atMs: number): boolean {
-    return this.#board.stopReason !== null || atMs >= (this.recall?.stoppedAtMs ?? Infinity);
+    if (this.#board.stopReason !== null) return true;
+    return this.recall !== null && (atMs >= this.recall.deafFromMs || atMs > this.recall.stoppedAtMs);
   }
 
-  /** False while a step is taken in that was ready only when the run was being stopped: the stop will end it. */
-  mayHaveBegun(step: RunStep): boolean {
-    if (this.recall === null || this.#askedAtMs(step) < this.recall.stoppedAtMs) return true;
+  /** False of what could have begun only when the run was being stopped: the stop, which is still to come, ends it. */
+  mayHaveBegun(step: RunStep, freeAtMs = this.#askedAtMs(step)): boolean {
+    if (this.recall === null || freeAtMs < this.recall.stoppedAtMs) return true;
     const { stepId } = step.definition;
     const { workflowId } = this.#board.definition;
     const first = formatTaskName({ workflowId, stepId, part: "run", index: 0 });

@@ -230,7 +230,7 @@ describe("a step that fans out", () => {
   });
 
   it("lets the other items run when one fails, and then fails itself, naming those that failed", () => {
-    const run = rows(open(ROWS), 1, 2, 3, 4).fail("f[2]", "no route").fail("f[0]").complete("f[1]");
+    const run = rows(open(ROWS), 1, 2, 3, 4).fail("f[2]").fail("f[0]", "no route").complete("f[1]");
     expect(run.states).toBe("a:completed f:running j:pending x:ready");
     run.complete("f[3]");
     expect(run.states).toBe("a:completed f:failed j:skipped x:ready");

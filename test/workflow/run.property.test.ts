@@ -155,7 +155,7 @@ it("a run does what a slow and obvious interpreter of the rules does, whatever h
       const progress = world.events.map((event) => event.progress);
       expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     }),
-    { numRuns: 3000 },
+    { numRuns: 300 },
   );
 });
 
@@ -192,7 +192,7 @@ it("a run that is recovered at any moment stands where it stood, and asks again 
       after.nowMs = before.world.nowMs;
       after.take(after.core.recover(memoryOf(before), [], after.nowMs));
 
-      expect(statesOf(after), JSON.stringify(before.happenings)).toEqual(statesOf(before.world));
+      expect(statesOf(after)).toEqual(statesOf(before.world));
       expect(after.core.state).toBe(before.world.core.state);
       expect(after.inQueue.toSorted()).toEqual(before.world.inQueue.toSorted());
       expect(after.submitted).toEqual([]);
@@ -213,6 +213,6 @@ it("a run that is recovered at any moment stands where it stood, and asks again 
       const done = new Set([...before.ends.keys(), ...before.hits.keys()]);
       expect(after.submitted.filter((name) => done.has(name))).toEqual([]);
     }),
-    { numRuns: 3000 },
+    { numRuns: 300 },
   );
 });

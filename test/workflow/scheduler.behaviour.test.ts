@@ -63,6 +63,17 @@ describe("submitting", () => {
     expect(kit.call.list({ offset: 0, limit: 10 }, fakeMessage())).toEqual({ runs: [], total: 0 });
   });
 
+  it.each([{ when: "true" }, { forEach: { items: [1] } }])(
+    "refuses %o, which is not in this version",
+    async (part) => {
+      await using kit = await openKit();
+      await expect(kit.submit(workflow([step("a", [], part)]))).rejects.toMatchObject({
+        code: "WORKFLOW_INVALID",
+        details: { problems: [`"${Object.keys(part)[0]}" is not in this version`] },
+      });
+    },
+  );
+
   it("again with the same definition returns the run as it stands, with another one is refused", async () => {
     await using kit = await openKit();
     const twice = [0, 1].map(() => watch(kit.call.submit({ definition: CHAIN }, fakeMessage())));

@@ -40,6 +40,15 @@ function fillCache(kit: SchedulerKit, { steps }: WorkflowDefinition, fateOf: (st
   kit.queue.fateOf = (stepId) => (known.has(stepId) ? "completed" : fateOf(stepId));
 }
 
+/** The scheduler takes no run with conditions or fan-out yet; the core alone is tested with them. */
+function withoutLaterParts(definition: WorkflowDefinition): WorkflowDefinition {
+  const steps = definition.steps.map(({ when: _when, forEach: _forEach, inputs, ...rest }) => {
+    const { item: _item, ...others } = inputs;
+    return { ...rest, inputs: others };
+  });
+  return { ...definition, steps };
+}
+
 /** Its caller may be gone before it is answered, and it may come too late. */
 function ask(call: unknown): void {
   Promise.resolve(call).catch((error: unknown) => expect(isFault(error)).toBe(true));
@@ -109,7 +118,7 @@ const summary = ({ state, steps, error }: RunStatus): unknown => ({
 });
 
 const scenario = {
-  definition: randomWorkflow,
+  definition: randomWorkflow.map(withoutLaterParts),
   fateOf: randomFates,
   seed: fc.nat(),
   troubles: fc.array(fc.constantFrom<Trouble>(...ACTIONS), { maxLength: 40 }),

@@ -98,7 +98,8 @@ export const randomFates = fc
     maxLength: 40,
   })
   .map((list) => (name: string): Fate => {
-    const [number = 0, item = 0] = Array.from(name.matchAll(/\d+/g), ([digits]) => Number(digits));
+    const [number, item = 0] = Array.from(name.matchAll(/\d+/g), ([digits]) => Number(digits));
+    if (number === undefined) return "completed";
     return list[(number + 12 * item + (name.endsWith("/when") ? 13 : 0)) % list.length] ?? "completed";
   });
 
