@@ -12,6 +12,8 @@ const SUITES = {
   memory: ["rounds", "minutes"],
   micro: [],
   queue: ["rounds", "tasks", "waiting"],
+  scopes: ["rounds"],
+  workflow: ["rounds"],
 } as const;
 
 const MEASURES: Readonly<
@@ -23,6 +25,8 @@ const MEASURES: Readonly<
   memory: () => import("./memory/memory.bench.ts"),
   micro: () => import("./micro/micro.bench.ts"),
   queue: () => import("./queue/queue.bench.ts"),
+  scopes: () => import("./scopes/scopes.bench.ts"),
+  workflow: () => import("./workflow/workflow.bench.ts"),
 };
 
 // What the suite has started ends with it: an interrupted process would otherwise leave without a word.

@@ -45,6 +45,8 @@ function start() {
       'task modules that import "mcplusplus" are not found this way in a clone: use `npm start` or `npm run mcplusplus --`',
     );
   }
+  // When nothing is left to wait for before the command has ended, it has done nothing well.
+  process.exitCode = 1;
   import(url.pathToFileURL(fromSource ? SOURCE : BUILT).href)
     .then(function (cli) {
       return cli.main(process.argv.slice(2));

@@ -17,7 +17,11 @@ rmSync(DIST, { recursive: true, force: true });
 execFileSync("tsc", ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit" });
 
 // Each file lies one folder deep: `workerModule` and `version` find their way by that.
-const entries: Record<string, string> = { "src/index": "src/index.ts", "cli/main": "src/cli/main.ts" };
+const entries: Record<string, string> = {
+  "src/index": "src/index.ts",
+  "src/templates": "src/templates.ts",
+  "cli/main": "src/cli/main.ts",
+};
 for (const file of readdirSync(join(ROOT, "workers")))
   entries[`workers/${basename(file, ".ts")}`] = `workers/${file}`;
 

@@ -4,12 +4,17 @@ import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { simulateSeed, type SeedResult } from "../test/simulation/simulate-seed.ts";
 import { addCounts, emptyCounts, missing, type Counts } from "../test/simulation/tally.ts";
+import {
+  emptyCounts as emptyWorkflowCounts,
+  simulateWorkflowSeed,
+} from "../test/simulation/workflows/simulate-workflow-seed.ts";
 import { COMMANDS } from "../test/simulation/world.ts";
 
 /**
- * Runs the simulation of the queue (test/simulation/) for many seeds, on all cores:
+ * Runs the simulation of the queue, or of workflows on it (test/simulation/), for many seeds, on all cores:
  *
  *     npm run -s simulate -- --seeds 10000 --json
+ *     npm run -s simulate -- --of workflows --seeds 1000
  *     npm run -s simulate -- --seed 4711
  *
  * Standard output has the summary, standard error the progress. The exit code is 1 when a seed broke a law or some
@@ -18,9 +23,22 @@ import { COMMANDS } from "../test/simulation/world.ts";
 
 /** Seeds that a thread does before it tells of them. */
 const CHUNK = 10;
+/** Most of what a seed makes is garbage at its end: a larger young heap than usual copies less of it on the way. */
+const YOUNG_HEAP_MB = 128;
 /** Failures that are shown in full; the rest are counted. */
 const SHOWN = 20;
 const PROGRESS_MS = 2_000;
+
+interface Simulation {
+  emptyCounts(): Counts;
+  simulate(options: { readonly seed: number; readonly history?: boolean }): Promise<SeedResult>;
+}
+
+const SIMULATIONS = {
+  queue: { emptyCounts: () => emptyCounts(Object.keys(COMMANDS)), simulate: simulateSeed },
+  workflows: { emptyCounts: emptyWorkflowCounts, simulate: simulateWorkflowSeed },
+} as const satisfies Record<string, Simulation>;
+type Subject = keyof typeof SIMULATIONS;
 
 interface Failure {
   readonly seed: number;
@@ -34,19 +52,21 @@ interface Chunk {
 }
 
 interface Range {
+  readonly of: Subject;
   readonly from: number;
   readonly below: number;
 }
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
-const again = (seed: number): string => `npm run -s simulate -- --seed ${seed}`;
+const again = (of: Subject, seed: number): string =>
+  `npm run -s simulate --${of === "queue" ? "" : ` --of ${of}`} --seed ${seed}`;
 
-async function runChunk({ from, below }: Range): Promise<Chunk> {
-  const counts = emptyCounts(Object.keys(COMMANDS));
+async function runChunk({ of, from, below }: Range): Promise<Chunk> {
+  const counts = SIMULATIONS[of].emptyCounts();
   const hashes: [number, string][] = [];
   const failures: Failure[] = [];
   for (let seed = from; seed < below; seed++) {
-    const result = await simulateSeed({ seed });
+    const result = await SIMULATIONS[of].simulate({ seed });
     addCounts(counts, result.counts);
     hashes.push([seed, result.traceHash]);
     const [law] = result.violations;
@@ -67,7 +87,8 @@ async function work(): Promise<void> {
 }
 
 async function runAll(seeds: Range, workers: number): Promise<Chunk> {
-  const counts = emptyCounts(Object.keys(COMMANDS));
+  const { of } = seeds;
+  const counts = SIMULATIONS[of].emptyCounts();
   const hashes: (readonly [number, string])[] = [];
   const failures: Failure[] = [];
   let next = seeds.from;
@@ -75,7 +96,7 @@ async function runAll(seeds: Range, workers: number): Promise<Chunk> {
     if (next >= seeds.below) return null;
     const from = next;
     next = Math.min(seeds.below, from + CHUNK);
-    return { from, below: next };
+    return { of, from, below: next };
   };
   let toldMs = performance.now();
   const startMs = toldMs;
@@ -90,13 +111,15 @@ async function runAll(seeds: Range, workers: number): Promise<Chunk> {
   };
   const run = (range: Range): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: range });
+      const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_HEAP_MB };
+      const worker = new Worker(new URL(import.meta.url), { workerData: range, resourceLimits });
       worker.on("message", (chunk: Chunk) => {
         addCounts(counts, chunk.counts);
         hashes.push(...chunk.hashes);
         for (const failure of chunk.failures) {
           failures.push(failure);
-          if (failures.length <= SHOWN) process.stderr.write(`${failure.law}\n  ${again(failure.seed)}\n`);
+          if (failures.length <= SHOWN)
+            process.stderr.write(`${failure.law}\n  ${again(of, failure.seed)}\n`);
         }
         tell();
         worker.postMessage(take());
@@ -114,8 +137,8 @@ async function runAll(seeds: Range, workers: number): Promise<Chunk> {
 }
 
 /** One seed, with all that is known of it. */
-async function showSeed(seed: number, json: boolean): Promise<void> {
-  const result: SeedResult = await simulateSeed({ seed });
+async function showSeed(of: Subject, seed: number, json: boolean): Promise<void> {
+  const result = await SIMULATIONS[of].simulate({ seed, history: true });
   const { violations, lines, counts, traceHash } = result;
   if (json) process.stdout.write(`${JSON.stringify({ seed, violations, counts, traceHash })}\n`);
   else {
@@ -123,6 +146,13 @@ async function showSeed(seed: number, json: boolean): Promise<void> {
     process.stdout.write(`${lines.join("\n")}\n\nseed ${seed}: ${verdict}\ntrace ${traceHash}\n`);
   }
   if (violations.length > 0) process.exitCode = 1;
+}
+
+function subjectOf(given: string): Subject {
+  const names = Object.keys(SIMULATIONS) as Subject[];
+  const subject = names.find((name) => name === given);
+  if (subject === undefined) throw new RangeError(`--of is one of ${names.join(", ")}, not ${given}`);
+  return subject;
 }
 
 function wholeNumber(name: string, given: string): number {
@@ -135,6 +165,7 @@ function wholeNumber(name: string, given: string): number {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      of: { type: "string", default: "queue" },
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
       seed: { type: "string" },
@@ -142,24 +173,28 @@ async function main(): Promise<void> {
       json: { type: "boolean", default: false },
     },
   });
-  if (values.seed !== undefined) return showSeed(wholeNumber("seed", values.seed), values.json);
+  const of = subjectOf(values.of);
+  if (values.seed !== undefined) return showSeed(of, wholeNumber("seed", values.seed), values.json);
   const from = wholeNumber("from", values.from);
   const seeds = wholeNumber("seeds", values.seeds);
   const startMs = performance.now();
   const { counts, hashes, failures } = await runAll(
-    { from, below: from + seeds },
+    { of, from, below: from + seeds },
     wholeNumber("workers", values.workers),
   );
   const seconds = Math.round((performance.now() - startMs) / 100) / 10;
+  const cpu = process.cpuUsage();
+  const cpuMsPerSeed = Math.round((cpu.user + cpu.system) / 100 / Math.max(1, seeds)) / 10;
   const never = missing(counts);
   const traceHash = createHash("sha256").update(JSON.stringify(hashes)).digest("hex");
   const summary = {
     seeds,
     ...counts,
     failures: failures.length,
-    failed: failures.slice(0, SHOWN).map(({ seed, law }) => ({ seed, law, repeat: again(seed) })),
+    failed: failures.slice(0, SHOWN).map(({ seed, law }) => ({ seed, law, repeat: again(of, seed) })),
     never,
     seconds,
+    cpuMsPerSeed,
     seedsPerMinute: Math.round((seeds / seconds) * 60),
     traceHash,
   };

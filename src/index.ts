@@ -12,7 +12,6 @@ export type {
   CachePutOptions,
   CachedValue,
   CancelOptions,
-  ClearedState,
   CopyProgress,
   DeadLetter,
   DeadLetterChoice,
@@ -23,6 +22,8 @@ export type {
   RunOptions,
   RunOutcome,
   System,
+  StepLogOptions,
+  StepLogPage,
   SystemHealth,
   SystemOptions,
   TaskCancelOptions,
@@ -58,6 +59,7 @@ export type {
   AttemptRecord,
   Backoff,
   Blocker,
+  ClearedState,
   Explanation,
   QueuePosition,
   QueueStats,
@@ -113,6 +115,14 @@ export type {
   TimeLimitOptions,
   Timer,
 } from "./scope/index.ts";
+export { createExecutor } from "./executor/index.ts";
+export type {
+  ExecutionOptions,
+  ExecutionResult,
+  Executor,
+  ExecutorMetrics,
+  ExecutorOptions,
+} from "./executor/index.ts";
 export type { Log, MetricsBlock, MetricsSnapshot } from "./telemetry/index.ts";
 
 export { FAULTS, LIMITS, Fault, fault, isCancellation, isFault } from "./errors/index.ts";
@@ -127,10 +137,12 @@ export {
   criticalPath,
   dagPicture,
   describeDag,
+  describeRun,
   dotOf,
   mermaidOf,
   simulateDag,
   whatIf,
+  whatIfRun,
 } from "./workflow/index.ts";
 export type {
   CriticalPath,
@@ -150,5 +162,7 @@ export type {
   DagStep,
   DescribeOptions,
   PictureStep,
+  RunChange,
+  RunDescription,
   StepNumbers,
 } from "./workflow/index.ts";

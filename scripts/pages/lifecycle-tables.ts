@@ -1,5 +1,12 @@
 import { format, resolveConfig } from "prettier";
-import { childMachine, compile, runMachine, stepMachine, taskMachine } from "../../src/lifecycle/machines.ts";
+import {
+  childMachine,
+  compensationMachine,
+  compile,
+  runMachine,
+  stepMachine,
+  taskMachine,
+} from "../../src/lifecycle/machines.ts";
 import { ROOT } from "./page.ts";
 
 const HEAD = `import { tableOf } from "./table.ts";
@@ -14,6 +21,7 @@ export async function lifecycleTables(): Promise<string> {
     taskTable: taskMachine,
     runTable: runMachine,
     stepTable: stepMachine,
+    compensationTable: compensationMachine,
     childTable: childMachine,
   };
   const tables = Object.entries(machines).map(

@@ -1,12 +1,11 @@
 import { isAbsolute } from "node:path";
 import type { ActorContext, InitOf } from "../actor/index.ts";
-import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { isFault } from "../errors/index.ts";
 import { invalidArgument } from "../schema/index.ts";
-import type { Timer } from "../scope/index.ts";
 import type { LookPlace } from "../store/index.ts";
 import { METRICS } from "../telemetry/index.ts";
+import { beginAnew, openEra, type Era } from "./cache-era.ts";
 import {
-  CacheCore,
   checkKey,
   checkTags,
   isExpired,
@@ -15,37 +14,21 @@ import {
   type CacheEntry,
   type EntryOptions,
 } from "./cache.core.ts";
-import { CacheFile, setAside } from "./cache-file.ts";
 import type { Cache, CacheClaim, CacheLookup, CacheSelection, CacheStats } from "./cache.protocol.ts";
+import { checkedSelection } from "./checked-selection.ts";
+import { ExpiryTimer } from "./expiry-timer.ts";
 import { Flights } from "./flights.ts";
 import { Generation } from "./generation.ts";
-import { HotValues } from "./hot-values.ts";
-import { keyPattern, type KeyPattern } from "./key-pattern.ts";
 
 type Context = ActorContext<typeof Cache.members>;
 type Init = InitOf<typeof Cache.members>;
 
 /** Expired entries that leave before other messages get their turn. */
 export const EXPIRED_PER_SLICE = 256;
-/** Least time between two searches for expired entries, so that many that expire one by one leave together. */
-export const SWEEP_PAUSE_MS = 1_000;
-
 /** Keys that a pattern is held against before other messages get their turn. */
 export const KEYS_PER_SLICE = 1_000;
 
 const MISS: CacheLookup = Object.freeze({ hit: false });
-
-/**
- * One file and what memory knows about it. When the file turns out to be damaged both are given up together, so that
- * whatever its writes still undo, they undo it where it was done.
- */
-interface Era {
-  readonly core: CacheCore;
-  readonly file: CacheFile;
-  readonly hot: HotValues;
-  /** Values on their way to the file, by id: until they arrive there is nowhere else to read them. */
-  readonly unwritten: Map<number, Uint8Array>;
-}
 
 /** An entry and its value. */
 interface Found {
@@ -71,8 +54,7 @@ export class StoredCache {
   #filesSetAside = 0;
   #computations = 0;
   #joined = 0;
-  #timer: Timer | undefined;
-  #timerAtMs = Infinity;
+  readonly #expiry: ExpiryTimer;
 
   /** @throws what opening a store throws, but STORE_CORRUPT */
   static async open(context: Context, init: Init): Promise<StoredCache> {
@@ -91,6 +73,10 @@ export class StoredCache {
     this.#filesSetAside = filesSetAside;
     this.#generation = new Generation(context.shared ?? Generation.create());
     this.flights = new Flights(context.clock, context.epoch);
+    this.#expiry = new ExpiryTimer(context, {
+      nextMs: () => this.#era.core.nextExpiryMs,
+      expireSome: () => this.#expireSome(),
+    });
     // What an earlier life showed and had not written yet is lost.
     this.#generation.moveAll();
     this.#tidy(era, era.core.trim(context.clock.wallNow()));
@@ -244,13 +230,13 @@ export class StoredCache {
   /** What the death of the thread does: the file is free at once, and what was on its way to it is lost. */
   abandon(): void {
     this.flights.close();
-    this.#timer?.cancel();
+    this.#expiry.cancel();
     this.#era.file.abandon();
   }
 
   async close(): Promise<void> {
     this.flights.close();
-    this.#timer?.cancel();
+    this.#expiry.cancel();
     await this.#replacing;
     await this.#era.file.close();
   }
@@ -353,7 +339,7 @@ export class StoredCache {
       this.#generation.moveKey(change.added.key);
     }
     this.#measure(era);
-    this.#arm(era.core.nextExpiryMs);
+    this.#expiry.arm(era.core.nextExpiryMs);
   }
 
   /** What has to happen in memory beside the core. */
@@ -363,7 +349,7 @@ export class StoredCache {
       if (why === "crowded" || why === "outweighed") this.#context.metrics.count(METRICS.cacheEvictions);
     }
     this.#measure(era);
-    this.#arm(era.core.nextExpiryMs);
+    this.#expiry.arm(era.core.nextExpiryMs);
   }
 
   #measure(era: Era): void {
@@ -374,31 +360,12 @@ export class StoredCache {
 
   // --- expiry -------------------------------------------------------------------------------------------------------
 
-  /** One timer for all entries. It may come up to a pause late: an expired entry is a miss anyway. */
-  #arm(wallAtMs: number): void {
-    const { clock } = this.#context;
-    if (wallAtMs === Infinity) return;
-    const waitMs = Math.max(SWEEP_PAUSE_MS, wallAtMs - clock.wallNow());
-    const atMs = clock.now() + waitMs;
-    if (atMs >= this.#timerAtMs) return;
-    this.#timer?.cancel();
-    this.#timerAtMs = atMs;
-    this.#timer = clock.at(atMs, () => this.#sweep());
-  }
-
-  /** Slice by slice, with a turn for other messages in between. */
-  #sweep(): void {
-    const { clock, scheduler } = this.#context;
+  /** @returns whether some may be left */
+  #expireSome(): boolean {
     const era = this.#era;
-    const change = era.core.expire(clock.wallNow(), EXPIRED_PER_SLICE);
+    const change = era.core.expire(this.#context.clock.wallNow(), EXPIRED_PER_SLICE);
     this.#tidy(era, change);
-    if (change.dropped.length === EXPIRED_PER_SLICE) {
-      // The time of the timer that fired stays until the last slice: it lies in the past, so no other is set.
-      scheduler.schedule(() => this.#sweep());
-      return;
-    }
-    this.#timerAtMs = Infinity;
-    this.#arm(era.core.nextExpiryMs);
+    return change.dropped.length === EXPIRED_PER_SLICE;
   }
 
   // --- damage -------------------------------------------------------------------------------------------------------
@@ -426,53 +393,3 @@ export class StoredCache {
 
 const invalidatedIn = ({ dropped }: CacheChange): number =>
   dropped.filter(({ why }) => why === "invalidated").length;
-
-/** @throws INVALID_ARGUMENT unless it says exactly one thing */
-function checkedSelection(
-  selection: CacheSelection,
-):
-  | { key: string; tags?: undefined; pattern?: undefined }
-  | { key?: undefined; tags: readonly string[]; pattern?: undefined }
-  | { key?: undefined; tags?: undefined; pattern: KeyPattern } {
-  if (Object.keys(selection).length !== 1)
-    throw invalidArgument("selection", Object.keys(selection).join(", "), "one of key, tags and pattern");
-  if ("key" in selection) {
-    checkKey(selection.key);
-    return selection;
-  }
-  if ("tags" in selection) {
-    checkTags(selection.tags);
-    return selection;
-  }
-  return { pattern: keyPattern(selection.pattern) };
-}
-
-/** @throws FILE_UNWRITABLE when the damaged file stays in the way, and what opening a store throws */
-async function beginAnew(context: Context, init: Init, why: unknown): Promise<Era> {
-  context.log.error("the cache file is damaged", { error: why });
-  if (init.directory !== null) {
-    context.log.info("the damaged cache file is set aside", { as: setAside(init.directory) });
-  }
-  return openEra(context, init);
-}
-
-/** Opens the file and reads its index. A file that cannot be read to its end is closed again. */
-async function openEra(context: Context, init: Init): Promise<Era> {
-  const { directory, sizeBytesMax } = init;
-  const core = new CacheCore(init);
-  const file = new CacheFile(directory, context);
-  try {
-    for (const entry of file.entries()) {
-      if (core.load(entry)) continue;
-      throw fault("STORE_CORRUPT", {
-        path: file.path,
-        why: `two of its rows have the key ${JSON.stringify(entry.key)}`,
-      });
-    }
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  const hotBytes = Math.min(LIMITS.cache.hotBytes, sizeBytesMax);
-  return { core, file, hot: new HotValues(hotBytes), unwritten: new Map() };
-}

@@ -2,24 +2,14 @@ import { once } from "node:events";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fault, isFault, sentenceOf } from "../errors/index.ts";
-import type { TaskState } from "../queue/queue.protocol.ts";
+import { TASK_STATES } from "../queue/queue.protocol.ts";
 import { exportData } from "../system/index.ts";
-import type { RunState } from "../workflow/workflow.protocol.ts";
+import { RUN_STATES } from "../workflow/workflow.protocol.ts";
 import { textOf, type Values } from "./arguments.ts";
 import { counted, dataCommand } from "./data-command.ts";
 import { outputIsLost } from "./output.ts";
 import { dataOf } from "./tool-command.ts";
 
-const TASK_STATES: readonly TaskState[] = [
-  "queued",
-  "running",
-  "cancelling",
-  "completed",
-  "failed",
-  "cancelled",
-];
-/** As rows have them. */
-const RUN_STATES: readonly RunState[] = ["running", "cancelling", "completed", "failed", "cancelled"];
 const STDOUT = "-";
 
 export const exportCommand = dataCommand({

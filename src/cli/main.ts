@@ -2,6 +2,7 @@ import { fault, isCancellation, isFault } from "../errors/index.ts";
 import { nearestName } from "../schema/index.ts";
 import { parseCommandLine, type Command } from "./arguments.ts";
 import { backupCommand } from "./backup-command.ts";
+import { cacheGroup } from "./cache-command.ts";
 import { deadLettersGroup } from "./deadletters-command.ts";
 import { exportCommand } from "./export-command.ts";
 import { exitCodeOf, failureOf, sentenceFor } from "./failure.ts";
@@ -18,6 +19,7 @@ import { taskGroup } from "./task-command.ts";
 import { templateGroup } from "./template-command.ts";
 import type { CommandGroup } from "./tool-command.ts";
 import { version } from "./version.ts";
+import { workflowGroup } from "./workflow-command.ts";
 
 const COMMANDS: readonly Command[] = [
   runCommand,
@@ -29,7 +31,15 @@ const COMMANDS: readonly Command[] = [
   importCommand,
 ];
 /** Their commands have two words. */
-const GROUPS: readonly CommandGroup[] = [taskGroup, queueGroup, deadLettersGroup, quotaGroup, templateGroup];
+const GROUPS: readonly CommandGroup[] = [
+  workflowGroup,
+  taskGroup,
+  queueGroup,
+  deadLettersGroup,
+  quotaGroup,
+  templateGroup,
+  cacheGroup,
+];
 
 /**
  * The command line. Whatever goes wrong becomes one sentence on standard error, and with `--json` also the one line on

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { fault } from "../errors/index.ts";
 import { openSystem, type SystemOptions } from "../system/index.ts";
 import {
   ALLOW_HOST_FLAG,
@@ -55,19 +56,34 @@ export const mcpCommand: Command = {
     toolsets: {
       type: "string",
       value: "<names>",
-      help: "tools offered, of workflow, taskqueue, deadletters, admin (default workflow,taskqueue)",
+      help: "tools offered, of workflow, taskqueue, deadletters, runs, templates, cache, admin (default workflow,taskqueue)",
+    },
+    templates: {
+      type: "string",
+      multiple: true,
+      value: "<file>",
+      help: "file of templates for the toolset templates; may be given several times",
     },
   },
   examples: [
     "mcplusplus mcp --tasks ./my.tasks.ts --root ~/flights",
-    "mcplusplus mcp --toolsets workflow,taskqueue,deadletters,admin",
+    "mcplusplus mcp --toolsets workflow,taskqueue,runs,cache",
+    "mcplusplus mcp --toolsets workflow,templates --templates reports.yaml",
   ],
   async run(_, values) {
     const { openStdioServer } = await import("../mcp/index.ts");
     const { toolsOf } = await import("../tools/index.ts");
-    const tools = toolsOf(textOf(values, "toolsets")?.split(","));
+    const { loadTemplates } = await import("./template-files.ts");
+    const toolsets = textOf(values, "toolsets")?.split(",");
+    const tools = toolsOf(toolsets);
+    const files = textsOf(values, "templates");
+    if (files.length > 0 && toolsets?.includes("templates") !== true) {
+      const allowed = "that beside --toolsets with templates";
+      throw fault("INVALID_ARGUMENT", { argument: "--templates", got: "given without its tools", allowed });
+    }
     const options = optionsOf(values);
-    const server = openStdioServer(() => openSystem(options), version(), tools);
+    const { registry } = await loadTemplates(files);
+    const server = openStdioServer(() => openSystem(options), version(), tools, registry);
     const interrupts = openInterrupts(() => undefined);
     const interrupted = new Promise<void>((resolve) =>
       interrupts.signal.addEventListener("abort", () => resolve()),

@@ -20,6 +20,14 @@ const SYMBOLS: Readonly<Record<StepStatus["state"], string>> = {
   cancelled: "○",
 };
 
+const UNDOING: Readonly<Record<NonNullable<StepStatus["compensation"]>, string>> = {
+  pending: "to be undone",
+  running: "being undone",
+  completed: "undone",
+  failed: "could not be undone",
+  skipped: "not undone",
+};
+
 const BAR_CELLS = 20;
 
 export const seconds = (ms: number): string =>
@@ -33,7 +41,10 @@ function durationOf({ startedAtMs, endedAtMs }: StepStatus): number | null {
 function wordsOf(step: StepStatus): string {
   const { state, cached, progress, error } = step;
   const duration = durationOf(step);
-  if (state === "completed") return cached ? "from cache" : duration === null ? "done" : seconds(duration);
+  if (state === "completed") {
+    const took = cached ? "from cache" : duration === null ? "done" : seconds(duration);
+    return step.compensation === null ? took : `${took}, ${UNDOING[step.compensation]}`;
+  }
   if (state === "running") {
     const bar = "█".repeat(Math.round(progress * BAR_CELLS)).padEnd(BAR_CELLS, "░");
     return `${bar} ${Math.round(progress * 100)} %`;
@@ -45,7 +56,7 @@ function wordsOf(step: StepStatus): string {
   return `${state}: ${oneLine(typeof why === "string" ? why : error.message)}`;
 }
 
-/** For a pipe: one plain line when a step starts and one when it ends. */
+/** For a pipe: one plain line when a step starts, one when it ends, and one for each stage of undoing it. */
 export function plainView(write: (text: string) => void): RunView {
   const shown = new Map<string, string>();
   return {
@@ -54,8 +65,9 @@ export function plainView(write: (text: string) => void): RunView {
     },
     tell({ step }) {
       if (!step || step.state === "pending" || step.state === "ready") return;
-      if (shown.get(step.stepId) === step.state) return;
-      shown.set(step.stepId, step.state);
+      const stage = `${step.state} ${step.compensation}`;
+      if (shown.get(step.stepId) === stage) return;
+      shown.set(step.stepId, stage);
       write(
         `${SYMBOLS[step.state]} ${oneLine(step.stepId)} ${step.state === "running" ? "started" : wordsOf(step)}\n`,
       );

@@ -32,6 +32,14 @@ export function factLines(facts: readonly (readonly [string, unknown])[]): strin
 export const counted = (count: unknown, one: string): string =>
   `${String(count)} ${one}${count === 1 ? "" : "s"}`;
 
+/** A line of a handler's log. What has several lines, such as a stack, goes on below, indented. */
+export function logLines({ time, attempt, level, message, fields }: Record<string, unknown>): string[] {
+  const [first, ...more] = String(message).split(/\r?\n/);
+  const facts = JSON.stringify(fields);
+  const head = `${String(time)} attempt ${String(attempt)} ${String(level)}: ${String(first)}`;
+  return [facts === "{}" ? head : `${head} ${facts}`, ...more.map((line) => `  ${line}`)];
+}
+
 function cellOf(value: unknown): string {
   const text = value === null || value === undefined || value === "" ? "-" : textOf(value);
   return text.length <= CELL_CHARS ? text : `${text.slice(0, CELL_CHARS - 1)}…`;

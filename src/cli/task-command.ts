@@ -12,7 +12,7 @@ import {
   type Values,
 } from "./arguments.ts";
 import { readText } from "./text-file.ts";
-import { counted, factLines, tableLines } from "./table.ts";
+import { counted, factLines, logLines, tableLines } from "./table.ts";
 import { followTask } from "./task-follow.ts";
 import {
   PAGE_FLAGS,
@@ -329,14 +329,6 @@ function parsed(text: string, argument: string): unknown {
 function placeText({ queue_position: ahead, queue_position_exact: exact }: Answer): string {
   if (typeof ahead !== "number") return "";
   return `, ${exact === false ? "at least " : ""}${ahead} ahead of it`;
-}
-
-/** What has several lines, such as a stack, goes on below, indented. */
-function logLines({ time, attempt, level, message, fields }: Record<string, unknown>): string[] {
-  const [first, ...more] = String(message).split(/\r?\n/);
-  const facts = JSON.stringify(fields);
-  const head = `${String(time)} attempt ${String(attempt)} ${String(level)}: ${String(first)}`;
-  return [facts === "{}" ? head : `${head} ${facts}`, ...more.map((line) => `  ${line}`)];
 }
 
 const durationText = (seconds: unknown): string => (typeof seconds === "number" ? ` in ${seconds} s` : "");

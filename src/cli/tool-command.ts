@@ -133,6 +133,9 @@ function wordsOf({ name, flags, typed = {} }: ToolVerb): Words {
   const nameOf = (argument: string): string =>
     argument.replace(/^([\w.]+)(\[\d+\])?/, (place, parameter: string) => {
       const flag = parameter.replaceAll("_", "-");
+      const [head = "", member] = parameter.split(/\.(.*)/s);
+      if (member !== undefined && typed[parameter] === undefined && typed[head] !== undefined)
+        return `${typed[head]} ${member}`;
       return typed[parameter] ?? (Object.hasOwn(flags, flag) ? `--${flag}` : place);
     });
   return { what: name, nameOf, confirmation: "--yes" };

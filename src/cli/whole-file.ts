@@ -1,7 +1,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fault, sentenceOf } from "../errors/index.ts";
-import { createDirectory } from "../system/index.ts";
+import { createDirectory } from "../store/create-directory.ts";
 
 /** Writes a file as a whole or not at all. @throws FILE_UNWRITABLE */
 export async function writeWhole(path: string, content: string): Promise<void> {

@@ -1,3 +1,10 @@
+/** What stands between the keys in the name of a list of them. */
+export const BETWEEN_KEYS = "\0";
+
+/** Lists that differ have names that differ, unless a key has `BETWEEN_KEYS` in it. */
+export const idOf = (keys: readonly string[]): string =>
+  `${keys.length}${BETWEEN_KEYS}${keys.join(BETWEEN_KEYS)}`;
+
 /** Lists of keys that are remembered: those of all protocols are about a hundred. */
 const REMEMBERED_MAX = 1_024;
 
@@ -14,8 +21,9 @@ export class PerKeys<T> {
     this.#make = make;
   }
 
+  /** @param keys have no `BETWEEN_KEYS` in them */
   get(keys: readonly string[]): T {
-    const id = JSON.stringify(keys);
+    const id = idOf(keys);
     const known = this.#made.get(id);
     if (known !== undefined) return known;
     const made = this.#make(keys);

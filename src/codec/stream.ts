@@ -1,6 +1,6 @@
 import { Packr, Unpackr } from "./msgpack.ts";
 import { assert } from "../errors/index.ts";
-import { PerKeys } from "./per-keys.ts";
+import { BETWEEN_KEYS, PerKeys, idOf } from "./per-keys.ts";
 import { RecordWriter, Shape, mustBeKey } from "./record-writer.ts";
 
 /**
@@ -24,9 +24,6 @@ const SHAPES_MAX = 32;
 const DEFINITIONS_BYTES_MAX = 960;
 /** The longest length prefix of a list or a text in MessagePack. */
 const PREFIX_BYTES_MAX = 5;
-
-/** What stands between the keys of a shape in the index of shapes: keys that hold it themselves are spelled out. */
-const BETWEEN_KEYS = "\0";
 
 export class StreamEncoder {
   readonly #writer = new RecordWriter((keys) => this.#learn(keys));
@@ -64,7 +61,7 @@ export class StreamEncoder {
   }
 
   #learn(keys: readonly string[]): Shape {
-    const id = `${keys.length}${BETWEEN_KEYS}${keys.join(BETWEEN_KEYS)}`;
+    const id = idOf(keys);
     const known = this.#shapes.get(id);
     if (known !== undefined) return known;
     keys.forEach(mustBeKey);
@@ -174,7 +171,7 @@ type Keys = string[];
 const readersOf = new PerKeys((keys) => [...keys]);
 
 const isShape = (value: unknown): value is Keys =>
-  Array.isArray(value) && value.every((key) => typeof key === "string");
+  Array.isArray(value) && value.every((key) => typeof key === "string" && !key.includes(BETWEEN_KEYS));
 
 /** Definitions themselves are plain lists of lists of keys. */
 const plain = new Packr({ useRecords: false });

@@ -1,4 +1,4 @@
-import { LIMITS, fault } from "../errors/index.ts";
+import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import { findNonWire } from "../schema/index.ts";
 import { Packr } from "./msgpack.ts";
 import { RecordWriter, TooLargeError, type WriteBounds } from "./record-writer.ts";
@@ -93,12 +93,16 @@ const unpacker = new Packr({
 /**
  * The value refers to nothing of `bytes`.
  *
- * @throws when `bytes` are not what `packValue` made. It takes no more memory than in proportion to them, whatever
+ * @throws VALUE_CORRUPT when `bytes` are not what `packValue` made. It takes no more memory than in proportion to them, whatever
  *   lengths they claim.
  */
 export function unpackValue(bytes: Uint8Array): unknown {
-  // Byte strings take the class of what they are cut from: of a Buffer they would become Buffers.
-  return unpacker.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  try {
+    // Byte strings take the class of what they are cut from: of a Buffer they would become Buffers.
+    return unpacker.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  } catch (error) {
+    throw fault("VALUE_CORRUPT", { why: sentenceOf(error) }, { cause: error });
+  }
 }
 
 /**

@@ -71,7 +71,8 @@ export interface ComputePool {
   /**
    * All handlers, the built-in ones first. The modules are imported on a thread of the pool, never on the caller's.
    *
-   * @throws MODULE_INVALID, also when the import exits, never ends or uses up the memory; UNAVAILABLE once closed
+   * @throws MODULE_INVALID, also when the import exits, never ends or uses up the memory; UNAVAILABLE once closed, and
+   *   where there are no threads
    */
   describe(): Promise<readonly HandlerInfo[]>;
   /**
@@ -158,6 +159,9 @@ export class HandlerPool implements ComputePool {
 
   async describe(): Promise<readonly HandlerInfo[]> {
     if (this.#closing !== null) throw closedFault();
+    if (this.capacity.threads === 0) {
+      throw fault("UNAVAILABLE", { what: "the list of handlers", why: "there is no thread to load them" });
+    }
     this.#describing ??= this.#describe().catch((error: unknown) => {
       // A module may have been mended meanwhile.
       this.#describing = null;

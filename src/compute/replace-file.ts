@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { renameSync } from "node:fs";
-import { lstat, mkdir, open, rm } from "node:fs/promises";
+import { lstat, open, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { createDirectory } from "../store/create-directory.ts";
 import { irregularKind } from "./regular-file.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function replaceWholeFile(
 ): Promise<void> {
   const directory = dirname(path);
   await mustBeReplaceable(path);
-  await mkdir(directory, { recursive: true });
+  createDirectory(directory, 0o777);
   const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
   try {
     const file = await open(temporary, "wx");

@@ -1,4 +1,4 @@
-import { fault, toWireError, type Fault, type WireError } from "../errors/index.ts";
+import { fault, toWireError, wireFault, type Fault, type WireError } from "../errors/index.ts";
 import type { AssignmentEnd } from "./assignment.ts";
 import type { Crash } from "./crash.ts";
 import type { HandlerInfo } from "./thread-message.ts";
@@ -59,7 +59,7 @@ export function handlersOf(
   const outcome = outcomeOf(end, { taskId: "", action: "describe", timeoutMs: 0 }, pool, loadingModule);
   if (outcome.kind === "failed") return { error: outcome.error };
   const why = outcome.kind === "interrupted" ? outcome.why : "it was stopped";
-  return { error: toWireError(fault("UNAVAILABLE", { what: "the list of handlers", why })) };
+  return { error: wireFault("UNAVAILABLE", { what: "the list of handlers", why }) };
 }
 
 function outcomeOfStop(

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ActionServices } from "./actions/action.ts";
 import { unpackValue } from "../codec/index.ts";
-import { fault, isCancellation, isFault, toWireError, type WireError } from "../errors/index.ts";
+import { fault, isCancellation, isFault, sentenceOf, toWireError, type WireError } from "../errors/index.ts";
 import { validate, type StandardSchema } from "../schema/index.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 import { holdsReference, resolveReferences } from "./references.ts";
@@ -202,9 +202,18 @@ const STOPPED: ThreadReply = { kind: "stopped" };
 
 /** A promise only where something has to be waited for: most handlers are called in the turn they are taken up in. */
 function inputOf(handler: Handler, request: AttemptRequest, services: RunnerServices): unknown {
-  const given = unpackValue(request.input);
+  const given = inputFrom(request);
   const isReady = handler.input === null && !holdsReference(given);
   return isReady ? given : preparedInputOf(handler, given, request, services);
+}
+
+/** @throws INPUT_INVALID for bytes that were damaged, or never made by `packValue` */
+function inputFrom({ input, action }: AttemptRequest): unknown {
+  try {
+    return unpackValue(input);
+  } catch (error) {
+    throw fault("INPUT_INVALID", { what: action, problems: [sentenceOf(error)] }, { cause: error });
+  }
 }
 
 async function preparedInputOf(

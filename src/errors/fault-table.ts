@@ -63,6 +63,11 @@ export const FAULTS = {
     means: "Several failures of one scope; `errors` holds them.",
     sentence: (d) => `${d.count} things failed together`,
   }),
+  EXECUTOR_FULL: row<{ limit: number }>({
+    retryable: true,
+    means: "As many functions as an executor takes wait for a slot. Nothing of the call was started.",
+    sentence: (d) => `the executor is full: at most ${d.limit} functions may wait for a slot`,
+  }),
 
   // --- actors and messages ----------------------------------------------------------------------------------------
   MAILBOX_FULL: row<{ actor: string; limit: number; unit: "messages" | "bytes" | "calls in flight" }>({
@@ -179,6 +184,11 @@ export const FAULTS = {
     retryable: false,
     means: "The content of a stored value does not match its address.",
     sentence: (d) => `the stored value ${d.sha256} is damaged: its content has another hash`,
+  }),
+  VALUE_CORRUPT: row<{ why: string }>({
+    retryable: false,
+    means: "The bytes that are kept of a value are not those that were written: a row of a store is damaged.",
+    sentence: (d) => `a stored value is damaged: ${d.why}`,
   }),
   FILE_UNREADABLE: row<{ path: string; why: string }>({
     retryable: false,
@@ -367,6 +377,13 @@ export const FAULTS = {
     means: "Items of a step that fans out failed for good.",
     sentence: (d) =>
       `${d.failed} of the ${d.total} items of step "${d.step}" failed: ${d.items.join(", ")}${d.failed > d.items.length ? ", …" : ""}; the first: ${d.text}`,
+  }),
+  COMPENSATION_FAILED: row<{ workflowId: string; failed: number; steps: readonly string[]; text: string }>({
+    retryable: false,
+    means:
+      "A workflow failed or was cancelled, and what was to undo its steps failed for some of them. The cause is why it did not complete.",
+    sentence: (d) =>
+      `workflow "${d.workflowId}" did not complete, and ${d.failed} of its steps could not be undone: ${d.steps.join(", ")}${d.failed > d.steps.length ? ", …" : ""}; the first: ${d.text}`,
   }),
   CONDITION_FALSE: row<{ step: string; of?: string }>({
     retryable: false,

@@ -41,7 +41,8 @@ export class Fault<C extends FaultCode = FaultCode> extends Error {
   }
 }
 
-function sentenceFor<C extends FaultCode>(code: C, details: FaultDetails<C>): string {
+/** Never throws. */
+export function sentenceFor<C extends FaultCode>(code: C, details: FaultDetails<C>): string {
   try {
     // The row and the details are tied by C; the compiler cannot follow that through an indexed union.
     return (FAULTS[code].sentence as (details: FaultDetails<C>) => string)(details);

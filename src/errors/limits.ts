@@ -69,6 +69,17 @@ export const LIMIT_TABLE = {
     sizeBytesMin: limit(4_096, "bytes", "The smallest ring."),
     sizeBytesMax: limit(2 ** 28, "bytes", "The largest ring."),
   },
+  executor: {
+    concurrent: limit(10, "functions", "Functions that one executor runs at once.", "maxConcurrent"),
+    concurrentMax: limit(10_000, "functions", "The most that may be allowed at once."),
+    executions: limit(
+      1_000_000,
+      "functions",
+      "Functions that wait for a slot of one executor, and the length of one list.",
+    ),
+    timeoutMs: limit(30_000, "ms", "How long one function may run, from its start.", "timeoutMs"),
+    timeoutMsMax: limit(604_800_000, "ms", "The longest time that may be allowed: seven days."),
+  },
   store: {
     batchUnits: limit(
       1_024,

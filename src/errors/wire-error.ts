@@ -1,6 +1,6 @@
 import { LIMITS } from "./limits.ts";
 import { FAULTS, type FaultCode, type FaultDetails } from "./fault-table.ts";
-import { Fault, isFault } from "./fault.ts";
+import { Fault, isFault, sentenceFor } from "./fault.ts";
 import { isError, peek, textOf } from "./thrown.ts";
 
 /**
@@ -32,14 +32,26 @@ export function toWireError(error: unknown): WireError {
   return describe(error, 1, { chars: LIMIT.totalChars });
 }
 
+/**
+ * What `toWireError` makes of the fault of a code, for errors that are kept or sent and never thrown: no stack is taken,
+ * which is most of what an error costs.
+ *
+ * @param details what the code's row declares
+ */
+export function wireFault<C extends FaultCode>(code: C, details: FaultDetails<C>): WireError {
+  return described(
+    { code, message: sentenceFor(code, details), details: objectOf(details) },
+    { chars: LIMIT.totalChars },
+  );
+}
+
 /** Never throws: whatever another version, or a damaged file, says an error is, becomes a fault of this version. */
 export function fromWireError(wire: WireError): Fault {
   return restore(wire, 1);
 }
 
 function describe(error: unknown, depth: number, room: Room): WireError {
-  const { code, message, details } = asCoded(error) ?? asDefect(error);
-  const own = { code, message: cut(message, room), details: plainDetails(details, room) };
+  const own = described(asCoded(error) ?? asDefect(error), room);
   if (depth === LIMIT.causes || room.chars <= 0) return own;
   const cause = isError(error) ? peek(error, "cause") : undefined;
   const errors = holdsErrors(error) ? firstOf(peek(error, "errors"), LIMIT.siblings) : [];
@@ -49,6 +61,12 @@ function describe(error: unknown, depth: number, room: Room): WireError {
     ...(errors.length === 0 ? {} : { errors: errors.map((each) => describe(each, depth + 1, room)) }),
   };
 }
+
+const described = ({ code, message, details }: Described, room: Room): Described => ({
+  code,
+  message: cut(message, room),
+  details: plainDetails(details, room),
+});
 
 function restore(wire: unknown, depth: number): Fault {
   const code = peek(wire, "code");

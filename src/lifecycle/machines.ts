@@ -4,6 +4,7 @@
  * `npm run docs` makes of them (`tables.ts`), and a test proves table and machine equal.
  */
 export { childMachine } from "./child-machine.ts";
+export { compensationMachine } from "./compensation-machine.ts";
 export { runMachine } from "./run-machine.ts";
 export { stepMachine } from "./step-machine.ts";
 export { taskMachine } from "./task-machine.ts";

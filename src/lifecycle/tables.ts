@@ -59,6 +59,19 @@ export const stepTable = tableOf({
   },
 });
 
+export const compensationTable = tableOf({
+  name: "compensation",
+  initial: "pending",
+  events: ["start", "complete", "fail", "skip", "interrupt"],
+  rows: {
+    pending: { start: "running", complete: "completed", fail: "failed", skip: "skipped" },
+    running: { complete: "completed", fail: "failed", interrupt: "pending" },
+    completed: {},
+    failed: {},
+    skipped: {},
+  },
+});
+
 export const childTable = tableOf({
   name: "child",
   initial: "stopped",

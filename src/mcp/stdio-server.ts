@@ -3,6 +3,7 @@ import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { LIMITS } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
 import { callTool, inputSchemaOf, toolsOf, type Tool } from "../tools/index.ts";
+import type { TemplateRegistry } from "../workflow/template.ts";
 import { LineTransport } from "./line-transport.ts";
 import { openDoor, type SystemDoor } from "./system-door.ts";
 import { claimStandardOutput } from "./standard-output.ts";
@@ -26,11 +27,13 @@ export interface StdioServer {
  *
  * @param open may be called again after it has failed, or after the system has
  * @param tools those that are offered
+ * @param templates what the tools of templates are about; default: none
  */
 export function openStdioServer(
   open: () => Promise<System>,
   version: string,
   tools: readonly Tool[] = toolsOf(),
+  templates?: TemplateRegistry,
 ): StdioServer {
   const closed = Promise.withResolvers<void>();
   const output = claimStandardOutput();
@@ -46,7 +49,7 @@ export function openStdioServer(
           maxToolInputElements: LIMITS.mcp.inputElements,
         },
       );
-      for (const tool of tools) register(server, tool, door);
+      for (const tool of tools) register(server, tool, door, templates);
       return server;
     },
     { transport: announcing(transport, closed.resolve) },
@@ -70,7 +73,12 @@ function announcing(transport: LineTransport, onClosed: () => void): LineTranspo
   return transport;
 }
 
-function register(server: McpServer, tool: Tool, door: SystemDoor): void {
+function register(
+  server: McpServer,
+  tool: Tool,
+  door: SystemDoor,
+  templates: TemplateRegistry | undefined,
+): void {
   const { name, title, description, output, hints } = tool;
   const annotations = { title, ...hints };
   server.registerTool(
@@ -78,7 +86,11 @@ function register(server: McpServer, tool: Tool, door: SystemDoor): void {
     { title, description, inputSchema: checkedByTheTool(tool), outputSchema: output, annotations },
     async (args, { mcpReq: { signal } }): Promise<CallToolResult> => {
       const startMs = performance.now();
-      const answer = await callTool(tool, args, { open: () => door.opened(signal), signal });
+      const answer = await callTool(tool, args, {
+        open: () => door.opened(signal),
+        signal,
+        ...(templates && { templates }),
+      });
       const ok = answer["success"] === true;
       const durationMs = performance.now() - startMs;
       door.report(({ actors }) => void actors.router.cast.measured({ tool: name, durationMs, ok }));

@@ -1,7 +1,7 @@
 import { LIMITS } from "../errors/index.ts";
-import { checkInteger, invalidArgument } from "../schema/index.ts";
+import { checkInteger, checkWords, invalidArgument } from "../schema/index.ts";
 import type { QueueEngine } from "./queue-engine.ts";
-import type { TaskFilter } from "./queue.protocol.ts";
+import { CLEARED_STATES, type ClearedState, type TaskFilter } from "./queue.protocol.ts";
 import { checkFilter } from "./task-filter.ts";
 import { hasEnded, isDeadLetter, type Task } from "./task.ts";
 
@@ -35,10 +35,9 @@ export class DeadLetters {
     return this.#engine.retention.remove(this.#select(taskIds, filter));
   }
 
-  /** Queued tasks are cancelled, ended ones forgotten. Tasks that a workflow run holds are its own. */
-  async clear(
-    states: readonly ("queued" | "completed" | "failed" | "cancelled")[],
-  ): Promise<{ cleared: number; remaining: number }> {
+  /** Queued tasks are cancelled, ended ones forgotten. Tasks that a workflow run holds are its own. @throws INVALID_ARGUMENT */
+  async clear(states: readonly ClearedState[]): Promise<{ cleared: number; remaining: number }> {
+    checkWords("states", states, CLEARED_STATES);
     const { core } = this.#engine;
     await this.#engine.flushed();
     const free = [...core.select({ states })].filter(({ held }) => !held);

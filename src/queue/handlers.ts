@@ -1,6 +1,6 @@
 import { BUILT_IN_ACTIONS, builtIn } from "../compute/built-in.protocol.ts";
 import type { ComputePool, HandlerInfo, RunOutcome, RunRequest } from "../compute/index.ts";
-import { LIMITS, fault, toWireError } from "../errors/index.ts";
+import { LIMITS, fault, wireFault } from "../errors/index.ts";
 import type { AttemptEnd } from "./queue.core.ts";
 
 export interface HandlersOptions {
@@ -120,6 +120,6 @@ function attemptEndOf(outcome: RunOutcome, action: string): AttemptEnd {
   if (outcome.kind !== "interrupted") return outcome;
   return {
     kind: "interrupted",
-    error: toWireError(fault("UNAVAILABLE", { what: action, why: outcome.why })),
+    error: wireFault("UNAVAILABLE", { what: action, why: outcome.why }),
   };
 }

@@ -129,7 +129,7 @@ export class QueueRows {
       try {
         return this.#load(db);
       } catch (error) {
-        // What SQLite itself says of the file is put right by the store; all else is about what the rows hold.
+        // Faults, and what SQLite itself says of the file, are put right by the store; all else is about what the rows hold.
         if (isFault(error) || (error instanceof Error && "errcode" in error)) throw error;
         throw fault("STORE_CORRUPT", { path: this.#store.path, why: sentenceOf(error) }, { cause: error });
       }
@@ -483,5 +483,7 @@ function termsFrom(id: number, body: string): Terms {
   const { action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires } = JSON.parse(
     body,
   ) as Terms;
+  const lists: readonly unknown[] = [tags, requires];
+  assert(typeof action === "string" && lists.every(Array.isArray), "terms are those of a task");
   return { id, action, timeoutMs, attempts, backoff, onDependencyFailure, tags, requires };
 }

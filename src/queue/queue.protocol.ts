@@ -7,7 +7,13 @@ import type { LookPlace } from "../store/index.ts";
 export type WireRecord = { readonly [key: string]: Wire };
 
 /** Where a task is in its life. Waiting for others, for a time or for a retry is `queued` too. */
-export type TaskState = "queued" | "running" | "cancelling" | "completed" | "failed" | "cancelled";
+/** In the order in which a task comes to them. The store writes a state as its place here: only ever append. */
+export const TASK_STATES = ["queued", "running", "cancelling", "completed", "failed", "cancelled"] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** States whose tasks can be cleared away. */
+export const CLEARED_STATES = ["queued", "completed", "failed", "cancelled"] as const;
+export type ClearedState = (typeof CLEARED_STATES)[number];
 
 /**
  * Which of the tasks that could run runs next. Ties end in submission order, so that each is total.
@@ -413,10 +419,7 @@ export const Queue = protocol("queue", {
   pause: call<{ reason: string }, { sinceMs: number; queued: number; running: number }>(),
   resume: call<void, { queued: number }>(),
   /** Queued tasks are cancelled; ended ones are forgotten, and their ids are free. */
-  clear: call<
-    { states: ("queued" | "completed" | "failed" | "cancelled")[] },
-    { cleared: number; remaining: number }
-  >(),
+  clear: call<{ states: ClearedState[] }, { cleared: number; remaining: number }>(),
   /**
    * A new task with the work of one that failed or was cancelled; the old one stays and names it. Its id is the old
    * one's with `-retry-N`, and quotas admit it as they do a submit.

@@ -1,4 +1,4 @@
-import { fault, toWireError, type WireError } from "../errors/index.ts";
+import { wireFault, type WireError } from "../errors/index.ts";
 import { advance, taskTable } from "../lifecycle/index.ts";
 import { delayAfter } from "./backoff.ts";
 import type { AttemptRecord, TaskState } from "./queue.protocol.ts";
@@ -72,7 +72,7 @@ export class TaskEnds {
       const change = this.#book.change(task, { ...given, state: advance(taskTable, state, "interrupt") });
       return [{ ...change, ...record }];
     }
-    const error = toWireError(fault("TASK_INTERRUPTED", { taskId: task.taskId, interruptions, limit }));
+    const error = wireFault("TASK_INTERRUPTED", { taskId: task.taskId, interruptions, limit });
     const result = { error: cause ? { ...error, cause } : error, ...record };
     return this.#end(task, advance(taskTable, state, "fail"), nowMs, result, given);
   }
@@ -98,9 +98,11 @@ export class TaskEnds {
       for (const waiter of blocker.ties.waiters) {
         if (waiter.terms.onDependencyFailure === "run" || waiter.life.state !== "queued") continue;
         const { taskId } = waiter;
-        const error = toWireError(
-          fault("DEPENDENCY_FAILED", { taskId, dependency: blocker.taskId, state: after.state }),
-        );
+        const error = wireFault("DEPENDENCY_FAILED", {
+          taskId,
+          dependency: blocker.taskId,
+          state: after.state,
+        });
         const change = this.#book.change(waiter, { ...ended, state: advance(taskTable, "queued", "cancel") });
         rows.push({ ...change, error });
       }
@@ -121,5 +123,5 @@ function attemptOf(
 }
 
 function cancellation(task: Task, reason: string): WireError {
-  return toWireError(fault("CANCELLED", { what: `task "${task.taskId}"`, reason }));
+  return wireFault("CANCELLED", { what: `task "${task.taskId}"`, reason });
 }

@@ -1,5 +1,5 @@
-import { checkNumber, checkObject, checkText, checkTexts } from "../schema/index.ts";
-import type { TaskFilter } from "./queue.protocol.ts";
+import { checkNumber, checkObject, checkText, checkTexts, checkWords } from "../schema/index.ts";
+import { TASK_STATES, type TaskFilter } from "./queue.protocol.ts";
 import { isDeadLetter, type Task } from "./task.ts";
 
 export function matches(task: Task, filter: TaskFilter): boolean {
@@ -20,8 +20,8 @@ export function matches(task: Task, filter: TaskFilter): boolean {
 export function checkFilter(filter: TaskFilter): void {
   checkObject("filter", filter);
   const { states, workerId, action, group, tags, priorityMin } = filter;
-  for (const [name, texts] of Object.entries({ states, tags }))
-    if (texts !== undefined) checkTexts(name, texts);
+  if (states !== undefined) checkWords("states", states, TASK_STATES);
+  if (tags !== undefined) checkTexts("tags", tags);
   for (const [name, text] of Object.entries({ workerId, action, group })) {
     if (text !== undefined) checkText(name, text);
   }

@@ -1,10 +1,7 @@
 import { assert } from "../errors/index.ts";
-import type { TaskState } from "./queue.protocol.ts";
+import { TASK_STATES } from "./queue.protocol.ts";
 import { Task, freshLife, type TaskLife, type Terms } from "./task.ts";
 import { LOCAL } from "./workers.ts";
-
-/** Their places are what is written: only ever append. */
-const STATES: readonly TaskState[] = ["queued", "running", "cancelling", "completed", "failed", "cancelled"];
 
 /** Shorter than `null`, and in almost every row. */
 const NEVER = -1;
@@ -73,7 +70,7 @@ export function lifeOf({ submittedAtMs }: Task, life: TaskLife, isNew: boolean):
   const worker = workerId === LOCAL ? "1" : workerId === null ? "0" : JSON.stringify(workerId);
   const counts = `${priority},${attempt},${interruptions},${token}`;
   const times = `${textOf(startedAtMs, submittedAtMs)},${textOf(endedAtMs, startedAtMs ?? submittedAtMs)}`;
-  return `${STATES.indexOf(state)},${counts},${times},${worker},${more}`;
+  return `${TASK_STATES.indexOf(state)},${counts},${times},${worker},${more}`;
 }
 
 /**
@@ -187,7 +184,7 @@ export class TaskReader {
 }
 
 function lifeFrom(values: readonly unknown[], at: number, submittedAtMs: number): TaskLife {
-  const state = STATES[values[at] as number];
+  const state = TASK_STATES[values[at] as number];
   if (!state) throw new Error(`there is no state ${String(values[at])}`);
   const worker = values[at + 7] as 0 | 1 | string;
   const more = values[at + 8] as RareLife | 0;

@@ -71,6 +71,8 @@ export abstract class Worker {
 export class LocalWorker extends Worker {
   readonly #room: LocalRoom;
   #onThreads = 0;
+  /** Those that an earlier life had, which nobody knows the places of: until they are taken back they fill either. */
+  #left = 0;
 
   constructor(room: LocalRoom, nowMs: number) {
     super(LOCAL, nowMs);
@@ -83,7 +85,9 @@ export class LocalWorker extends Worker {
 
   /** Tasks are counted where they run; `running` holds both kinds. */
   count(task: Task, by: 1 | -1): void {
-    if (task.life.place === "thread") this.#onThreads += by;
+    const { place } = task.life;
+    if (place === "thread") this.#onThreads += by;
+    else if (place === null) this.#left += by;
   }
 
   can(lane: Pick<Lane, "place" | "requires">): boolean {
@@ -91,7 +95,7 @@ export class LocalWorker extends Worker {
   }
 
   hasRoom(lane: Lane): boolean {
-    if (lane.place === "thread") return this.#onThreads < this.#room.threads;
+    if (lane.place === "thread") return this.#onThreads + this.#left < this.#room.threads;
     return this.running.size - this.#onThreads < this.#room.shared;
   }
 

@@ -1,5 +1,5 @@
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
-import { isPlainObject, shortText } from "./value-text.ts";
+import { isPlainObject, pathText, shortText } from "./value-text.ts";
 
 /** Checks of single arguments, for rooms whose callers may be plain JavaScript: one rule and one wording everywhere. */
 
@@ -37,10 +37,30 @@ export function checkTexts(argument: string, value: unknown): void {
   for (const [index, each] of value.entries()) checkText(`${argument}[${index}]`, each);
 }
 
+/** A list of words of a fixed set. @throws INVALID_ARGUMENT */
+export function checkWords(argument: string, value: unknown, allowed: readonly string[]): void {
+  checkTexts(argument, value);
+  const index = (value as string[]).findIndex((word) => !allowed.includes(word));
+  if (index < 0) return;
+  throw invalidArgument(
+    `${argument}[${index}]`,
+    shortText((value as string[])[index]),
+    `one of ${allowed.join(", ")}`,
+  );
+}
+
 /** @throws INVALID_ARGUMENT unless it is a plain object */
 export function checkObject(argument: string, value: unknown): void {
   if (typeof value === "object" && value !== null && !Array.isArray(value) && isPlainObject(value)) return;
   throw invalidArgument(argument, shortText(value), "an object");
+}
+
+/** @throws INVALID_ARGUMENT unless it is a plain object, each of whose keys is known */
+export function checkKeys(argument: string, value: object, known: readonly string[]): void {
+  checkObject(argument, value);
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw invalidArgument(pathText(argument, [unknown]), "no option", `one of ${known.join(", ")}`);
 }
 
 /**

@@ -1,12 +1,14 @@
 // The light door: nothing here loads zod. `zod-schema.ts` is the second door, for whoever checks what comes from outside.
 export {
   checkInteger,
+  checkKeys,
   checkName,
   checkNumber,
   checkObject,
   checkPage,
   checkText,
   checkTexts,
+  checkWords,
   invalidArgument,
   isName,
   nameRule,

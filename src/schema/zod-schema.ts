@@ -85,11 +85,18 @@ function sentenceOf(issue: Issue, root: string, nameOf: (place: string) => strin
 }
 
 /**
- * The JSON Schema (2020-12) of a tool's arguments: always an object at the root, and without the `$schema` line,
- * which every client would have to read once per tool.
+ * The JSON Schema (2020-12) of a tool's arguments: always an object at the root, and without the `$schema` line and
+ * patterns of times that a format names, which every client would have to read once per tool.
  */
 export function toInputSchema(schema: z.ZodObject): { type: "object"; [key: string]: unknown } {
-  const { $schema: _, type, ...rest } = z.toJSONSchema(schema, { io: "input", target: "draft-2020-12" });
+  const made = z.toJSONSchema(schema, {
+    io: "input",
+    target: "draft-2020-12",
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
+    },
+  });
+  const { $schema: _, type, ...rest } = made;
   assert(type === "object", "the arguments of a tool are an object");
   return { type, ...rest };
 }

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fault } from "../errors/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
@@ -12,6 +12,7 @@ import {
   type CollectOptions,
 } from "./blob-collection.ts";
 import { TEMPORARY, namesIn, openIfThere, piecesOf, readIfThere, setAge, statIfThere } from "./blob-files.ts";
+import { createDirectory } from "./create-directory.ts";
 import { writeFault } from "./store-fault.ts";
 
 /**
@@ -110,7 +111,7 @@ export function openBlobs({
   const ensureDirectory = async (name: string): Promise<string> => {
     const path = join(directory, name);
     if (flushed.has(name)) return path;
-    const firstMade = await mkdir(path, { recursive: true, mode: 0o700 });
+    const firstMade = createDirectory(path, 0o700);
     // Also when another thread has made it, for it may not have flushed it yet; and up to the first one made here.
     const highest = dirname(firstMade ?? path);
     let level = path;

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { DatabaseSync, backup } from "node:sqlite";
+import { createDirectory } from "./create-directory.ts";
 import { flushDirectoryOf } from "./file-place.ts";
-import { isLocked } from "./store-fault.ts";
+import { isLocked, saysNoError } from "./store-fault.ts";
 
 /**
  * The few methods of a database that a store needs, as `node:sqlite` has them. A simulation hands in a driver of its
@@ -49,12 +50,31 @@ export interface Changes {
 /** Pages that are copied before the owner's thread has its next turn at the database: about a millisecond's worth. */
 const COPIED_PAGES = 256;
 
+/** Each meets a transaction with the share of time that there is one: that all do is not to be expected. */
+const COPY_TRIES = 1_000;
+
 /** The one place where the project opens a database. Nobody but the user may read the file: it holds their work. */
 export function openSqlite(path: string): Driver {
   if (path !== ":memory:") createFile(path);
   // Whoever finds the file locked is not to wait on its thread: a second owner is refused, not queued.
   const database = new DatabaseSync(path, { timeout: 0 });
-  return Object.assign(database, { copyTo: (to: string) => backup(database, to, { rate: COPIED_PAGES }) });
+  return Object.assign(database, { copyTo: (to: string) => copyTo(database, to) });
+}
+
+/**
+ * A copy cannot begin while a transaction is open, and this thread may open one before the copying thread has made its
+ * first step. Node then gives the copy up, with an error that says there is none (`errcode` 0); nothing was copied.
+ * @see https://www.sqlite.org/c3ref/backup_finish.html#sqlite3backupstep
+ */
+async function copyTo(database: DatabaseSync, to: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await backup(database, to, { rate: COPIED_PAGES });
+      return;
+    } catch (error) {
+      if (tries === COPY_TRIES || !saysNoError(error)) throw error;
+    }
+  }
 }
 
 /** Has another connection, of this process or another, the file for itself? Looked at without changing anything. */
@@ -77,7 +97,7 @@ export function isOwned(path: string): boolean {
 }
 
 function createFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  createDirectory(dirname(resolve(path)), 0o700);
   closeSync(openSync(path, "a", 0o600));
   // SQLite flushes the directory for its log but not for the file itself.
   flushDirectoryOf(path);

@@ -1,7 +1,7 @@
 import { fault, isFault, sentenceOf, type Fault } from "../errors/index.ts";
 
 /** Primary result codes. @see https://www.sqlite.org/rescode.html */
-const SQLITE = { BUSY: 5, LOCKED: 6, IOERR: 10, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
+const SQLITE = { OK: 0, BUSY: 5, LOCKED: 6, IOERR: 10, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
 
 /** The primary result code of what node:sqlite threw; undefined for an error that is not SQLite's. */
 function primaryCode(error: unknown): number | undefined {
@@ -9,6 +9,11 @@ function primaryCode(error: unknown): number | undefined {
     return undefined;
   // The upper bytes say more, but never something that a caller could act on differently.
   return error.errcode & 0xff;
+}
+
+/** What Node throws when SQLite would have its caller come again. */
+export function saysNoError(error: unknown): boolean {
+  return primaryCode(error) === SQLITE.OK;
 }
 
 export function isSqliteError(error: unknown): boolean {
@@ -35,7 +40,10 @@ export function writeFault(path: string, error: unknown): Fault {
 /** What a reader is told; an error that is not the file's is the reader's own and passes as it is. */
 export function readFault(path: string, error: unknown): unknown {
   const code = primaryCode(error);
-  if (code === SQLITE.CORRUPT || code === SQLITE.NOTADB) return corrupt(path, error);
+  // Numbers that we write fit.
+  const isForeign = hasErrno(error, "ERR_OUT_OF_RANGE");
+  const isDamaged = code === SQLITE.CORRUPT || code === SQLITE.NOTADB || isFault(error, "VALUE_CORRUPT");
+  if (isDamaged || isForeign) return corrupt(path, error);
   if (code === SQLITE.IOERR)
     return fault("FILE_UNREADABLE", { path, why: sentenceOf(error) }, { cause: error });
   return error;

@@ -5,6 +5,7 @@ import {
   isFault,
   sentenceOf,
   toWireError,
+  wireFault,
   type Fault,
   type WireError,
 } from "../errors/index.ts";
@@ -287,7 +288,7 @@ export class Supervisor implements SupervisorApi {
     for (const link of this.#links.values()) {
       if (link.callee !== name && (link.caller !== name || side === "callee")) continue;
       this.#links.delete(link.id);
-      const reason = toWireError(fault("ACTOR_RESTARTING", { actor: name }));
+      const reason = wireFault("ACTOR_RESTARTING", { actor: name });
       const other = link.caller === name ? link.callee : link.caller;
       if (other === HOST) this.#options.host.disconnect(link.id, reason);
       else void this.#life(other)?.disconnect(link.id, reason);

@@ -67,13 +67,8 @@ export async function spawnActors(supervisor: SupervisorHandle, options: Resolve
     }),
     supervisor.spawn(Scheduler, {
       ...at("scheduler"),
-      // It would go on with unfinished runs, and fail the steps whose modules are not loaded here.
-      init: {
-        directory: idle ? null : directory,
-        durability: idle ? "memory" : durability,
-        keptTasks,
-        keptMs,
-      },
+      // It would else go on with unfinished runs, and fail the steps whose modules are not loaded here.
+      init: { directory, durability, keptTasks, keptMs, idle },
       calls: ["queue", "cache"],
     }),
     supervisor.spawn(PeerRegistry, { ...at("peer-registry"), youngHeapMb: QUIET_MB }),

@@ -1,11 +1,8 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { withScope } from "../scope/index.ts";
 import type { Actors } from "./actors.ts";
 import { copyAnew, writeBackup, type BackupOptions, type BackupSummary } from "./backup.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { copyStopped, openStopped } from "./stopped-data.ts";
-import type { StoreName } from "./store-names.ts";
+import { openStopped } from "./stopped-data.ts";
 import { throughRestarts } from "./through-restarts.ts";
 
 const WAY_OUT = "end that process first, or let it make the backup itself with system.backup(directory)";
@@ -16,7 +13,7 @@ const HOLD_MS = 60_000;
 /** A backup of a system that is open, each file copied by its owner while work goes on. */
 export function backupSystem(
   { scheduler, queue, cache }: Actors,
-  { data, idle }: Pick<ResolvedOptions, "data" | "idle">,
+  { data }: Pick<ResolvedOptions, "data">,
   directory: string,
   options: BackupOptions,
 ): Promise<BackupSummary> {
@@ -28,17 +25,11 @@ export function backupSystem(
       () => copyAnew(to, (path) => owner.call.backup({ path }, { signal, timeoutMs: Infinity })),
       signal,
     );
-  const stores: { [Name in StoreName]?: (path: string) => Promise<unknown> } = {
+  const stores = {
     "scheduler.sqlite": by(scheduler),
     "queue.sqlite": by(queue),
     "cache.sqlite": by(cache),
   };
-  // The scheduler of a system that carries out nothing leaves its file alone.
-  if (idle && data !== null) {
-    const name = "scheduler.sqlite";
-    if (existsSync(join(data, name))) stores[name] = (to) => copyStopped(data, name, to);
-    else delete stores[name];
-  }
   return withScope({ name: "the backup" }, async (scope) => {
     const hold = (): Promise<void> =>
       throughRestarts(scheduler, () => scheduler.call.hold({ forMs: HOLD_MS }), scope.signal);

@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { systemClock } from "../scope/index.ts";
 import { invalidArgument } from "../schema/index.ts";
+import { createDirectory } from "../store/create-directory.ts";
 import { openBlobs } from "../store/index.ts";
 import { packageVersion, writeManifest, type BackupFile } from "./backup-manifest.ts";
 import { STORE_NAMES, type StoreName } from "./store-names.ts";
@@ -157,7 +158,7 @@ class BlobCopies {
         (name) => REST.test(name) && !this.#copied.has(folder + name),
       );
       if (names.length === 0) continue;
-      await mkdir(join(this.#to, folder), { recursive: true, mode: 0o700 });
+      createDirectory(join(this.#to, folder), 0o700);
       await forEachOf(names, (name) => this.#copy(folder, name));
     }
   }

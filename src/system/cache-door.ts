@@ -8,10 +8,12 @@ import {
   type NearMark,
   type NearValue,
 } from "../cache/near.protocol.ts";
-import { packValue, unpackValue } from "../codec/index.ts";
+import { addressesIn, packValue, unpackValue } from "../codec/index.ts";
+import { touchValues } from "../compute/values.ts";
 import { LIMITS, fault } from "../errors/index.ts";
 import { checkNumber } from "../schema/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
+import type { BlobStore } from "../store/index.ts";
 import { SharedComputation, type Computation } from "./shared-computation.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { valueCopies } from "./value-copies.ts";
@@ -41,6 +43,9 @@ export interface CachedValue {
   readonly expiresAtMs: number;
 }
 
+/** Where the large values are that values refer to. */
+export type LargeValues = Pick<BlobStore, "touch" | "pieces">;
+
 interface Flying {
   readonly computation: SharedComputation;
   /** Of before the cache was asked. */
@@ -59,14 +64,19 @@ const UNMARKED: NearMark = Object.freeze({ stripe: 0, stamp: 0 });
 export class CacheDoor {
   readonly #cache: RefOf<typeof Cache>;
   readonly #clock: Clock;
+  readonly #large: LargeValues | null;
   readonly #closing = new AbortController();
   readonly #flying = new Map<string, Flying>();
   #near: NearCache | undefined;
 
-  /** @param cache `system.actors.cache`, or `context.ref(Cache)` of an actor that was spawned with `calls: ["cache"]` */
-  constructor(cache: RefOf<typeof Cache>, clock: Clock = systemClock) {
+  /**
+   * @param cache `system.actors.cache`, or `context.ref(Cache)` of an actor that was spawned with `calls: ["cache"]`
+   * @param large makes young what is put, so that nobody collects it meanwhile; null: nobody looks
+   */
+  constructor(cache: RefOf<typeof Cache>, clock: Clock = systemClock, large: LargeValues | null = null) {
     this.#cache = cache;
     this.#clock = clock;
+    this.#large = large;
   }
 
   /**
@@ -88,11 +98,12 @@ export class CacheDoor {
    * later read of every thread finds it; when it rejects, nothing has changed.
    *
    * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE, MESSAGE_TOO_LARGE, STORE_FULL, STORE_FAILED, STORE_CORRUPT,
-   *   DEADLINE_EXCEEDED, MAILBOX_FULL, ACTOR_STOPPED
+   *   DEADLINE_EXCEEDED, MAILBOX_FULL, ACTOR_STOPPED; BLOB_MISSING when it refers to a large value that is not there
    */
   async put(key: string, value: unknown, { ttlMs, tags = [], staleMs = 0 }: CachePutOptions): Promise<void> {
     checkEntry(key, ttlMs, { tags, staleMs, negative: false });
     const put = { key, value: packValue(value), ttlMs, tags, staleMs };
+    await this.#touch(put.value);
     await throughRestarts(this.#cache, () => this.#cache.call.put(put));
   }
 
@@ -158,13 +169,23 @@ export class CacheDoor {
     // One that began before a change of the key is for those who came before it, too.
     if (known?.computation.isWanted && this.#near?.stands(known.mark)) return known;
     const mark = this.#mark(key);
-    const services = { cache: this.#cache, clock: this.#clock, closing: this.#closing.signal };
+    const services = {
+      cache: this.#cache,
+      clock: this.#clock,
+      closing: this.#closing.signal,
+      touch: (value: Uint8Array) => this.#touch(value),
+    };
     const flying = { computation: new SharedComputation(what, services), mark };
     this.#flying.set(key, flying);
     void flying.computation.run(() => {
       if (this.#flying.get(key) === flying) this.#flying.delete(key);
     });
     return flying;
+  }
+
+  /** Before the entry is written that names them: from then on the collection of large values finds them there. */
+  async #touch(value: Uint8Array): Promise<void> {
+    if (this.#large !== null) await touchValues(addressesIn(value), this.#large);
   }
 
   #mark(key: string): NearMark {

@@ -1,7 +1,8 @@
 import { Reference, packValue, unpackValue } from "../codec/index.ts";
 import { LIMITS, sentenceOf } from "../errors/index.ts";
-import type { TaskSpec, TaskState } from "../queue/queue.protocol.ts";
+import { TASK_STATES, type TaskSpec } from "../queue/queue.protocol.ts";
 import { check, z } from "../schema/zod-schema.ts";
+import { RUN_STATES } from "../workflow/workflow.protocol.ts";
 
 /**
  * The lines of an export: the head, then tasks, runs and large values, then the end, which tells how many there were,
@@ -17,24 +18,6 @@ import { check, z } from "../schema/zod-schema.ts";
  */
 export const EXPORT_FORMAT = "mcplusplus.export";
 export const EXPORT_VERSION = 1;
-
-const TASK_STATES = [
-  "queued",
-  "running",
-  "cancelling",
-  "completed",
-  "failed",
-  "cancelled",
-] as const satisfies readonly TaskState[];
-const RUN_STATES = [
-  "submitted",
-  "running",
-  "paused",
-  "cancelling",
-  "completed",
-  "failed",
-  "cancelled",
-] as const;
 
 // --- values -----------------------------------------------------------------------------------------------------------
 

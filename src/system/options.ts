@@ -8,8 +8,8 @@ import { LIMITS, fault, sentenceOf } from "../errors/index.ts";
 import type { Quota, TaskOrder } from "../queue/queue.protocol.ts";
 import { checkOrder } from "../queue/task-order.ts";
 import { checkInteger } from "../schema/index.ts";
+import { createDirectory } from "../store/create-directory.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
-import { createDirectory } from "./create-directory.ts";
 
 export interface SystemOptions extends SupervisorSetup {
   /**
@@ -24,9 +24,10 @@ export interface SystemOptions extends SupervisorSetup {
   /** Handlers that run at once, each on a thread of its own; default: one per core. 1 to 64. */
   readonly threads?: number;
   /**
-   * For a look at tasks, or a word about them: takes tasks, answers and changes, and runs nothing itself. That is left
-   * to workers outside, and to whoever opens the directory next. Its actors live on the caller's thread, only built-in
-   * actions are known to it, and the workflows of the directory are not. Default false.
+   * For a look at tasks and workflows, or a word about them: takes work, answers and changes, and runs nothing itself.
+   * That is left to workers outside, and to whoever opens the directory next. Its actors live on the caller's thread, and
+   * only built-in actions are known to it. What ended long ago and what is in the cache stays, unless a bound is given.
+   * Default false.
    */
   readonly idle?: boolean;
   /** Memory of one handler thread in MB; default 1,024. 16 to 65,536. */
@@ -108,6 +109,8 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   } = rest;
   const limits = LIMITS.compute;
   const queue = LIMITS.queue;
+  // The owner of the directory may keep more than is usual: whoever only looks at it makes nothing leave.
+  const usual = (bound: number): number => (idle ? Number.MAX_SAFE_INTEGER : bound);
   checkOrder(order);
   const checked = {
     // It is there for a few answers, and needs nobody who watches over it from another thread.
@@ -122,12 +125,12 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     // What a quota may say is the queue's own rule; it refuses to start with one that breaks it.
     quotas: [...quotas],
     cache: {
-      entriesMax: whole("cache.entriesMax", cache.entriesMax ?? LIMITS.cache.entries, 1),
-      sizeBytesMax: whole("cache.sizeBytesMax", cache.sizeBytesMax ?? LIMITS.cache.sizeBytes, 0),
+      entriesMax: whole("cache.entriesMax", cache.entriesMax ?? usual(LIMITS.cache.entries), 1),
+      sizeBytesMax: whole("cache.sizeBytesMax", cache.sizeBytesMax ?? usual(LIMITS.cache.sizeBytes), 0),
       policy: cache.policy ?? "lru",
     },
-    keptTasks: whole("keptTasks", keptTasks ?? queue.keptTasks, 0),
-    keptMs: whole("keptMs", keptMs ?? queue.keptMs, 0),
+    keptTasks: whole("keptTasks", keptTasks ?? usual(queue.keptTasks), 0),
+    keptMs: whole("keptMs", keptMs ?? usual(queue.keptMs), 0),
   };
   // Last: a call that is wrong leaves no directory behind.
   const data = wanted === null ? null : makeDirectory(resolve(wanted));

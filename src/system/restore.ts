@@ -1,8 +1,9 @@
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { fault } from "../errors/index.ts";
 import { invalidArgument } from "../schema/index.ts";
 import { systemClock } from "../scope/index.ts";
+import { createDirectory } from "../store/create-directory.ts";
 import type { CopyProgress } from "./backup.ts";
 import { readManifest, type BackupFile } from "./backup-manifest.ts";
 import { SUPPORTED, assertStopped } from "./stopped-data.ts";
@@ -71,7 +72,7 @@ export async function restore({
     target,
     async (temporary) => {
       for (const directory of new Set(files.map(({ path }) => dirname(path)))) {
-        await mkdir(join(temporary, directory), { recursive: true, mode: 0o700 });
+        createDirectory(join(temporary, directory), 0o700);
       }
       await forEachOf(files, async (file) => {
         await copyChecked(source, temporary, file, withdrawal);

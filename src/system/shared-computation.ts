@@ -21,6 +21,8 @@ export interface ComputationServices {
   readonly clock: Clock;
   /** The door closes. */
   readonly closing: AbortSignal;
+  /** Makes young the large values that a packed value refers to. */
+  touch(value: Uint8Array): Promise<void>;
 }
 
 /** What its callers get: the packed value. The claim tells where it is from. */
@@ -160,7 +162,10 @@ export class SharedComputation {
 
   #settle(token: string, value: Uint8Array): Promise<void> {
     const { ttlMs, tags, staleMs } = this.#what;
-    return this.#tell((call) => call.settle({ token, value, ttlMs, tags, staleMs }));
+    return this.#tell(async (call) => {
+      await this.#services.touch(value);
+      await call.settle({ token, value, ttlMs, tags, staleMs });
+    });
   }
 
   /** A cache that is down, full or slow is no reason for who has computed a value not to get it. */

@@ -72,18 +72,6 @@ export async function openStopped(
   return { path, stores, leftOut, [Symbol.asyncDispose]: close };
 }
 
-/** Copies one store that nobody has open. @throws as `openStore` and `Store.backup` do */
-export async function copyStopped(from: string, name: StoreName, to: string): Promise<void> {
-  const migrations = MIGRATIONS[name];
-  await using store = openStore({
-    path: join(from, name),
-    migrations,
-    clock: systemClock,
-    scheduler: systemScheduler,
-  });
-  await store.backup(to);
-}
-
 /**
  * Does another process have one of the files? Nothing is opened for longer than it takes to see, and nothing changed.
  *

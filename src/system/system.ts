@@ -27,6 +27,7 @@ import type { BackupOptions, BackupSummary } from "./backup.ts";
 import { CacheDoor } from "./cache-door.ts";
 import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
 import { RunFeed } from "./run-feed.ts";
+import { logsOfStep, type StepLogOptions, type StepLogPage } from "./step-logs.ts";
 import { TaskDoor } from "./task-door.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
@@ -101,7 +102,7 @@ export class System {
     const { data } = options;
     this.#blobs = data === null ? null : openBlobs({ directory: join(data, "blobs") });
     const load = (reference: Reference): Promise<unknown> => this.load(reference);
-    this.cache = new CacheDoor(actors.cache, this.#clock);
+    this.cache = new CacheDoor(actors.cache, this.#clock, this.#blobs);
     this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, blobs: this.#blobs, load });
   }
 
@@ -289,6 +290,15 @@ export class System {
     const { scheduler } = this.actors;
     const { offset = 0, limit = 100 } = page;
     return throughRestarts(scheduler, () => scheduler.call.history({ workflowId, offset, limit }));
+  }
+
+  /**
+   * What the handler of a step logged and printed. `limit` is 1 to 1,000, default 100.
+   *
+   * @throws WORKFLOW_NOT_FOUND, UNKNOWN_NAME (the step), INVALID_ARGUMENT
+   */
+  async logs(workflowId: string, stepId: string, options: StepLogOptions = {}): Promise<StepLogPage> {
+    return logsOfStep(await this.status(workflowId), stepId, options, this.tasks);
   }
 
   /** Runs in the order of their submission, and how many there are in all. @throws INVALID_ARGUMENT */

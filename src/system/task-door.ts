@@ -4,6 +4,7 @@ import { LIMITS, fault, fromWireError } from "../errors/index.ts";
 import type {
   Admission,
   AttemptRecord,
+  ClearedState,
   Explanation,
   QueuePosition,
   QueueStats,
@@ -24,6 +25,7 @@ import {
   type TaskRequest,
   type TaskResult,
 } from "./task-request.ts";
+import { TaskCancels } from "./task-cancels.ts";
 import { TaskWorker, type TaskServices, type WorkOptions, type WorkSummary } from "./task-worker.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
@@ -50,9 +52,6 @@ export interface TaskWaitOptions {
   readonly timeoutMs?: number;
 }
 
-/** States whose tasks `clear` removes. */
-export type ClearedState = "queued" | "completed" | "failed" | "cancelled";
-
 /** What a submit may take: the first one of an action that is not built in loads the modules on a handler thread. */
 const SUBMIT_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 /** A batch stays well below what a message may have, because the lengths of its parts are estimated. */
@@ -67,6 +66,7 @@ const BATCH_BYTES = LIMITS.actor.messageBytes / 4;
  */
 export class TaskDoor {
   readonly #services: TaskServices;
+  readonly #cancels: TaskCancels;
   /** Tasks that failed for good. */
   readonly deadLetters: DeadLetterDoor;
   /** Workers outside the queue's own pool. */
@@ -76,6 +76,7 @@ export class TaskDoor {
 
   constructor(services: TaskServices) {
     this.#services = services;
+    this.#cancels = new TaskCancels(services.queue);
     this.deadLetters = new DeadLetterDoor(services.queue);
     this.workers = new WorkerDoor(services.queue);
     this.quotas = new QuotaDoor(services.queue);
@@ -146,12 +147,12 @@ export class TaskDoor {
       what,
       signal,
       clock: this.#services.clock,
-      undo: () => this.cancel(id, { reason: reasonOf(signal) }),
+      undo: () => this.#cancels.cancel(id, reasonOf(signal)),
     });
     const waiting = new AbortController();
     const onAbort = (): void => {
       // A task that cannot be cancelled is not waited for.
-      this.cancel(taskId, { reason: reasonOf(signal) }).catch((error: unknown) => waiting.abort(error));
+      this.#cancels.cancel(taskId, reasonOf(signal)).catch((error: unknown) => waiting.abort(error));
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -252,7 +253,7 @@ export class TaskDoor {
     return throughRestarts(queue, () => queue.call.resume());
   }
 
-  /** Cancels the queued tasks, and forgets the ended ones, of these states. Running ones stay. */
+  /** Cancels the queued tasks, and forgets the ended ones, of these states. Running ones stay. @throws INVALID_ARGUMENT */
   clear(states: readonly ClearedState[]): Promise<{ cleared: number; remaining: number }> {
     return this.#services.queue.call.clear({ states: [...states] });
   }

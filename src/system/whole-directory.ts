@@ -2,7 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fault, isFault, sentenceOf } from "../errors/index.ts";
-import { createDirectory } from "./create-directory.ts";
+import { createDirectory } from "../store/create-directory.ts";
+import { takeLock, type LockFile } from "../store/index.ts";
+import { clearLeftovers, lockOf, partOf } from "./leftovers.ts";
 import { withdrawn } from "./withdrawal.ts";
 
 /** What the makers of a directory need to know of the one who asked for it. */
@@ -19,9 +21,12 @@ export interface FileFigures {
 
 const PIECE_BYTES = 1_048_576;
 
+const randomId = (): string => randomUUID().slice(0, 8);
+
 /**
  * Fills a directory beside `target`, and gives it that name when all of it is on disk. Whatever goes wrong before that
- * leaves nothing of it; the death of the process leaves a hidden `.<name>.<random>.part`, and nothing under the name.
+ * leaves nothing of it; the death of the process leaves a hidden `.<name>.<random>.part`, and nothing under the name. The
+ * next one to make the same target deletes that.
  *
  * @param place gives the finished directory its name; default: a rename, which only an empty directory gives way to
  * @throws what `fill` and `place` throw; FILE_UNWRITABLE, STORE_FULL, DIRECTORY_NOT_EMPTY, CANCELLED
@@ -32,9 +37,18 @@ export async function makeWhole<T>(
   { what, signal }: Withdrawal,
   place: (temporary: string) => Promise<void> = (temporary) => rename(temporary, target),
 ): Promise<T> {
-  const temporary = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.part`);
+  let temporary = partOf(target, randomId());
+  let lock: LockFile | undefined;
   try {
     createDirectory(dirname(target), 0o700);
+    await clearLeftovers(target);
+    // Before there is anything: what nobody holds is what somebody has left.
+    lock = takeLock(lockOf(temporary), { isNew: true });
+    if (lock === undefined) {
+      // Whoever clears up was faster, and is about to delete what has this name.
+      temporary = partOf(target, randomId());
+      lock = takeLock(lockOf(temporary), { isNew: true });
+    }
     await mkdir(temporary, { mode: 0o700 });
     const made = await fill(temporary);
     await flushTree(temporary);
@@ -49,6 +63,8 @@ export async function makeWhole<T>(
     throw isFault(error, "CANCELLED") && signal?.aborted
       ? withdrawn(what, signal)
       : writeFault(target, error);
+  } finally {
+    lock?.[Symbol.dispose]();
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   Scheduler,
   StepDefinition,
   StepState,
+  StepStatus,
   WorkflowDefinition,
 } from "../workflow/workflow.protocol.ts";
 import type { RunFeed } from "./run-feed.ts";
@@ -145,14 +146,25 @@ export async function* watchRun(
 
 /** Events that were under way while the state was read are older than it, and a state that is read anew repeats. */
 function newsFilter(): (event: RunEvent) => boolean {
-  const ended = new Set<string>();
+  const stages = new Map<string, number>();
   return ({ step }) => {
-    if (step === null) return true;
-    if (ended.has(step.stepId)) return false;
-    if (STEP_ENDED.has(step.state)) ended.add(step.stepId);
+    if (step === null || !STEP_ENDED.has(step.state)) return step === null || !stages.has(step.stepId);
+    const stage = STAGES.indexOf(step.compensation);
+    if ((stages.get(step.stepId) ?? -1) >= stage) return false;
+    stages.set(step.stepId, stage);
     return true;
   };
 }
+
+/** Of a step that has ended: how far undoing it is. */
+const STAGES: readonly StepStatus["compensation"][] = [
+  null,
+  "pending",
+  "running",
+  "completed",
+  "failed",
+  "skipped",
+];
 
 /** A state as the events that would have led to it; sequence 0 says that it was read, not heard. */
 function eventsOf(status: RunStatus): RunEvent[] {

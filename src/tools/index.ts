@@ -3,10 +3,20 @@ import { quotaList } from "./admin/quota-list.ts";
 import { quotaRemove } from "./admin/quota-remove.ts";
 import { quotaSet } from "./admin/quota-set.ts";
 import { taskExplain } from "./admin/task-explain.ts";
+import { cacheClear } from "./cache/cache-clear.ts";
+import { cacheGet } from "./cache/cache-get.ts";
+import { cacheInvalidate } from "./cache/cache-invalidate.ts";
+import { cacheStats } from "./cache/cache-stats.ts";
 import { deadletterInspect } from "./deadletters/deadletter-inspect.ts";
 import { deadletterList } from "./deadletters/deadletter-list.ts";
 import { deadletterPurge } from "./deadletters/deadletter-purge.ts";
 import { deadletterRedrive } from "./deadletters/deadletter-redrive.ts";
+import { runHistory } from "./runs/run-history.ts";
+import { runLogs } from "./runs/run-logs.ts";
+import { runPause } from "./runs/run-pause.ts";
+import { runRerun } from "./runs/run-rerun.ts";
+import { runResume } from "./runs/run-resume.ts";
+import { runWhatIf } from "./runs/run-what-if.ts";
 import { queueClear } from "./taskqueue/queue-clear.ts";
 import { queuePause } from "./taskqueue/queue-pause.ts";
 import { queueResume } from "./taskqueue/queue-resume.ts";
@@ -21,7 +31,14 @@ import { taskSubmit } from "./taskqueue/task-submit.ts";
 import { workerRegister } from "./taskqueue/worker-register.ts";
 import { workerStatus } from "./taskqueue/worker-status.ts";
 import { workerUnregister } from "./taskqueue/worker-unregister.ts";
+import { templateCheck } from "./templates/template-check.ts";
+import { templateList } from "./templates/template-list.ts";
+import { templateRun } from "./templates/template-run.ts";
+import { templateShow } from "./templates/template-show.ts";
 import type { Tool } from "./tool.ts";
+import { workflowCancel } from "./workflow/workflow-cancel.ts";
+import { workflowDependencies } from "./workflow/workflow-dependencies.ts";
+import { workflowList } from "./workflow/workflow-list.ts";
 import { workflowResult } from "./workflow/workflow-result.ts";
 import { workflowStatus } from "./workflow/workflow-status.ts";
 import { workflowSubmit } from "./workflow/workflow-submit.ts";
@@ -31,7 +48,14 @@ export type { Words } from "./words.ts";
 
 /** Tools that are offered together, in the order in which they are listed; clients cache by it. */
 export const TOOLSETS = {
-  workflow: [workflowSubmit, workflowStatus, workflowResult],
+  workflow: [
+    workflowSubmit,
+    workflowStatus,
+    workflowCancel,
+    workflowList,
+    workflowDependencies,
+    workflowResult,
+  ],
   taskqueue: [
     taskSubmit,
     taskStatus,
@@ -49,6 +73,9 @@ export const TOOLSETS = {
     workerStatus,
   ],
   deadletters: [deadletterList, deadletterInspect, deadletterRedrive, deadletterPurge],
+  runs: [runPause, runResume, runRerun, runHistory, runLogs, runWhatIf],
+  templates: [templateList, templateShow, templateCheck, templateRun],
+  cache: [cacheStats, cacheGet, cacheInvalidate, cacheClear],
   admin: [taskExplain, quotaSet, quotaList, quotaRemove],
 } as const satisfies Readonly<Record<string, readonly Tool[]>>;
 

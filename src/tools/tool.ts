@@ -3,6 +3,7 @@ import { findNonWire } from "../schema/index.ts";
 import { check, toInputSchema, type z } from "../schema/zod-schema.ts";
 import { failAfter } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
+import { TemplateRegistry } from "../workflow/template.ts";
 import { inWords, wordsOf, type Words } from "./words.ts";
 
 /** What a client may assume about a call before it makes it. All four are always given. */
@@ -49,6 +50,7 @@ const METADATA: ToolMetadata = {
 
 export interface ToolCall {
   readonly system: System;
+  readonly templates: TemplateRegistry;
   /** Aborts when the caller gives up, or the tool's time is over. */
   readonly signal: AbortSignal;
 }
@@ -57,6 +59,8 @@ export interface ToolCall {
 export interface ToolCaller {
   readonly open: () => Promise<System>;
   readonly signal: AbortSignal;
+  /** Those that the tools of templates are about; default: none. */
+  readonly templates?: TemplateRegistry;
   /** In which refusals are told; default: those of a client. */
   readonly words?: Words;
 }
@@ -92,6 +96,8 @@ export function defineTool<I extends z.ZodObject>(tool: ToolDefinition<I>): Tool
 /** The JSON Schema of a tool's arguments, as a client is told it. */
 export const inputSchemaOf = (tool: Tool): Record<string, unknown> => toInputSchema(tool.input);
 
+const NO_TEMPLATES = new TemplateRegistry();
+
 /** What the answer may take beyond the wait that the arguments ask for. */
 const MARGIN_MS = 5_000;
 
@@ -104,7 +110,7 @@ const MARGIN_MS = 5_000;
 export async function callTool(
   tool: Tool,
   args: unknown,
-  { open, signal, words = wordsOf(tool) }: ToolCaller,
+  { open, signal, templates = NO_TEMPLATES, words = wordsOf(tool) }: ToolCaller,
 ): Promise<Record<string, unknown>> {
   try {
     const found = findNonWire(args, ARGUMENTS);
@@ -119,7 +125,7 @@ export async function callTool(
     const timeoutMs = Math.max(tool.metadata.timeoutMs, waitsMs);
     // What was done in spite of a passed limit is told as done, not as late.
     const run = (scope: { readonly signal: AbortSignal }): Promise<Record<string, unknown>> =>
-      tool.run(value, { system, signal: scope.signal });
+      tool.run(value, { system, templates, signal: scope.signal });
     return jsonOf({ success: true, ...(await failAfter(timeoutMs, run, { signal, name: tool.name })) });
   } catch (error) {
     const { message, code } = toWireError(inWords(error, words));

@@ -1,4 +1,5 @@
 import { fault, isFault } from "../errors/index.ts";
+import { snakeCase } from "./snake-case.ts";
 
 /** How a caller speaks of a tool: a client by the names that the tool declares, a person by what was typed. */
 export interface Words {
@@ -23,6 +24,8 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   input: "payload",
   requires: "required_capabilities",
   maxConcurrent: "max_concurrent_tasks",
+  durationsMs: "durations",
+  from: "from_steps",
 };
 
 /** A refusal in the words of whoever called a tool: the system speaks of its own arguments. */
@@ -34,7 +37,8 @@ export function inWords(error: unknown, words: Words): unknown {
 
 /** `workerId` is `worker_id`, `quota.perSecond` is `per_second`; what follows the name stays. */
 function parameterOf(argument: string): string {
-  return argument.replace(/^(?:quota\.)?([a-z]+(?:[A-Z][a-z]*)*)/, (_, name: string) => {
-    return PARAMETERS[name] ?? name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  });
+  return argument.replace(
+    /^(?:quota\.)?([a-z]+(?:[A-Z][a-z]*)*)/,
+    (_, name: string) => PARAMETERS[name] ?? snakeCase(name),
+  );
 }

@@ -1,5 +1,5 @@
 import { unpackValue } from "../codec/index.ts";
-import { fault, toWireError, type WireError } from "../errors/index.ts";
+import { wireFault, type WireError } from "../errors/index.ts";
 import type { Output } from "./reference.ts";
 import type { RunBoard } from "./run-board.ts";
 import type { TaskEnd } from "./run-effect.ts";
@@ -77,7 +77,7 @@ export class Conditions implements TaskOwner {
 
   #refuse(step: RunStep, atMs: number): void {
     step.isRefused = true;
-    const error = toWireError(fault("CONDITION_FALSE", { step: step.definition.stepId }));
+    const error = wireFault("CONDITION_FALSE", { step: step.definition.stepId });
     this.#board.end(step, "skip", error, atMs);
   }
 

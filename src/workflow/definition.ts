@@ -67,7 +67,18 @@ function checkShape(definition: unknown): string[] {
       problems.push(`the condition of ${where} is no text`);
     else if (step["forEach"] !== undefined && !isObject(step["forEach"]))
       problems.push(`the fan-out of ${where} is no object`);
+    else if (step["compensate"] !== undefined) problems.push(...checkUndoShape(step["compensate"], where));
   }
+  return problems;
+}
+
+function checkUndoShape(compensate: unknown, where: string): string[] {
+  if (!isObject(compensate)) return [`the compensation of ${where} is no object`];
+  const problems: string[] = [];
+  if (typeof compensate["action"] !== "string")
+    problems.push(`the action of the compensation of ${where} is no text`);
+  if (!isObject(compensate["inputs"]))
+    problems.push(`the inputs of the compensation of ${where} are no object`);
   return problems;
 }
 
@@ -120,11 +131,14 @@ function checkActions(
   steps: readonly StepDefinition[],
   actions: NonNullable<DefinitionContext["actions"]>,
 ): string[] {
-  const unknown = steps.filter(({ action }) => !actions.has(action));
+  const unknown = steps.flatMap(({ stepId, action, compensate }) => {
+    const named = compensate === undefined ? [action] : [action, compensate.action];
+    return named.filter((name) => !actions.has(name)).map((name) => ({ stepId, name }));
+  });
   if (unknown.length === 0) return [];
   const known = [...actions.keys()].toSorted().join(", ");
   return unknown.map(
-    ({ stepId, action }) => `step "${stepId}": there is no action "${action}"; there are: ${known}`,
+    ({ stepId, name }) => `step "${stepId}": there is no action "${name}"; there are: ${known}`,
   );
 }
 
@@ -133,20 +147,25 @@ function checkReferences(steps: readonly StepDefinition[], dag: Dag | undefined)
   const problems: string[] = [];
   const indices = new Map(steps.map(({ stepId }, at) => [stepId, at]));
   const pairs: { step: number; target: number; problem: string }[] = [];
-  steps.forEach(({ stepId, inputs, forEach }, step) => {
+  steps.forEach(({ stepId, inputs, forEach, compensate }, step) => {
     const ofInputs = findReferences(inputs);
     const ofItems = findReferences(forEach?.items ?? null, "for_each.items");
-    const astray = forEach === undefined ? ofInputs.ofItems : ofItems.ofItems;
+    const ofUndo = findReferences(compensate?.inputs ?? null, "compensate.inputs");
+    const astray = [...(forEach === undefined ? ofInputs.ofItems : ofItems.ofItems), ...ofUndo.ofItems];
     for (const { place, text } of astray)
       problems.push(`step "${stepId}": ${place} refers to ${text}, which only the inputs of a fan-out can`);
-    for (const problem of [...ofInputs.problems, ...ofItems.problems])
+    for (const problem of [...ofInputs.problems, ...ofItems.problems, ...ofUndo.problems])
       problems.push(`step "${stepId}": ${problem}`);
-    for (const { place, reference } of [...ofInputs.references, ...ofItems.references]) {
-      const target = indices.get(reference.stepId);
-      const where = `step "${stepId}": ${place} refers to step "${reference.stepId}"`;
-      if (target === undefined) problems.push(`${where}, which is no step of this workflow`);
-      else if (target === step) problems.push(`${where}, which is itself`);
-      else pairs.push({ step, target, problem: `${where} without depending on it; name it in depends_on` });
+    for (const found of [ofInputs, ofItems, ofUndo]) {
+      for (const { place, reference } of found.references) {
+        const target = indices.get(reference.stepId);
+        const where = `step "${stepId}": ${place} refers to step "${reference.stepId}"`;
+        if (target === undefined) problems.push(`${where}, which is no step of this workflow`);
+        else if (target !== step)
+          pairs.push({ step, target, problem: `${where} without depending on it; name it in depends_on` });
+        // What undoes a step may look at what it has done.
+        else if (found !== ofUndo) problems.push(`${where}, which is itself`);
+      }
     }
   });
   const apart = dag === undefined ? [] : unrelated(dag, pairs);

@@ -1,11 +1,11 @@
 import { Reference, packValue } from "../codec/index.ts";
-import { LIMITS, fault, isFault, toWireError, type WireError } from "../errors/index.ts";
+import { LIMITS, fault, isFault, toWireError, wireFault, type WireError } from "../errors/index.ts";
 import { shortText } from "../schema/index.ts";
 import type { RunBoard } from "./run-board.ts";
 import type { TaskEnd } from "./run-effect.ts";
 import type { KeptOutput } from "./run-memory.ts";
 import { cancelledStep, hasEnded, type RunStep, type RunTask, type StepItems } from "./run-step.ts";
-import { newTask } from "./run-task.ts";
+import { isInQueue, newTask } from "./run-task.ts";
 import { itemsMax } from "./step-check.ts";
 import type { TaskDesk } from "./task-desk.ts";
 import type { TaskLine } from "./task-line.ts";
@@ -150,7 +150,7 @@ export class FanOut implements TaskOwner {
       return;
     }
     for (const task of step.items.tasks) {
-      if (task.place === "cache" || task.place === "line") this.dropped(task);
+      if (task.place !== "ended" && !isInQueue(task)) this.dropped(task);
       if (hasEnded(step)) return;
     }
     this.#goOn(step);
@@ -294,8 +294,12 @@ function failureOf(
   const [first] = failed;
   const items = failed.map(({ index }) => index);
   const text = first?.error.message ?? "";
-  const error = toWireError(
-    fault("ITEMS_FAILED", { step, failed: failed.length, total, items: items.slice(0, NAMED), text }),
-  );
+  const error = wireFault("ITEMS_FAILED", {
+    step,
+    failed: failed.length,
+    total,
+    items: items.slice(0, NAMED),
+    text,
+  });
   return first === undefined ? error : { ...error, cause: first.error };
 }

@@ -5,6 +5,8 @@ import { untilAnswered, type Patience } from "./again.ts";
 
 export interface HandlerBookServices extends Patience {
   readonly queue: RefOf<typeof Queue>;
+  /** There is no thread that could load a handler: none is known. Default false. */
+  readonly idle?: boolean;
 }
 
 /** Loading modules of handlers for the first time takes its time. */
@@ -51,7 +53,8 @@ export class HandlerBook {
   }
 
   async #ask(): Promise<ReadonlyMap<string, ActionInfo>> {
-    const { queue, signal } = this.#services;
+    const { queue, signal, idle = false } = this.#services;
+    if (idle) return new Map();
     const options = { signal, timeoutMs: ASK_TIMEOUT_MS };
     const actions = await untilAnswered(queue, () => queue.call.actions(undefined, options), this.#services);
     return new Map(actions.map((action) => [action.name, action]));

@@ -1,5 +1,6 @@
 import { unpackValue } from "../codec/index.ts";
 import { sentenceOf } from "../errors/index.ts";
+import type { Wire } from "../schema/index.ts";
 import { findReferences, type Output } from "./reference.ts";
 import type { Dag } from "./dag.ts";
 import type { StepDefinition } from "./workflow.protocol.ts";
@@ -11,8 +12,8 @@ interface Held {
 }
 
 /**
- * Outputs of completed steps, each held only until the last step that refers to it has taken its inputs: their home
- * is the queue's file.
+ * Outputs of completed steps, each held only until the last step that refers to it has taken its inputs, or for as
+ * long as one that refers to it may have to be undone: their home is the queue's file.
  */
 export class HeldOutputs {
   readonly #dag: Dag;
@@ -20,6 +21,8 @@ export class HeldOutputs {
   readonly #reads: readonly (readonly number[])[];
   /** By step: how many that refer to it have not taken their inputs yet. */
   readonly #readers: Uint32Array;
+  /** By step: the steps whose outputs are needed to undo it. */
+  readonly #undoReads: readonly (readonly number[])[];
   readonly #held = new Map<number, Held>();
   /** By step: it has taken its inputs, or never will. */
   readonly #released: Uint8Array;
@@ -29,7 +32,11 @@ export class HeldOutputs {
     this.#reads = steps.map((step, at) => readsOf(step, at, dag));
     this.#readers = new Uint32Array(steps.length);
     this.#released = new Uint8Array(steps.length);
-    for (const targets of this.#reads) for (const at of targets) this.#readers[at] = this.#readersOf(at) + 1;
+    this.#undoReads = steps.map(({ compensate }) =>
+      compensate ? readIn([compensate.inputs], dag) : NOTHING,
+    );
+    for (const targets of [...this.#reads, ...this.#undoReads])
+      for (const at of targets) this.#readers[at] = this.#readersOf(at) + 1;
   }
 
   /** Does anybody refer to it who has not taken its inputs yet? */
@@ -60,7 +67,16 @@ export class HeldOutputs {
   release(step: number): void {
     if (this.#released[step] === 1) return;
     this.#released[step] = 1;
-    for (const at of this.#reads[step] ?? []) {
+    this.#forget(this.#reads[step] ?? NOTHING);
+  }
+
+  /** To be called once, of a step that will never be undone. */
+  releaseUndo(step: number): void {
+    this.#forget(this.#undoReads[step] ?? NOTHING);
+  }
+
+  #forget(targets: readonly number[]): void {
+    for (const at of targets) {
       const left = this.#readersOf(at) - 1;
       this.#readers[at] = left;
       if (left === 0) this.#held.delete(at);
@@ -74,12 +90,18 @@ export class HeldOutputs {
 
 /** Steps that its inputs and items refer to, and all that its condition may look at. */
 function readsOf({ inputs, forEach, when }: StepDefinition, at: number, dag: Dag): number[] {
-  const found = [findReferences(inputs), findReferences(forEach?.items ?? null)];
-  const ids = found.flatMap(({ references }) => references.map(({ reference }) => reference.stepId));
-  const reads = new Set(ids.flatMap((id) => dag.indexOf(id) ?? []));
+  const reads = new Set(readIn([inputs, forEach?.items ?? null], dag));
   if (when !== undefined) for (const before of dag.dependencies(at)) reads.add(before);
   return [...reads];
 }
+
+/** Steps to which references lead, each once. */
+function readIn(values: readonly Wire[], dag: Dag): number[] {
+  const references = values.flatMap((value) => findReferences(value).references);
+  return [...new Set(references.flatMap(({ reference }) => dag.indexOf(reference.stepId) ?? []))];
+}
+
+const NOTHING: readonly number[] = [];
 
 /** One broken output is the failure of the steps that read it, not of the scheduler. */
 function unpack(packed: Held["packed"]): Output {

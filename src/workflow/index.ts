@@ -15,4 +15,7 @@ export type { DagChange, DagComparison, DagPlan, DagSimulation } from "./dag-sim
 export { criticalPath, type CriticalPath } from "./dag-timing.ts";
 export { dagPicture, type DagPictureOptions } from "./picture.ts";
 export type { PictureStep } from "./picture-step.ts";
+export { describeRun, whatIfRun, type RunChange, type RunDescription } from "./run-plan.ts";
+export { parseTaskId } from "./task-id.ts";
+export type { RunStatus } from "./workflow.protocol.ts";
 export { RUN_MIGRATIONS, RunRows, type FiledRun } from "./run.rows.ts";

@@ -1,5 +1,6 @@
-import { assert, fault, toWireError, type WireError } from "../errors/index.ts";
+import { assert, wireFault, type WireError } from "../errors/index.ts";
 import { briefError } from "./brief-error.ts";
+import type { Compensations } from "./compensations.ts";
 import type { RunBoard } from "./run-board.ts";
 import type { CancelRequest } from "./run-effect.ts";
 import { doomedStep, failureOf, hasEnded, isNamedRather, refusedStep, type RunStep } from "./run-step.ts";
@@ -26,6 +27,7 @@ export class Outcome {
   readonly #board: RunBoard;
   readonly #life: StepLife;
   readonly #urgencies: Urgencies;
+  readonly #compensations: Compensations;
   /** The step that the run's error names. */
   #blamed: RunStep | null = null;
   #stop: Stop | null = null;
@@ -34,10 +36,11 @@ export class Outcome {
   /** Ends from then on mean nothing for others: the run had been cancelled, or its time had run out. */
   #deafFromMs = Infinity;
 
-  constructor(board: RunBoard, life: StepLife, urgencies: Urgencies) {
+  constructor(board: RunBoard, life: StepLife, urgencies: Urgencies, compensations: Compensations) {
     this.#board = board;
     this.#life = life;
     this.#urgencies = urgencies;
+    this.#compensations = compensations;
   }
 
   /** Set once no further step may start. */
@@ -104,7 +107,7 @@ export class Outcome {
     if (state !== "cancelling") {
       this.#board.advance("cancel");
       const what = `workflow "${definition.workflowId}"`;
-      this.#board.fail(toWireError(fault("CANCELLED", { what, reason: request.reason })));
+      this.#board.fail(wireFault("CANCELLED", { what, reason: request.reason }));
       // One that never started has ended with this; its end is told when its steps have ended too.
       if (!this.#board.hasEnded) this.#board.changed(null);
     }
@@ -134,7 +137,7 @@ export class Outcome {
   /** A workflow that must complete first will never do so: none of the steps will run. */
   abandon({ workflowId: dependency, state, error }: EndedDependency): void {
     const because = (about: { workflowId: string } | { step: string }): WireError => {
-      const wire = toWireError(fault("DEPENDENCY_FAILED", { ...about, dependency, state }));
+      const wire = wireFault("DEPENDENCY_FAILED", { ...about, dependency, state });
       return error === null ? wire : { ...wire, cause: briefError(error) };
     };
     this.#doom = because({ workflowId: this.#board.definition.workflowId });
@@ -150,17 +153,28 @@ export class Outcome {
 
   #stopWith(stop: Stop): void {
     this.#stop = stop;
+    // Its steps have ended, and what undoes them goes on.
+    if (this.#compensations.hasBegun && !stop.force) return;
     if (stop.why !== "failure") this.#deafFromMs = Math.min(this.#deafFromMs, this.#board.nowMs);
     this.#life.stop(stop);
   }
 
   // --- the end --------------------------------------------------------------------------------------------------------
 
+  /** No step runs any more: what was done is undone, unless the run is about to be completed. */
+  undo(): void {
+    const { definition, state, hasEnded: isOver } = this.#board;
+    if (this.#compensations.hasBegun || isOver) return;
+    if (definition.steps.every(({ compensate }) => compensate === undefined)) return;
+    if (state === "cancelling" || this.#failure() !== null) this.#compensations.begin(this.#stop);
+  }
+
   finish(): void {
     const { state, hasEnded: isOver } = this.#board;
     assert(this.#board.open === 0, "a run ends after its last step");
     if (!isOver) {
-      const error = state === "cancelling" ? null : this.#failure();
+      const why = state === "cancelling" ? this.#board.error : this.#failure();
+      const error = this.#compensations.errorOf(why);
       if (error !== null) this.#board.fail(error);
       this.#board.advance(state === "cancelling" ? "stop" : error === null ? "complete" : "fail");
     }
@@ -173,7 +187,7 @@ export class Outcome {
     const cause = this.#doom ?? (this.#blamed && failureOf(this.#blamed, workflowId));
     if (this.#stop?.why !== "deadline") return cause;
     const timeoutMs = Math.max(0, deadlineMs - submittedAtMs);
-    const error = toWireError(fault("DEADLINE_EXCEEDED", { what: `workflow "${workflowId}"`, timeoutMs }));
+    const error = wireFault("DEADLINE_EXCEEDED", { what: `workflow "${workflowId}"`, timeoutMs });
     return cause === null ? error : { ...error, cause };
   }
 }

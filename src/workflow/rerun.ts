@@ -32,7 +32,9 @@ export function planRerun(
   return { again: ids.filter((id) => again.has(id)), reused: ids.filter((id) => !again.has(id)) };
 }
 
-const mustRunAgain = ({ state }: StepStatus): boolean => state !== "completed";
+/** What was undone is to be done again, and so is what may have been undone in part. */
+const mustRunAgain = ({ state, compensation }: StepStatus): boolean =>
+  state !== "completed" || (compensation !== null && compensation !== "skipped");
 
 /** Its callers may be plain JavaScript. */
 function named(from: unknown, dag: Dag): string[] {

@@ -5,7 +5,16 @@ import { HeldOutputs } from "./held-outputs.ts";
 import type { Effect } from "./run-effect.ts";
 import type { RunHandlers } from "./run-handlers.ts";
 import { RunProgress } from "./run-progress.ts";
-import { advanceStep, newStep, stepStatus, type RunStep, type StepEvent } from "./run-step.ts";
+import {
+  advanceCompensation,
+  advanceStep,
+  isToBeUndone,
+  newStep,
+  stepStatus,
+  type CompensationEvent,
+  type RunStep,
+  type StepEvent,
+} from "./run-step.ts";
 import type { RunEvent, RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /** What a run is made of. */
@@ -79,6 +88,10 @@ export class RunBoard {
 
   get hasStarted(): boolean {
     return this.#startedAtMs !== null;
+  }
+
+  get error(): WireError | null {
+    return this.#error;
   }
 
   get endedAtMs(): number | null {
@@ -193,12 +206,20 @@ export class RunBoard {
     advanceStep(step, event);
     step.endedAtMs = atMs;
     step.error = error;
+    if (!isToBeUndone(step)) this.outputs.releaseUndo(step.at);
     if (event === "complete") this.#progress.set(step, 1);
     else if (event === "skip" && error?.code === "CONDITION_FALSE") this.#progress.credit(step);
     else this.#progress.drop(step);
     this.#open -= 1;
     this.ended.push(step);
     this.changed(step);
+  }
+
+  /** @param event null: it is to be undone */
+  undo(step: RunStep, event: CompensationEvent | null, error: WireError | null = null): void {
+    advanceCompensation(step, event);
+    const how = error === null ? `: ${step.compensation}` : ` failed: ${error.message}`;
+    this.changed(step, `compensation${how}`);
   }
 
   // --- telling --------------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 import type { RefOf } from "../actor/index.ts";
-import { fault, isFault, toWireError } from "../errors/index.ts";
+import { assert, fault, isFault, toWireError } from "../errors/index.ts";
 import type { ActionInfo, Queue } from "../queue/queue.protocol.ts";
-import type { Reference } from "../codec/index.ts";
 import type { BlobStore } from "../store/index.ts";
 import type { Patience } from "./again.ts";
 import type { EndedDependency } from "./outcome.ts";
@@ -11,7 +10,7 @@ import type { CancelRequest, Effect } from "./run-effect.ts";
 import { RunHistory } from "./run-history.ts";
 import { NO_MARKS, WHOLE, type KeptOutputs, type RunMarks } from "./run-memory.ts";
 import { RunQueue, isDoubtful } from "./run-queue.ts";
-import type { RunStep, RunTask, Urgency } from "./run-step.ts";
+import type { RunTask, Urgency } from "./run-step.ts";
 import type { RunCore } from "./run.core.ts";
 import type { RunRows } from "./run.rows.ts";
 import { StepCache, type StepCacheServices } from "./step-cache.ts";
@@ -36,6 +35,8 @@ export interface RunServices extends Patience, StepCacheServices {
   knownHandlers(): Promise<ReadonlyMap<string, ActionInfo>>;
 }
 
+type LoadItems = Extract<Effect, { type: "loadItems" }>;
+
 /**
  * Joins the core of one run with the queue (`RunQueue`), the cache (`StepCache`), the clock and the disk: what the core
  * asks for is carried out, and what comes of it is told to the core.
@@ -51,6 +52,7 @@ export class RunDriver {
   readonly #deadline: WallAlarm;
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<RunStatus>();
+  readonly #undoing = Promise.withResolvers<void>();
   #hasBegun = false;
   /** Tells the end, which is told only when it is on disk. */
   #lastEvent: RunEvent | null = null;
@@ -105,6 +107,11 @@ export class RunDriver {
   /** Resolves when the run has ended and that is on disk. */
   get ended(): Promise<RunStatus> {
     return this.#ended.promise;
+  }
+
+  /** Resolves when steps are being undone: the run ends when a handler has done that. */
+  get undoing(): Promise<void> {
+    return this.#undoing.promise;
   }
 
   /** Resolves when the wish is on disk; the run ends later. */
@@ -174,9 +181,9 @@ export class RunDriver {
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect.type === "changed") this.#tell(effect.event, effect.isProgress);
-      else if (effect.type === "submitTask") this.queue.submit(effect.task);
+      else if (effect.type === "submitTask") this.#submit(effect.task);
       else if (effect.type === "lookUpCache") this.#cache.lookUp(effect);
-      else if (effect.type === "loadItems") void this.#loadItems(effect.step, effect.reference);
+      else if (effect.type === "loadItems") void this.#loadItems(effect).then((more) => this.#perform(more));
       else if (effect.type === "storeInCache") void this.#cache.store(effect.key, effect.value, effect.ttlMs);
       else if (effect.type === "cancelTasks") this.queue.cancel(effect.request);
       else if (effect.type === "withdrawTasks") this.queue.withdraw();
@@ -185,6 +192,11 @@ export class RunDriver {
     }
     if (this.core.stopping !== null) this.#cache.forget();
     this.#worker.work();
+  }
+
+  #submit(task: RunTask): void {
+    this.queue.submit(task);
+    if (task.part === "compensate") this.#undoing.resolve();
   }
 
   #tell(event: RunEvent, isProgress: boolean): void {
@@ -201,7 +213,7 @@ export class RunDriver {
     await rows.keepOutput(this.#workflowId, step.definition.stepId, item, kept);
   }
 
-  async #loadItems(step: RunStep, reference: Reference): Promise<void> {
+  async #loadItems({ step, reference }: LoadItems): Promise<readonly Effect[]> {
     const { blobs, signal } = this.#services;
     const loaded = await loadValue(blobs, reference, step.definition.stepId).then(
       (value) => ({ value }),
@@ -210,7 +222,7 @@ export class RunDriver {
         return { error: toWireError(error) };
       },
     );
-    if (!signal.aborted) this.#perform(this.core.itemsLoaded(step, loaded, this.#nowMs()));
+    return signal.aborted ? [] : this.core.itemsLoaded(step, loaded, this.#nowMs());
   }
 
   // --- beginning and ending -------------------------------------------------------------------------------------------
@@ -233,14 +245,22 @@ export class RunDriver {
     this.core.know(await knownHandlers().catch(() => undefined));
     const tasks = await this.queue.read();
     const kept = rows.keptOutputs(this.#workflowId);
+    const memory = { tasks, kept, marks: this.#marks };
+    let effects = this.core.recover(memory, this.#openDependencies(), this.#nowMs());
+    while (this.core.isRecovering) {
+      const [effect, ...others] = effects;
+      assert(effect?.type === "loadItems", "until a run stands where it stood, it asks for lists alone");
+      effects = [...others, ...(await this.#loadItems(effect))];
+      if (this.#services.signal.aborted) return;
+    }
     // What was heard while the pages came is not in the core yet, and may be missing in the pages.
     if (this.queue.hasHeard) this.queue.doubt();
     this.#worker.achieved();
     this.#begin();
-    const memory = { tasks, kept, marks: this.#marks };
-    const effects = this.core.recover(memory, this.#openDependencies(), this.#nowMs());
     this.history.restore(this.core.status());
     this.#perform(effects);
+    // Of those that the queue has already nothing is asked.
+    for (const { part } of this.core.tasks) if (part === "compensate") this.#undoing.resolve();
     this.#dependenciesEnded();
   };
 
@@ -259,7 +279,7 @@ export class RunDriver {
   }
 
   async #expire(): Promise<void> {
-    if (this.core.hasEnded || this.core.stopping !== null) return;
+    if (this.core.hasEnded || this.core.stopping !== null || this.core.isUndoing) return;
     await this.#mark(this.core.state, { expiredAtMs: this.#nowMs() }).catch(this.#unmarked);
     this.#perform(this.core.expire(this.#nowMs()));
   }

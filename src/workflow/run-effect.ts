@@ -11,7 +11,7 @@ export type Effect =
   | { readonly type: "loadItems"; readonly step: RunStep; readonly reference: Reference }
   /** The task itself is made by `specOf`, at the last moment. */
   | { readonly type: "submitTask"; readonly task: RunTask }
-  /** Of all that is in the queue: see `tasksToCancel`. */
+  /** Of what is in the queue: see `tasksToCancel`. */
   | { readonly type: "cancelTasks"; readonly request: CancelRequest }
   /** Those that have not started: see `tasksToWithdraw`. To be answered by `withdrawn`. */
   | { readonly type: "withdrawTasks" }

@@ -3,8 +3,8 @@ import type { ActionInfo } from "../queue/queue.protocol.ts";
 
 /** What a run remembers of the handler of an action from when it was submitted. */
 export interface RememberedHandler {
-  /** Of its module's file; null for a built-in one. */
-  readonly sha256: string | null;
+  /** Of its module's file; null for a built-in one; undefined when it was not known. */
+  readonly sha256?: string | null;
   /** How long one attempt was expected to take. */
   readonly expectedMs: number;
 }
@@ -39,8 +39,9 @@ export class RunHandlers {
     if (known === undefined) return;
     this.#changed = Object.keys(this.#remembered)
       .filter((action) => {
+        const before = this.#remembered[action]?.sha256;
         const now = known.get(action);
-        return now !== undefined && now.moduleSha256 !== this.#remembered[action]?.sha256;
+        return before !== undefined && now !== undefined && now.moduleSha256 !== before;
       })
       .toSorted();
   }

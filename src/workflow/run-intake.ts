@@ -19,6 +19,10 @@ export interface IntakeServices {
   readonly durations: Durations;
   readonly retention: RunRetention;
   readonly liveRunsMax: number;
+  /** Called when the first expression comes. Says what is wrong with the syntax of one. */
+  readonly loadExpressions: () => Promise<(text: string) => string | undefined>;
+  /** No handler is known here: whether there is one for each action shows in another life. */
+  readonly idle: boolean;
   /** Of all runs, how many have not ended? */
   liveRuns(): number;
   /** @throws WORKFLOW_NOT_FOUND */
@@ -160,16 +164,15 @@ export class RunIntake {
   async #insert(run: Insertable, takeOver: () => Promise<KeptOutputs>): Promise<RunStatus> {
     const { definition, fingerprint, work, origin } = run;
     const { workflowId } = definition;
-    const { rows, clock, handlers, retention } = this.#services;
+    const { rows, clock, handlers, retention, loadExpressions, idle } = this.#services;
     const known = await handlers.ask();
     const isRun = (id: string): boolean => rows.fingerprint(id) !== undefined;
-    const context = { actions: known, isRun };
+    const context = idle ? { isRun } : { actions: known, isRun };
     const checked = checkDefinition(
       definition,
-      hasCondition(definition) ? { ...context, checkExpression: await expressionChecker() } : context,
+      hasCondition(definition) ? { ...context, checkExpression: await loadExpressions() } : context,
     );
-    const problems = [...(checked.ok ? [] : checked.problems), ...unsupported(definition)];
-    if (!checked.ok || problems.length > 0) throw fault("WORKFLOW_INVALID", { workflowId, problems });
+    if (!checked.ok) throw fault("WORKFLOW_INVALID", { workflowId, problems: checked.problems });
     this.#makeSureOfRoom();
     await retention.gone(workflowId);
     const kept = await takeOver();
@@ -189,9 +192,14 @@ export class RunIntake {
 
   #remember({ steps }: WorkflowDefinition, known: NonNullable<KnownHandlers>): RememberedHandlers {
     const remembered: Record<string, RememberedHandlers[string]> = {};
-    for (const { action } of steps) {
+    const names = steps.flatMap(({ action, compensate }) => [
+      action,
+      ...(compensate ? [compensate.action] : []),
+    ]);
+    for (const action of names) {
+      const handler = known.get(action);
       remembered[action] ??= {
-        sha256: known.get(action)?.moduleSha256 ?? null,
+        ...(handler && { sha256: handler.moduleSha256 }),
         expectedMs: this.#services.durations.expectedMs(action),
       };
     }
@@ -199,28 +207,9 @@ export class RunIntake {
   }
 }
 
-/** Loaded when the first expression comes. */
-async function expressionChecker(): Promise<(text: string) => string | undefined> {
-  const { checkExpression } = await import("../compute/expression.ts");
-  return checkExpression;
-}
-
 /** Looked at before anything is checked. */
 const hasCondition = ({ steps }: WorkflowDefinition): boolean =>
   Array.isArray(steps) && steps.some((step: StepDefinition | null) => step?.when !== undefined);
-
-/**
- * The core knows conditions and fan-out; that a restart of the scheduler at any moment leaves them whole is not proven
- * yet, so that no run may have them.
- */
-function unsupported({ steps }: WorkflowDefinition): string[] {
-  const parts = ["when", "forEach"] as const;
-  return parts.flatMap((part) =>
-    Array.isArray(steps) && steps.some((step: StepDefinition | null) => step?.[part] !== undefined)
-      ? [`"${part}" is not in this version`]
-      : [],
-  );
-}
 
 /** Unfinished runs at a time, unless it is said otherwise. */
 export const LIVE_RUNS = LIMITS.workflow.liveRuns;

@@ -35,10 +35,17 @@ export interface RunMarks {
 
 export const NO_MARKS: RunMarks = { cancel: null, expiredAtMs: null, pause: null, generation: 0 };
 
-/** When the first task failed, or was cancelled; Infinity when none was. */
+/** Those that undo steps. */
+export const compensationsOf = ({ tasks }: RunMemory): RunMemory["tasks"] =>
+  new Map([...tasks].filter(([name]) => isCompensation(name)));
+
+const isCompensation = (name: string): boolean => name.endsWith("/compensate");
+
+/** When the first task of a step failed, or was cancelled; Infinity when none was. */
 export function firstFailureAtMs({ tasks }: RunMemory): number {
   let first = Infinity;
-  for (const { state, endedAtMs } of tasks.values()) {
+  for (const [name, { state, endedAtMs }] of tasks) {
+    if (isCompensation(name)) continue;
     if (state === "failed" || state === "cancelled") first = Math.min(first, endedAtMs ?? Infinity);
   }
   return first;

@@ -1,5 +1,5 @@
 import type { RefOf } from "../actor/index.ts";
-import { isFault, toWireError, type Fault } from "../errors/index.ts";
+import { LIMITS, isFault, toWireError, type Fault } from "../errors/index.ts";
 import type { Queue, TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
 import type { Job } from "./patient-worker.ts";
 import { endOf, type CancelRequest, type Effect, type TaskEnd } from "./run-effect.ts";
@@ -25,7 +25,7 @@ export interface RunQueueServices {
 }
 
 /** Task ids in one cancellation or withdrawal. */
-const BATCH_IDS = 1_000;
+const BATCH_IDS = LIMITS.queue.batchTasks;
 /** Tasks that are given another priority at a time. */
 const REPRIORITIZE_CALLS = 32;
 
@@ -209,11 +209,17 @@ export class RunQueue implements SubmittingRun {
     const { queue, signal, submitter } = this.#services;
     const request = this.#toCancel;
     if (request === null) return;
+    const unwanted = new Set(this.#core.tasksToCancel);
     for (const task of submitter.takeBack(this)) {
-      if (isInQueue(task)) this.#settle(task, { ...NEVER_SUBMITTED, state: "cancelled", error: null });
+      if (!unwanted.has(task)) this.submit(task);
+      else if (isInQueue(task)) this.#settle(task, { ...NEVER_SUBMITTED, state: "cancelled", error: null });
     }
     const { reason, force } = request;
-    const taskIds = Array.from(this.#core.tasks, ({ taskId }) => taskId);
+    const runs = ({ place }: RunTask): number => (place === "running" ? 1 : 0);
+    // Those that run go last: nothing that is to be cancelled too takes their places.
+    const taskIds = this.#core.tasksToCancel
+      .toSorted((a, b) => runs(a) - runs(b))
+      .map(({ taskId }) => taskId);
     for (let first = 0; first < taskIds.length; first += BATCH_IDS) {
       const some = taskIds.slice(first, first + BATCH_IDS);
       await queue.call.cancel({ taskIds: some, reason, force }, { signal, timeoutMs: Infinity });
@@ -242,6 +248,8 @@ export class RunQueue implements SubmittingRun {
     }
     this.#services.achieved();
     this.#toWithdraw = false;
+    // What was not given back has started, or is gone: the wish of an earlier life may have been carried out just now.
+    if (this.#core.tasksToWithdraw.length > 0) this.#isStale = true;
   };
 
   readonly #reprioritizeTasks = async (): Promise<void> => {

@@ -1,7 +1,7 @@
 import type { MessageContext } from "../actor/index.ts";
 import { LIMITS, assert, fault, isFault } from "../errors/index.ts";
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
-import { checkPage, cutText } from "../schema/index.ts";
+import { checkPage, checkTexts, checkWords, cutText } from "../schema/index.ts";
 import type { Scheduler as Turns, Timer } from "../scope/index.ts";
 import { buildDag, type Dag } from "./dag.ts";
 import { Durations } from "./durations.ts";
@@ -21,13 +21,14 @@ import { RunCore } from "./run.core.ts";
 import type { RunFilter, UnfinishedRun } from "./run.rows.ts";
 import { TaskSubmitter } from "./task-submitter.ts";
 import { touch } from "./touch.ts";
-import type {
-  RunHistoryPage,
-  RunResult,
-  RunStatus,
-  RunSummary,
-  SubmittedRun,
-  WorkflowDefinition,
+import {
+  RUN_STATES,
+  type RunHistoryPage,
+  type RunResult,
+  type RunStatus,
+  type RunSummary,
+  type SubmittedRun,
+  type WorkflowDefinition,
 } from "./workflow.protocol.ts";
 
 /** What the scheduler gives each run, and what it needs itself. */
@@ -36,6 +37,10 @@ export interface RunSchedulerServices extends Omit<
   "submitter" | "onCompleted" | "onEnded" | "endOf" | "knownHandlers"
 > {
   readonly turns: Turns;
+  /** Says what is wrong with the syntax of an expression. */
+  readonly loadExpressions: () => Promise<(text: string) => string | undefined>;
+  /** Nothing is handed to the queue. Default false. */
+  readonly idle?: boolean;
 }
 
 /** Runs that are recovered at a time. */
@@ -47,6 +52,7 @@ const KEEP_MS = 60_000;
 export class RunScheduler implements QueueListener {
   readonly #services: RunServices;
   readonly #retention: RunRetention;
+  readonly #idle: boolean;
   readonly #live = new Map<string, RunDriver>();
   readonly #intake: RunIntake;
   readonly #handlers: HandlerBook;
@@ -55,8 +61,9 @@ export class RunScheduler implements QueueListener {
   #keeping: Timer | null = null;
 
   constructor(services: RunSchedulerServices, retention: RunRetention, liveRunsMax: number = LIVE_RUNS) {
-    const { rows, clock } = services;
+    const { rows, clock, loadExpressions, idle = false } = services;
     this.#retention = retention;
+    this.#idle = idle;
     this.#durations = new Durations(rows.durations());
     this.#handlers = new HandlerBook(services, (known) => this.#know(known));
     this.#services = {
@@ -72,6 +79,8 @@ export class RunScheduler implements QueueListener {
       clock,
       retention,
       liveRunsMax,
+      loadExpressions,
+      idle,
       handlers: this.#handlers,
       durations: this.#durations,
       liveRuns: () => this.#live.size,
@@ -129,12 +138,13 @@ export class RunScheduler implements QueueListener {
     return resultOf(status, this.#services, { clock: this.#services.clock, signal: life });
   }
 
-  /** Resolves with the run as it ended. @throws WORKFLOW_NOT_FOUND */
+  /** Resolves with the run as it ended, or, where nothing runs, as it waits to be undone. @throws WORKFLOW_NOT_FOUND */
   async cancel(workflowId: string, { reason, force }: CancelRequest): Promise<RunStatus> {
     const driver = this.#live.get(workflowId);
     if (!driver) return this.#statusOf(workflowId);
     await driver.cancel({ reason: cutText(reason, LIMITS.queue.reasonChars), force });
-    return driver.ended;
+    if (!this.#idle || force) return driver.ended;
+    return Promise.race([driver.ended, driver.undoing.then(() => driver.core.status())]);
   }
 
   /** @see Scheduler */
@@ -176,6 +186,8 @@ export class RunScheduler implements QueueListener {
   /** @throws INVALID_ARGUMENT */
   list(filter: RunFilter): { runs: RunSummary[]; total: number } {
     checkPage(filter);
+    if (filter.states !== undefined) checkWords("states", filter.states, RUN_STATES);
+    if (filter.tags !== undefined) checkTexts("tags", filter.tags);
     const { rows, total } = this.#services.rows.page(filter);
     const runs = rows.flatMap(({ workflowId, state, summary }) => {
       const live = summary ?? this.#live.get(workflowId)?.core.summary();

@@ -1,11 +1,12 @@
-import { advance, stepTable } from "../lifecycle/index.ts";
-import { fault, toWireError, type WireError } from "../errors/index.ts";
+import { advance, compensationTable, stepTable } from "../lifecycle/index.ts";
+import { wireFault, type WireError } from "../errors/index.ts";
 import { briefError } from "./brief-error.ts";
 import type { HeapItem } from "../order/index.ts";
 import type { TaskPart } from "./task-id.ts";
-import type { StepDefinition, StepState, StepStatus } from "./workflow.protocol.ts";
+import type { CompensationState, StepDefinition, StepState, StepStatus } from "./workflow.protocol.ts";
 
 export type StepEvent = Parameters<typeof stepTable.next>[1];
+export type CompensationEvent = Parameters<typeof compensationTable.next>[1];
 
 /** What a run keeps of one of its steps. */
 export interface RunStep {
@@ -21,6 +22,10 @@ export interface RunStep {
   task: RunTask | null;
   /** Of a step that fans out, once they are known. */
   items: StepItems | null;
+  /** Undoes it; null unless that has been asked for. */
+  undo: RunTask | null;
+  /** Where that stands; null: it is not to be undone, as far as is known. */
+  compensation: CompensationState | null;
   /** Its condition was false. */
   isRefused: boolean;
   cached: boolean;
@@ -106,6 +111,8 @@ export function newStep(definition: StepDefinition, at: number, dependencies: nu
     condition: null,
     task: null,
     items: null,
+    undo: null,
+    compensation: null,
     isRefused: false,
     cached: false,
     reused: false,
@@ -121,11 +128,21 @@ export function advanceStep(step: RunStep, event: StepEvent): void {
   step.state = advance(stepTable, step.state, event);
 }
 
+/** @param event null: it is to be undone */
+export function advanceCompensation(step: RunStep, event: CompensationEvent | null): void {
+  const { compensation } = step;
+  step.compensation =
+    compensation === null || event === null
+      ? compensationTable.initial
+      : advance(compensationTable, compensation, event);
+}
+
 export const hasEnded = (step: RunStep): boolean => stepTable.isTerminal(step.state);
 
 export function stepStatus(step: RunStep): StepStatus {
   const { stepId, action, dependsOn } = step.definition;
-  const { state, cached, reused, progress, items, attempt, startedAtMs, endedAtMs, error } = step;
+  const { state, cached, reused, progress, items, attempt, startedAtMs, endedAtMs, compensation, error } =
+    step;
   return {
     stepId,
     action,
@@ -143,25 +160,30 @@ export function stepStatus(step: RunStep): StepStatus {
     attempt,
     startedAtMs,
     endedAtMs,
+    compensation,
     error,
   };
 }
 
+/** Has it done something of which its definition says how it is undone? */
+export const isToBeUndone = ({ state, cached, reused, definition }: RunStep): boolean =>
+  state === "completed" && definition.compensate !== undefined && !cached && !reused;
+
 /** Why a step ended without failing itself. */
 export function cancelledStep({ definition }: RunStep, reason: string): WireError {
-  return toWireError(fault("CANCELLED", { what: `step "${definition.stepId}"`, reason }));
+  return wireFault("CANCELLED", { what: `step "${definition.stepId}"`, reason });
 }
 
 /** Why a step cannot run: one that it waits for, directly or not, will never complete. */
 export function doomedStep({ definition: { stepId: step } }: RunStep, by: RunStep): WireError {
   const dependency = by.definition.stepId;
-  const error = toWireError(fault("DEPENDENCY_FAILED", { step, dependency, state: by.state }));
+  const error = wireFault("DEPENDENCY_FAILED", { step, dependency, state: by.state });
   return by.error === null ? error : { ...error, cause: briefError(by.error) };
 }
 
 /** Why a step is skipped that waits, directly or not, for one whose condition was false. */
 export function refusedStep({ definition: { stepId: step } }: RunStep, by: RunStep): WireError {
-  return toWireError(fault("CONDITION_FALSE", { step, of: by.definition.stepId }));
+  return wireFault("CONDITION_FALSE", { step, of: by.definition.stepId });
 }
 
 /** Of two steps that ended badly: a failure is named rather than a cancellation, and the earlier rather than the later. */
@@ -173,6 +195,6 @@ export function isNamedRather(step: RunStep, other: RunStep): boolean {
 /** The error of a run that this step failed. */
 export function failureOf({ definition: { stepId }, error }: RunStep, workflowId: string): WireError {
   const text = error?.message ?? "it gave no reason";
-  const failure = toWireError(fault("WORKFLOW_FAILED", { workflowId, step: stepId, text }));
+  const failure = wireFault("WORKFLOW_FAILED", { workflowId, step: stepId, text });
   return error === null ? failure : { ...failure, cause: error };
 }

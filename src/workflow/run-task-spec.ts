@@ -10,9 +10,12 @@ const CONDITION_ACTION = "transform";
 
 /** What the queue is asked to do. The same each time it is asked, but for the time that is left. */
 export function specOf(task: RunTask, board: RunBoard, nowMs: number): TaskSpec {
-  const { priority, deadlineMs } = task.urgency;
+  const { priority } = task.urgency;
   const { action, timeoutMs, attempts, backoff } = workOf(task);
-  const boundMs = boundedBy(board, action, timeoutMs, nowMs);
+  // What undoes a step comes after the run's time, and after every deadline.
+  const isLate = task.part === "compensate";
+  const deadlineMs = isLate ? Infinity : task.urgency.deadlineMs;
+  const boundMs = isLate ? timeoutMs : boundedBy(board, action, timeoutMs, nowMs);
   return {
     taskId: task.taskId,
     action,
@@ -30,7 +33,9 @@ type Work = Pick<TaskSpec, "action" | "timeoutMs" | "attempts" | "backoff">;
 
 function workOf({ part, step }: RunTask): Work {
   if (part === "when") return { action: CONDITION_ACTION, timeoutMs: LIMITS.workflow.conditionMs };
-  return step.definition;
+  const { compensate } = step.definition;
+  if (part !== "compensate" || compensate === undefined) return step.definition;
+  return { ...step.definition, action: compensate.action };
 }
 
 /** No longer than what is left of the run's time; undefined = the handler's own. */

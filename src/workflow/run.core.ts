@@ -1,20 +1,33 @@
 import type { WireError } from "../errors/index.ts";
 import type { TaskSpec } from "../queue/queue.protocol.ts";
+import { Compensations } from "./compensations.ts";
 import { Outcome, type EndedDependency, type Stop } from "./outcome.ts";
 import { RunBoard, type RunParts } from "./run-board.ts";
 import type { CancelRequest, Effect, TaskEnd } from "./run-effect.ts";
 import type { KnownHandlers } from "./run-handlers.ts";
-import { firstFailureAtMs, type KeptOutputs, type RunMemory } from "./run-memory.ts";
+import {
+  compensationsOf,
+  firstFailureAtMs,
+  type KeptOutputs,
+  type RunMarks,
+  type RunMemory,
+} from "./run-memory.ts";
 import { specOf } from "./run-task-spec.ts";
 import type { RunStep, RunTask, Urgency } from "./run-step.ts";
 import { isInQueue } from "./run-task.ts";
 import { StepLife } from "./step-life.ts";
-import { TaskDesk } from "./task-desk.ts";
+import { TaskDesk, passedSteps } from "./task-desk.ts";
 import { TaskLine } from "./task-line.ts";
 import { Urgencies } from "./urgencies.ts";
 import type { RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
 const NOTHING_KEPT: KeptOutputs = new Map();
+
+/** What waits until the run stands where it stood. */
+interface Recovering {
+  readonly marks: RunMarks;
+  readonly effects: Effect[];
+}
 
 /**
  * One run of a workflow: what has happened goes in, what is to be done comes out. It knows no clock, no chance and
@@ -26,8 +39,8 @@ const NOTHING_KEPT: KeptOutputs = new Map();
  * - A run ends when its last step has ended, and not before a task that may be in the queue has.
  *
  * The parts: `RunBoard` knows where everything stands, `StepLife` takes one step from its release to its end,
- * `TaskDesk` asks for what its tasks give, `TaskLine` lets them into the queue, `Urgencies` say which of them is to go first, and `Outcome` says what the end
- * of a step means for the others.
+ * `TaskDesk` asks for what its tasks give, `TaskLine` lets them into the queue, `Urgencies` say which of them is to go
+ * first, `Outcome` says what the end of a step means for the others, and `Compensations` undo what was done in vain.
  */
 export class RunCore {
   readonly #board: RunBoard;
@@ -35,7 +48,9 @@ export class RunCore {
   readonly #desk: TaskDesk;
   readonly #life: StepLife;
   readonly #outcome: Outcome;
+  readonly #compensations: Compensations;
   readonly #urgencies: Urgencies;
+  #recovering: Recovering | null = null;
 
   constructor(parts: RunParts) {
     const { workflowId, maxConcurrency = Infinity } = parts.definition;
@@ -43,10 +58,11 @@ export class RunCore {
     this.#line = new TaskLine(workflowId, maxConcurrency, this.#board.perform);
     this.#urgencies = new Urgencies(this.#board);
     this.#desk = new TaskDesk(this.#board, this.#line, this.#urgencies);
-    this.#life = new StepLife(this.#board, this.#line, this.#desk, (step, index) =>
+    this.#compensations = new Compensations(this.#board, this.#line, this.#desk);
+    this.#life = new StepLife(this.#board, this.#line, this.#desk, this.#compensations, (step, index) =>
       this.#outcome.itemFailed(step, index),
     );
-    this.#outcome = new Outcome(this.#board, this.#life, this.#urgencies);
+    this.#outcome = new Outcome(this.#board, this.#life, this.#urgencies, this.#compensations);
   }
 
   // --- questions ----------------------------------------------------------------------------------------------------
@@ -91,9 +107,9 @@ export class RunCore {
     return this.#line.inQueue;
   }
 
-  /** By its id, of those that may be in the queue. */
+  /** By its id, of those that may be in the queue; before the run stands where it stood, nothing is found. */
   find(taskId: string): RunTask | undefined {
-    return this.#line.find(taskId);
+    return this.isRecovering ? undefined : this.#line.find(taskId);
   }
 
   /** The same each time it is asked for, but for the time that is left; undefined when it has ended. */
@@ -109,6 +125,16 @@ export class RunCore {
   /** For other workflows, and so not started. */
   get isWaiting(): boolean {
     return this.#board.waitsFor.size > 0;
+  }
+
+  /** No step runs any more, and what they did is undone: nothing but a cancellation changes the end of the run. */
+  get isUndoing(): boolean {
+    return this.#compensations.hasBegun;
+  }
+
+  /** Of what may be in the queue: see `cancelTasks`. */
+  get tasksToCancel(): RunTask[] {
+    return this.#life.tasksToCancel;
   }
 
   /** Tasks to take back from the queue: the run was paused since they were asked for, and they have not started. */
@@ -152,11 +178,35 @@ export class RunCore {
     const isFailFast = this.definition.onFailure === "fail_fast";
     const failedAtMs = isFailFast ? firstFailureAtMs(memory) : Infinity;
     this.#desk.kept = memory.kept;
-    this.#desk.recall = { memory, deafFromMs, stoppedAtMs: Math.min(deafFromMs, failedAtMs) };
+    this.#desk.compensations = compensationsOf(memory);
+    this.#desk.recall = {
+      memory,
+      deafFromMs,
+      stoppedAtMs: Math.min(deafFromMs, failedAtMs),
+      passed: passedSteps(board.dag, memory),
+    };
     board.silent = true;
+    this.#recovering = { marks, effects: [] };
     this.#startIfFree(board.submittedAtMs);
+    return this.#recoverOn(this.#recovering, atMs);
+  }
+
+  /** Lists of items that are kept as large values are missing still: `recover` asked for them, `itemsLoaded` goes on. */
+  get isRecovering(): boolean {
+    return this.#recovering !== null;
+  }
+
+  /** What was decided about the run counts for steps that stand where they stood, so not before all lists are there. */
+  #recoverOn({ marks, effects }: Recovering, atMs: number): readonly Effect[] {
+    const board = this.#board;
     this.#outcome.passOn();
-    if (!this.#life.isLoading) this.#desk.recall = null;
+    if (this.#life.isLoading) {
+      const asked = board.takeEffects();
+      effects.push(...asked.filter(({ type }) => type !== "loadItems"));
+      return asked.filter(({ type }) => type === "loadItems");
+    }
+    this.#recovering = null;
+    this.#desk.recall = null;
     board.silent = false;
     board.nowMs = atMs;
     if (marks.cancel) this.#outcome.cancel(marks.cancel);
@@ -168,7 +218,7 @@ export class RunCore {
     if (this.tasksToWithdraw.length > 0) board.perform({ type: "withdrawTasks" });
     const ended = board.steps.length - board.open;
     board.changed(null, `resumed after a restart: ${ended} of ${board.steps.length} steps had ended`);
-    return this.#flush();
+    return [...effects, ...this.#flush()];
   }
 
   /** Asking again changes nothing, but for `force`, which hurries what still runs. */
@@ -176,6 +226,7 @@ export class RunCore {
     this.#board.nowMs = atMs;
     if (this.hasEnded || (this.state === "cancelling" && !request.force)) return [];
     this.#outcome.cancel(request);
+    this.#line.release();
     return this.#flush();
   }
 
@@ -246,7 +297,7 @@ export class RunCore {
   ): readonly Effect[] {
     this.#board.nowMs = atMs;
     this.#life.itemsLoaded(step, loaded);
-    return this.#flush();
+    return this.#recovering === null ? this.#flush() : this.#recoverOn(this.#recovering, atMs);
   }
 
   started(
@@ -296,9 +347,11 @@ export class RunCore {
 
   #flush(): readonly Effect[] {
     this.#outcome.passOn();
+    if (this.#board.open === 0) this.#outcome.undo();
     this.#line.fill();
     // Only once: an ended run ignores every command before it gets here.
-    if (this.#board.open === 0 && this.#board.endedAtMs === null) this.#outcome.finish();
+    const isOver = this.#board.open === 0 && !this.#compensations.isOpen;
+    if (isOver && this.#board.endedAtMs === null) this.#outcome.finish();
     return this.#board.takeEffects();
   }
 }

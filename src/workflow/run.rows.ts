@@ -1,5 +1,5 @@
 import { REFERENCE_MARK, addressesIn, packValue, unpackValue } from "../codec/index.ts";
-import { markedRows, type LookPlace, type Queries, type Statements, type Store } from "../store/index.ts";
+import { markedRows, type LookPlace, type Statements, type Store } from "../store/index.ts";
 import type { RememberedHandlers } from "./run-handlers.ts";
 import { stepCountOf } from "./ended-runs.ts";
 import type { KeptHistory } from "./run-history.ts";
@@ -130,38 +130,34 @@ export class RunRows {
   /** How a run ended; undefined when it has not, or does not exist. */
   ended(workflowId: string): RunStatus | undefined {
     const sql = "SELECT summary, steps FROM runs WHERE workflow_id = ?";
-    const row = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId));
-    if (!row?.summary || !row.steps) return undefined;
-    return { ...summaryFrom(row.summary), steps: stepsFrom(row.steps) };
+    return this.#store.read((db) => {
+      const row = db.prepare<Columns>(sql).get(workflowId);
+      if (!row?.summary || !row.steps) return undefined;
+      return { ...summaryFrom(row.summary), steps: stepsFrom(row.steps) };
+    });
   }
 
   /** Undefined when there is no such run, or none of this version. */
   history(workflowId: string): KeptHistory | undefined {
     const sql = "SELECT history FROM runs WHERE workflow_id = ?";
-    const bytes = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId)?.history);
-    return bytes ? (unpackValue(bytes) as KeptHistory) : undefined;
+    return this.#store.read((db) => {
+      const bytes = db.prepare<Columns>(sql).get(workflowId)?.history;
+      return bytes ? (unpackValue(bytes) as KeptHistory) : undefined;
+    });
   }
 
   /** What a run was made of, whether it has ended or not. */
   definition(workflowId: string): Pick<RunRow, "definition" | "origin"> | undefined {
     const sql = "SELECT definition, origin FROM runs WHERE workflow_id = ?";
-    const row = this.#store.read((db) => db.prepare<Columns>(sql).get(workflowId));
-    return row && { definition: unpackValue(row.definition) as WorkflowDefinition, origin: row.origin };
+    return this.#store.read((db) => {
+      const row = db.prepare<Columns>(sql).get(workflowId);
+      return row && { definition: unpackValue(row.definition) as WorkflowDefinition, origin: row.origin };
+    });
   }
 
   unfinished(): UnfinishedRun[] {
     const sql = "SELECT * FROM runs WHERE summary IS NULL ORDER BY sequence";
-    return this.#store
-      .read((db) => db.prepare<Columns>(sql).all())
-      .map((row) => ({
-        workflowId: row.workflow_id,
-        fingerprint: row.fingerprint,
-        submittedAtMs: row.submitted_at_ms,
-        definition: unpackValue(row.definition) as WorkflowDefinition,
-        origin: row.origin,
-        marks: marksFrom(row),
-        handlers: row.handlers === null ? {} : (unpackValue(row.handlers) as RememberedHandlers),
-      }));
+    return this.#store.read((db) => db.prepare<Columns>(sql).all().map(unfinishedFrom));
   }
 
   /** Every run in submission order, as its row has it; none is held in memory but the one that is given. */
@@ -209,20 +205,18 @@ export class RunRows {
         SELECT 1 FROM json_each(?2) AS wanted
         WHERE wanted.value NOT IN (SELECT value FROM json_each(runs.tags)))`;
     const list = `SELECT workflow_id, state, summary FROM runs WHERE ${where} ORDER BY sequence LIMIT ?3 OFFSET ?4`;
-    const read = (db: Queries): { rows: Columns[]; total: number } => ({
-      rows: db.prepare<Columns>(list).all(...values, limit, offset),
+    return this.#store.read((db) => ({
+      rows: db
+        .prepare<Columns>(list)
+        .all(...values, limit, offset)
+        .map(({ workflow_id, state, summary }) => ({
+          workflowId: workflow_id,
+          state,
+          summary: summary && summaryFrom(summary),
+        })),
       total:
         db.prepare<{ n: number }>(`SELECT count(*) AS n FROM runs WHERE ${where}`).get(...values)?.n ?? 0,
-    });
-    const { rows, total } = this.#store.read(read);
-    return {
-      rows: rows.map(({ workflow_id, state, summary }) => ({
-        workflowId: workflow_id,
-        state,
-        summary: summary && summaryFrom(summary),
-      })),
-      total,
-    };
+    }));
   }
 
   /** How long one attempt at each action takes, as far as that is known. */
@@ -273,7 +267,7 @@ const UNWRITTEN = {
   handlersChanged: [],
   origin: null,
 } satisfies Partial<RunSummary>;
-const UNWRITTEN_OF_STEP = { reused: false, items: null } satisfies Partial<StepStatus>;
+const UNWRITTEN_OF_STEP = { reused: false, items: null, compensation: null } satisfies Partial<StepStatus>;
 
 const stepsFrom = (bytes: Uint8Array): StepStatus[] =>
   (unpackValue(bytes) as StepStatus[]).map((step) => ({ ...UNWRITTEN_OF_STEP, ...step }));
@@ -281,6 +275,16 @@ const stepsFrom = (bytes: Uint8Array): StepStatus[] =>
 const summaryFrom = (bytes: Uint8Array): RunSummary => ({
   ...UNWRITTEN,
   ...(unpackValue(bytes) as RunSummary),
+});
+
+const unfinishedFrom = (row: Columns): UnfinishedRun => ({
+  workflowId: row.workflow_id,
+  fingerprint: row.fingerprint,
+  submittedAtMs: row.submitted_at_ms,
+  definition: unpackValue(row.definition) as WorkflowDefinition,
+  origin: row.origin,
+  marks: marksFrom(row),
+  handlers: row.handlers === null ? {} : (unpackValue(row.handlers) as RememberedHandlers),
 });
 
 function marksFrom({ marks, cancel }: Columns): RunMarks {

@@ -9,7 +9,7 @@ import { BlobCollector } from "./blob-collector.ts";
 import { EndedRuns } from "./ended-runs.ts";
 import { watchQueue } from "./queue-watch.ts";
 import { RunRetention } from "./run-retention.ts";
-import { RunScheduler } from "./run-scheduler.ts";
+import { RunScheduler, type RunSchedulerServices } from "./run-scheduler.ts";
 import { RUN_MIGRATIONS, RunRows } from "./run.rows.ts";
 import { Scheduler } from "./workflow.protocol.ts";
 
@@ -20,6 +20,7 @@ const HOLD_MS = 600_000;
 export interface SchedulerServices {
   readonly openStore: typeof openStore;
   readonly openBlobs: typeof openBlobs;
+  readonly loadExpressions: RunSchedulerServices["loadExpressions"];
   /** Runs that may be unfinished at a time; default 10,000. */
   readonly liveRunsMax?: number;
 }
@@ -28,12 +29,17 @@ export interface SchedulerServices {
  * The workflow engine as an actor. It keeps definitions, decisions and ends in a file of its own; the steps are tasks
  * of the queue, whose file is the only home of their results.
  */
-export const schedulerBehaviour = schedulerBehaviourOver({ openStore, openBlobs });
+export const schedulerBehaviour = schedulerBehaviourOver({
+  openStore,
+  openBlobs,
+  // The package for expressions is large, and most runs have none.
+  loadExpressions: async () => (await import("../compute/expression.ts")).checkExpression,
+});
 
 export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<typeof Scheduler.members> {
   return actor(Scheduler, (context, init) => {
     const { clock, signal, log, metrics, scheduler: turns } = context;
-    const { durability } = init;
+    const { durability, idle = false } = init;
     const store = services.openStore({
       path: pathOf(init.directory, durability),
       migrations: RUN_MIGRATIONS,
@@ -57,12 +63,22 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
         : services.openBlobs({ directory: join(init.directory, "blobs"), clock });
     const retention = new RunRetention({ ...common, runs: new EndedRuns(store) }, init);
     const scheduler = new RunScheduler(
-      { ...common, cache, rows, blobs, metrics, turns, emit },
+      {
+        ...common,
+        cache,
+        rows,
+        blobs,
+        metrics,
+        turns,
+        emit,
+        loadExpressions: services.loadExpressions,
+        idle,
+      },
       retention,
       services.liveRunsMax,
     );
     context.defer(() => scheduler.close());
-    const collector = blobs && new BlobCollector({ ...common, cache, rows, blobs });
+    const collector = idle ? null : blobs && new BlobCollector({ ...common, cache, rows, blobs });
     // Whoever waits for the end of this actor may remove its directory then.
     context.defer(() => collector?.hold(0));
     context.reportHealth(() => ({ liveRuns: scheduler.liveRuns, collected: collector?.last ?? null }));
@@ -88,7 +104,8 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
       collect() {
         if (collector !== null) return collector.collect();
         const what = "the collection of large values";
-        throw fault("UNAVAILABLE", { what, why: "this scheduler keeps nothing on disk" });
+        const why = idle ? "an idle system removes nothing" : "this scheduler keeps nothing on disk";
+        throw fault("UNAVAILABLE", { what, why });
       },
       hold: async ({ forMs }) => {
         checkNumber("forMs", forMs, 0, HOLD_MS);

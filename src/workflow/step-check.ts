@@ -32,6 +32,8 @@ export function checkStep(
     ...checkForEach(step.forEach),
     ...checkCondition(step.when, checkExpression),
   ];
+  if (step.compensate !== undefined && !isName(step.compensate.action, nameChars))
+    problems.push(`the action of its compensation needs ${nameRule(nameChars)}`);
   // The outputs of a run are the members of an object.
   if (step.stepId === "__proto__") problems.push("its id cannot be the name of an output");
   if (!isName(step.action, nameChars)) problems.push(`the action needs ${nameRule(nameChars)}`);

@@ -1,4 +1,5 @@
 import type { WireError } from "../errors/index.ts";
+import type { Compensations } from "./compensations.ts";
 import { Conditions } from "./conditions.ts";
 import { FanOut } from "./fan-out.ts";
 import type { RunBoard } from "./run-board.ts";
@@ -19,11 +20,13 @@ export class StepLife {
   readonly #conditions: Conditions;
   readonly #single: SingleWork;
   readonly #fanOut: FanOut;
+  readonly #compensations: Compensations;
 
   constructor(
     board: RunBoard,
     line: TaskLine,
     desk: TaskDesk,
+    compensations: Compensations,
     onItemFailed: (step: RunStep, index: number) => void,
   ) {
     this.#board = board;
@@ -32,6 +35,7 @@ export class StepLife {
     this.#conditions = new Conditions(board, line, desk, (step) => this.#begin(step));
     this.#single = new SingleWork(board, line, desk);
     this.#fanOut = new FanOut(board, line, desk, onItemFailed);
+    this.#compensations = compensations;
   }
 
   release(step: RunStep): void {
@@ -60,10 +64,9 @@ export class StepLife {
 
   itemsLoaded(step: RunStep, loaded: { readonly value: unknown } | { readonly error: WireError }): void {
     this.#fanOut.itemsLoaded(step, loaded);
-    if (!this.#fanOut.isLoading) this.#desk.recall = null;
   }
 
-  /** Is anything of what the queue knows still to be taken in? */
+  /** Are the items of any step still being loaded? */
   get isLoading(): boolean {
     return this.#fanOut.isLoading;
   }
@@ -89,8 +92,18 @@ export class StepLife {
     const owner = this.#ownerOf(task);
     // It had started, and what ran it died, between two looks at the queue.
     if (task.place === "running") owner.interrupted(task);
-    if (this.#board.stopReason === null) this.#line.putBack(task);
+    if (this.#isWanted(task)) this.#line.putBack(task);
     else owner.dropped(task);
+  }
+
+  /** False: it is to end when the run is being stopped. */
+  #isWanted({ part }: RunTask): boolean {
+    return part === "compensate" ? !this.#compensations.isForsaken : this.#board.stopReason === null;
+  }
+
+  /** What is to end now of what may be in the queue, when the run is being stopped. */
+  get tasksToCancel(): RunTask[] {
+    return [...this.#line.inQueue].filter((task) => !this.#isWanted(task));
   }
 
   urgencyChanged(step: RunStep): void {
@@ -101,6 +114,7 @@ export class StepLife {
   stop(request: CancelRequest): void {
     this.#board.stopReason = request.reason;
     for (const step of this.#board.steps) if (!hasEnded(step)) this.#stop(step);
+    if (request.force) this.#compensations.forsake();
     if (this.#line.size > 0) this.#board.perform({ type: "cancelTasks", request });
   }
 
@@ -113,12 +127,13 @@ export class StepLife {
 
   #ownerOf({ part, step }: RunTask): TaskOwner {
     if (part === "when") return this.#conditions;
+    if (part === "compensate") return this.#compensations;
     return step.items === null ? this.#single : this.#fanOut;
   }
 }
 
 /** Those that are asked for, or wait for it. */
-function tasksOf({ condition, task, items }: RunStep): RunTask[] {
-  const all = [condition, task, ...(items?.tasks ?? [])];
+function tasksOf({ condition, task, items, undo }: RunStep): RunTask[] {
+  const all = [condition, task, undo, ...(items?.tasks ?? [])];
   return all.filter((each) => each !== null && (each.place === "line" || isInQueue(each))) as RunTask[];
 }

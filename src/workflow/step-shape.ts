@@ -1,7 +1,7 @@
 import { LIMITS } from "../errors/index.ts";
 import type { Wire } from "../schema/index.ts";
 import { z } from "../schema/zod-schema.ts";
-import type { ForEach, StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts";
+import type { Compensation, ForEach, StepDefinition, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /**
  * Workflows as tools and template files write them: snake_case keys, seconds, and retries instead of attempts. What
@@ -68,6 +68,16 @@ export const stepShape = z.strictObject({
     })
     .optional()
     .describe("Runs the action once for each item; the output is the list of their outputs"),
+  compensate: z
+    .strictObject({
+      action: z.string().min(1).max(actionChars).describe("The handler that undoes it"),
+      inputs: z
+        .record(z.string(), z.unknown())
+        .default({})
+        .describe("References may lead to the step itself, too"),
+    })
+    .optional()
+    .describe("Undoes the completed step when the workflow fails or is cancelled"),
   cache: z
     .strictObject({ ttl_seconds: z.number().min(0).max(ttlSecondsMax) })
     .optional()
@@ -128,6 +138,7 @@ export function stepFromTool(step: z.output<typeof stepShape>): StepDefinition {
     ...(cache === undefined ? {} : { cacheTtlMs: Math.round(cache.ttl_seconds * 1_000) }),
     ...(step.when === undefined ? {} : { when: step.when }),
     ...(step.for_each === undefined ? {} : { forEach: forEachOf(step.for_each) }),
+    ...(step.compensate === undefined ? {} : { compensate: step.compensate as Compensation }),
   };
 }
 

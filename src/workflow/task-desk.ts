@@ -1,12 +1,14 @@
 import { packValue } from "../codec/index.ts";
+import type { TaskOutcome } from "../queue/queue.protocol.ts";
 import { isFault, toWireError } from "../errors/index.ts";
 import { cacheKey } from "./content-key.ts";
+import type { Dag } from "./dag.ts";
 import { resolveInputs, type Output, type Sources } from "./reference.ts";
 import type { RunBoard } from "./run-board.ts";
 import { endOf } from "./run-effect.ts";
 import { WHOLE, type KeptOutputs, type RunMemory } from "./run-memory.ts";
 import type { RunStep, RunTask } from "./run-step.ts";
-import { formatTaskName } from "./task-id.ts";
+import { formatTaskName, parseTaskId } from "./task-id.ts";
 import type { TaskLine } from "./task-line.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import type { Urgencies } from "./urgencies.ts";
@@ -18,6 +20,20 @@ export interface Recall {
   readonly stoppedAtMs: number;
   /** When it was stopped from outside. */
   readonly deafFromMs: number;
+  /** By step: 1 when a task of a step that depends on it exists, so that it had ended, whatever the clocks say. */
+  readonly passed: Uint8Array;
+}
+
+export function passedSteps(dag: Dag, { tasks, kept }: RunMemory): Uint8Array {
+  const known = new Set(kept.keys());
+  for (const { taskId } of tasks.values()) known.add(parseTaskId(taskId)?.stepId ?? "");
+  const passed = new Uint8Array(dag.size);
+  for (let index = dag.order.length - 1; index >= 0; index--) {
+    const at = dag.order[index] ?? 0;
+    const isPassed = passed[at] === 1 || known.has(dag.idOf(at));
+    if (isPassed) for (const before of dag.dependencies(at)) passed[before] = 1;
+  }
+  return passed;
 }
 
 /** Asks for what a task gives: first what is remembered or kept, then the cache, and then the queue. */
@@ -26,6 +42,8 @@ export class TaskDesk {
   kept: KeptOutputs = new Map();
   /** Null: there is nothing to remember. */
   recall: Recall | null = null;
+  /** By name: tasks that undo steps, as the queue had them when the run was recovered. */
+  compensations: RunMemory["tasks"] = new Map();
   readonly #board: RunBoard;
   readonly #line: TaskLine;
   readonly #urgencies: Urgencies;
@@ -41,11 +59,18 @@ export class TaskDesk {
     const { step, part, index } = task;
     const kept = this.kept.get(step.definition.stepId)?.get(step.items === null ? WHOLE : index);
     if (kept && part === "run") return owner.found(task, kept);
+    const undoes = part === "compensate" ? this.compensations.get(this.#nameOf(task)) : undefined;
+    if (undoes) return this.#takeUp(task, undoes, makeInput, owner);
     if (this.recall !== null && this.#remember(task, makeInput, owner, this.recall)) return;
     if (!this.#take(task, makeInput, owner)) return;
     if (task.cacheKey === null) return this.enter(task);
     task.place = "cache";
     this.#board.perform({ type: "lookUpCache", task, key: task.cacheKey });
+  }
+
+  /** Had an earlier life asked for this one, which undoes a step? */
+  isKnown(task: RunTask): boolean {
+    return this.compensations.has(this.#nameOf(task));
   }
 
   /** Was a task that was cancelled then cancelled by the stop? While things are remembered, that is still to come. */
@@ -56,7 +81,7 @@ export class TaskDesk {
 
   /** False of what could have begun only when the run was being stopped: the stop, which is still to come, ends it. */
   mayHaveBegun(step: RunStep, freeAtMs = this.#askedAtMs(step)): boolean {
-    if (this.recall === null || freeAtMs < this.recall.stoppedAtMs) return true;
+    if (this.recall === null || this.#wasFree(step, freeAtMs, this.recall)) return true;
     const { stepId } = step.definition;
     const { workflowId } = this.#board.definition;
     const first = formatTaskName({ workflowId, stepId, part: "run", index: 0 });
@@ -110,31 +135,36 @@ export class TaskDesk {
   }
 
   /** True when nobody else is to be asked. */
-  #remember(
-    task: RunTask,
-    makeInput: () => unknown,
-    owner: TaskOwner,
-    { memory, stoppedAtMs }: Recall,
-  ): boolean {
-    const { step, part, index } = task;
-    const { stepId } = step.definition;
-    const { workflowId } = this.#board.definition;
-    const askedAtMs = this.#askedAtMs(step);
+  #remember(task: RunTask, makeInput: () => unknown, owner: TaskOwner, recall: Recall): boolean {
+    const askedAtMs = this.#askedAtMs(task.step);
     if (this.#board.silent) this.#board.nowMs = askedAtMs;
-    const known = memory.tasks.get(formatTaskName({ workflowId, stepId, part, index }));
+    const known = recall.memory.tasks.get(this.#nameOf(task));
     // Inputs that lead nowhere had failed the step already, if it was released before the run was stopped.
-    if (!known) return askedAtMs >= stoppedAtMs;
-    const end = endOf(known);
-    if (end) owner.settled(task, end);
-    else if (this.#take(task, makeInput, owner)) {
-      const urgency = this.#urgencies.of(step);
-      this.#line.takeIn(task, known.taskId, urgency, known.priority);
-      this.#line.change(task, urgency);
-      if (known.state === "queued") return true;
-      owner.started(task, known);
-      owner.progressed(task, known.progress, null);
-    }
+    if (!known) return !this.#wasFree(task.step, askedAtMs, recall);
+    this.#takeUp(task, known, makeInput, owner);
     return true;
+  }
+
+  /** The queue has it, or had it. */
+  #takeUp(task: RunTask, known: TaskOutcome, makeInput: () => unknown, owner: TaskOwner): void {
+    const end = endOf(known);
+    if (end) return owner.settled(task, end);
+    if (!this.#take(task, makeInput, owner)) return;
+    const urgency = this.#urgencies.of(task.step);
+    this.#line.takeIn(task, known.taskId, urgency, known.priority);
+    this.#line.change(task, urgency);
+    if (known.state === "queued") return;
+    owner.started(task, known);
+    owner.progressed(task, known.progress, null);
+  }
+
+  #nameOf({ step, part, index }: RunTask): string {
+    const { workflowId } = this.#board.definition;
+    return formatTaskName({ workflowId, stepId: step.definition.stepId, part, index });
+  }
+
+  #wasFree({ at }: RunStep, freeAtMs: number, { stoppedAtMs, passed }: Recall): boolean {
+    return freeAtMs < stoppedAtMs || passed[at] === 1;
   }
 
   #askedAtMs({ at }: RunStep): number {

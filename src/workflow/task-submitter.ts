@@ -22,6 +22,8 @@ export interface SubmittingRun {
 export interface SubmitterServices extends Patience {
   readonly queue: RefOf<typeof Queue>;
   readonly turns: Scheduler;
+  /** Nothing is sent: what is asked for waits until it is taken back, or for another life. Default false. */
+  readonly idle?: boolean;
 }
 
 interface Sent {
@@ -99,7 +101,7 @@ export class TaskSubmitter {
 
   /** In a turn of its own, so that all that happens in this one goes along. */
   #schedule(): void {
-    if (this.#turnScheduled) return;
+    if (this.#turnScheduled || this.#services.idle === true) return;
     this.#turnScheduled = true;
     this.#services.turns.schedule(() => {
       this.#turnScheduled = false;

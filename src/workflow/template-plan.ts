@@ -147,11 +147,25 @@ export const ownProblems = ({ parameters, steps }: Template): readonly Problem[]
 
 /** Every field that holds no blank against its shape. */
 function shapeProblems(raw: Readonly<Record<string, unknown>>, at: number): readonly Problem[] {
-  const open = Object.keys(raw).filter((key) => key in stepShape.shape && isOpen(raw[key]));
-  const unchecked = Object.fromEntries(open.map((key) => [key, z.unknown()]));
-  const shape = open.length === 0 ? stepShape : z.strictObject({ ...stepShape.shape, ...unchecked });
-  const { problems = [] } = checkPlaces(shape, raw, `steps[${at}]`);
+  const open = Object.keys(stepShape.shape).filter((key) => isOpen(raw[key]));
+  const { problems = [] } = checkPlaces(open.length === 0 ? stepShape : shapeBut(open), raw, `steps[${at}]`);
   return problems.map(({ path, text }) => ({ path: ["steps", at, ...path], text }));
+}
+
+/** By the fields that are left out: making one takes a hundred times as long as using it. */
+const shapes = new Map<string, z.ZodType>();
+const SHAPES_MAX = 64;
+
+/** The shape of a step, with fields that are not looked at. */
+function shapeBut(fields: readonly string[]): z.ZodType {
+  const id = fields.join();
+  const known = shapes.get(id);
+  if (known) return known;
+  const unchecked = Object.fromEntries(fields.map((key) => [key, z.unknown()]));
+  const shape = z.strictObject({ ...stepShape.shape, ...unchecked });
+  if (shapes.size >= SHAPES_MAX) shapes.clear();
+  shapes.set(id, shape);
+  return shape;
 }
 
 function planStep(

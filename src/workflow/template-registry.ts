@@ -123,7 +123,30 @@ export class TemplateRegistry {
     return templates.length;
   }
 
+  /**
+   * Would they be taken, in place of those with the same id and version? Nothing is.
+   *
+   * @param source what they are called together in messages
+   * @throws TEMPLATE_INVALID listing all problems, those with their includes too
+   */
+  check(templates: readonly Template[], source: string): void {
+    this.#checked(templates, true, source);
+  }
+
   #add(templates: readonly Template[], overwrite: boolean, source = "registry"): void {
+    const { added, count } = this.#checked(templates, overwrite, source);
+    for (const [templateId, versions] of added)
+      this.#templates.set(templateId, new Map([...(this.#templates.get(templateId) ?? []), ...versions]));
+    this.#count = count;
+    this.#composer = this.#newComposer();
+  }
+
+  /** By id and version, and how many there would be in all. */
+  #checked(
+    templates: readonly Template[],
+    overwrite: boolean,
+    source: string,
+  ): { added: ReadonlyMap<string, ReadonlyMap<string, Template>>; count: number } {
     const added = new Map<string, Map<string, Template>>();
     let count = this.#count;
     for (const template of templates) {
@@ -148,10 +171,7 @@ export class TemplateRegistry {
     const [first] = templates;
     if (problems.length > 0)
       throw invalid(templates.length === 1 && first ? first.templateId : source, problems);
-    for (const [templateId, versions] of added)
-      this.#templates.set(templateId, new Map([...(this.#templates.get(templateId) ?? []), ...versions]));
-    this.#count = count;
-    this.#composer = this.#newComposer();
+    return { added, count };
   }
 
   #newComposer(added?: ReadonlyMap<string, ReadonlyMap<string, Template>>): Composer {
@@ -179,7 +199,11 @@ export class TemplateRegistry {
     const known = versions
       ? [...versions.keys()].map((each) => `${templateId}@${each}`)
       : [...this.#templates.keys()];
-    return fault("UNKNOWN_NAME", { kind: "template", name, known: known.slice(0, LIMITS.workflow.problems) });
+    return fault("UNKNOWN_NAME", {
+      kind: "template",
+      name,
+      known: known.length === 0 ? ["none"] : known.slice(0, LIMITS.workflow.problems),
+    });
   }
 }
 

@@ -5,5 +5,5 @@
 export { definitionFromTool, toolWorkflowShape } from "./step-shape.ts";
 export { parseTemplate, parseTemplates, templateFrom } from "./template-file.ts";
 export { instantiate } from "./template-plan.ts";
-export { TemplateRegistry } from "./template-registry.ts";
-export { templateSchema, type Template } from "./template-shape.ts";
+export { TemplateRegistry, type TemplateEntry } from "./template-registry.ts";
+export { templateSchema, type Template, type TemplateParameter } from "./template-shape.ts";

@@ -5,10 +5,20 @@ import type { Wire } from "../schema/index.ts";
 import type { Collected } from "../store/index.ts";
 
 /** The last three are final. */
-export type RunState =
-  "submitted" | "running" | "paused" | "cancelling" | "completed" | "failed" | "cancelled";
+export const RUN_STATES = [
+  "submitted",
+  "running",
+  "paused",
+  "cancelling",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+export type RunState = (typeof RUN_STATES)[number];
 /** The last four are final. `pending` waits for other steps, `ready` for its turn. */
 export type StepState = "pending" | "ready" | "running" | "completed" | "failed" | "skipped" | "cancelled";
+/** The last three are final. `skipped`: the run was cancelled by force before it had started. */
+export type CompensationState = "pending" | "running" | "completed" | "failed" | "skipped";
 /**
  * What a failed step means: its dependents are skipped and the rest goes on; all other steps are cancelled; or its
  * dependents run all the same.
@@ -40,6 +50,17 @@ export interface StepDefinition {
   readonly when?: string;
   /** Runs the action once for each item; the step's output is the list of their outputs, in order. */
   readonly forEach?: ForEach;
+  /**
+   * Undoes the step, when it has completed by its own work and the run ends failed or cancelled, with the step's own
+   * attempts, pauses and timeout.
+   */
+  readonly compensate?: Compensation;
+}
+
+export interface Compensation {
+  readonly action: string;
+  /** May hold references to the outputs of the step itself and of those that it depends on. */
+  readonly inputs: { readonly [key: string]: Wire };
 }
 
 export interface ForEach {
@@ -96,6 +117,8 @@ export interface StepStatus {
   readonly attempt: number;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** How far undoing it is; null: it is not to be undone, as far as is known. */
+  readonly compensation: CompensationState | null;
   /** Why it failed, was skipped or was cancelled. */
   readonly error: WireError | null;
 }
@@ -122,7 +145,10 @@ export interface RunSummary {
   readonly waitsFor: readonly string[];
   /** Actions whose handlers come from another version of their module than when the run was submitted. */
   readonly handlersChanged: readonly string[];
-  /** `WORKFLOW_FAILED` with the first failed step, `DEADLINE_EXCEEDED`, `DEPENDENCY_FAILED` or `CANCELLED`. */
+  /**
+   * `WORKFLOW_FAILED` with the first failed step, `DEADLINE_EXCEEDED`, `DEPENDENCY_FAILED` or `CANCELLED`; or
+   * `COMPENSATION_FAILED` with one of these as its cause.
+   */
   readonly error: WireError | null;
 }
 
@@ -187,6 +213,11 @@ export const Scheduler = protocol("scheduler", {
     /** Steps of ended runs beyond so many, or runs that ended longer ago, leave, run by run. */
     keptTasks: number;
     keptMs: number;
+    /**
+     * Takes answers and changes, and hands no task to the queue: every run stands where it stands, and goes on in
+     * another life. Which actions there are is left to that, too. Default false.
+     */
+    idle?: boolean;
   }>(),
   /**
    * Validates (all problems at once: `WORKFLOW_INVALID`), stores the definition with the run, and starts it. The same
@@ -197,7 +228,10 @@ export const Scheduler = protocol("scheduler", {
   status: call<{ workflowId: string }, RunStatus>(),
   /** Rejects with `WORKFLOW_NOT_FINISHED` before the end. */
   result: call<{ workflowId: string }, RunResult>(),
-  /** Resolves when no step of the run executes any more, with the run as it ended; one that has ended stays as it is. */
+  /**
+   * Resolves when no step of the run executes any more, with the run as it ended; one that has ended stays as it is. In an
+   * idle life, where nobody undoes what was done, with a run that is `cancelling` until then.
+   */
   cancel: call<{ workflowId: string; reason: string; force: boolean }, RunStatus>(),
   /**
    * No further step starts, and tasks that have not started leave the queue; what runs goes on, its retries included.

@@ -40,20 +40,20 @@ describe("backup and restore", () => {
     const { at, data } = await kit();
     const { code, out, err } = await run("backup", at("one"), ...data);
     expect([code, err]).toEqual([0, ""]);
-    expect(out).toMatch(/^backup of \S+: 2 files \(0 large values\), [\d.]+ KiB\nwrote .*\/one\n$/);
+    expect(out).toMatch(/^backup of \S+: 3 files \(0 large values\), [\d.]+ KiB\nwrote .*\/one\n$/);
     const json = await run("backup", at("two"), ...data, "--json");
     expect(JSON.parse(json.out)).toEqual({
       success: true,
       path: at("two"),
       created_at: expect.any(String) as string,
-      files: 2,
+      files: 3,
       blobs: 0,
       size_bytes: expect.any(Number) as number,
       damaged_blobs: [],
       left_out: [],
     });
     expect((await run("restore", at("one"), "--data", at("restored"))).out).toMatch(
-      /^restored the backup of \S+: 2 files, [\d.]+ KiB\nwrote .*\/restored\n$/,
+      /^restored the backup of \S+: 3 files, [\d.]+ KiB\nwrote .*\/restored\n$/,
     );
     const replaced = await run("restore", at("two"), "--data", at("restored"), "--replace", "--json");
     expect(JSON.parse(replaced.out)).toMatchObject({

@@ -9,6 +9,7 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   state: "pending",
   cached: false,
   reused: false,
+  compensation: null,
   items: null,
   progress: 0,
   attempt: 0,
@@ -48,6 +49,22 @@ it("durations are told in the unit that suits them", () => {
     "999 ms",
     "1.00 s",
     "61.23 s",
+  ]);
+});
+
+it("what becomes of undoing a step is told once each", () => {
+  const { write, text } = recorder();
+  const view = plainView(write);
+  for (const compensation of [null, "pending", "running", "running", "completed"] as const)
+    view.tell(event(step("a", { state: "completed", compensation })));
+  view.tell(event(step("b", { state: "completed", cached: true, compensation: "failed" })));
+  expect(text().split("\n")).toEqual([
+    "✓ a done",
+    "✓ a done, to be undone",
+    "✓ a done, being undone",
+    "✓ a done, undone",
+    "✓ b from cache, could not be undone",
+    "",
   ]);
 });
 

@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openSystem } from "../../src/system/index.ts";
 import { TOOLSET_NAMES } from "../../src/tools/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { DRILL, run, temporaryDirectory } from "./kit/command.ts";
 
 /** Commands over a data directory of their own. */
@@ -50,7 +50,7 @@ describe("a task from the command line", () => {
       total_count: 1,
       tasks: [{ task_id: "a", status: "queued", attempt: 0 }],
     });
-    await using system = await openSystem({ data });
+    await using system = await openInline({ data });
     expect(await system.tasks.wait("a")).toMatchObject({ state: "completed", output: { n: 1 } });
   });
 
@@ -217,7 +217,7 @@ describe("the queue from the command line", () => {
 
   it("is named by its directory, and by the process that has it, while another has it", async () => {
     const { data, command } = commands();
-    await using system = await openSystem({ data });
+    await using system = await openInline({ data });
     expect(await command("task", "list")).toMatchObject({
       code: 1,
       err: expect.stringMatching(
@@ -336,7 +336,7 @@ describe("a command of two words", () => {
     ],
     [
       ["mcp", "--toolsets", "queue"],
-      'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, admin',
+      'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, runs, templates, cache, admin',
     ],
   ])("refuses %j with exit code 2, one sentence, and no data directory", async (argv, sentence) => {
     const data = join(temporaryDirectory(), "data");

@@ -1,6 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Fault, LIMITS, fault, fromWireError, toWireError, type WireError } from "../../src/errors/index.ts";
+import {
+  Fault,
+  LIMITS,
+  fault,
+  fromWireError,
+  toWireError,
+  wireFault,
+  type WireError,
+  type FaultCode,
+} from "../../src/errors/index.ts";
 import { packValue } from "../../src/codec/index.ts";
 import { findNonWire } from "../../src/schema/index.ts";
 import { HOSTILE } from "./hostile.ts";
@@ -9,6 +18,8 @@ import { CODES, SAMPLES, sampleOf } from "./sample-details.ts";
 /** As it arrives: what JSON cannot hold, an error must not need. */
 const across = (error: unknown): Fault =>
   fromWireError(JSON.parse(JSON.stringify(toWireError(error))) as WireError);
+
+const wireSampleOf = <C extends FaultCode>(code: C): WireError => wireFault(code, SAMPLES[code]);
 
 /** An error with so many causes below it. */
 function chain(length: number): Error {
@@ -28,6 +39,10 @@ describe("an error that crosses", () => {
     expect(arrived).toBeInstanceOf(Fault);
     expect(arrived).toMatchObject({ code, message: sent.message, details: SAMPLES[code], name: "Fault" });
     expect([arrived.retryable, arrived.errors, "cause" in arrived]).toEqual([sent.retryable, [], false]);
+  });
+
+  it.each(CODES)("is made without a stack as it is made with one: %s", (code) => {
+    expect(wireSampleOf(code)).toEqual(toWireError(sampleOf(code)));
   });
 
   it("keeps its causes, in their own words, to the depth of four", () => {

@@ -15,6 +15,7 @@ function runWith(change: (step: StepStatus, index: number) => Partial<StepStatus
       state: "completed",
       cached: false,
       reused: false,
+      compensation: null,
       items: null,
       progress: 1,
       attempt: 1,

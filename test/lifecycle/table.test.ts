@@ -2,8 +2,22 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createActor, createMachine, setup, transition, type AnyStateMachine } from "xstate";
 
-import { advance, childTable, runTable, stepTable, taskTable } from "../../src/lifecycle/index.ts";
-import { childMachine, compile, runMachine, stepMachine, taskMachine } from "../../src/lifecycle/machines.ts";
+import {
+  advance,
+  childTable,
+  compensationTable,
+  runTable,
+  stepTable,
+  taskTable,
+} from "../../src/lifecycle/index.ts";
+import {
+  childMachine,
+  compensationMachine,
+  compile,
+  runMachine,
+  stepMachine,
+  taskMachine,
+} from "../../src/lifecycle/machines.ts";
 import type { LifecycleTable } from "../../src/lifecycle/table.ts";
 
 type AnyTable = LifecycleTable<string, string>;
@@ -12,6 +26,7 @@ const lifecycles: readonly (readonly [string, AnyStateMachine, AnyTable])[] = [
   ["task", taskMachine, taskTable],
   ["run", runMachine, runTable],
   ["step", stepMachine, stepTable],
+  ["compensation", compensationMachine, compensationTable],
   ["child", childMachine, childTable],
 ];
 

@@ -4,8 +4,8 @@ import { join, resolve } from "node:path";
 import { Client, type ClientOptions } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openSystem } from "../../src/system/index.ts";
 import { toolsOf } from "../../src/tools/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { FLIGHTS_TASKS, fewFlights, flightsRoots, flightsWorkflow } from "../system/kit/flights.ts";
 import { ROOT, serverArguments, startServer } from "./kit/server-process.ts";
 
@@ -193,7 +193,7 @@ describe("the server process", () => {
       expect(await server.exited).toEqual([0, null]);
       expect(server.said()).toBe("");
       expect(() => process.kill(server.pid, 0)).toThrow("ESRCH");
-      await using system = await openSystem({ data });
+      await using system = await openInline({ data });
       expect((await system.status("long")).state).toBe("running");
       await system.cancel("long");
     },
@@ -226,7 +226,7 @@ describe("the server process", () => {
 
   it("waits for a data directory that another process is about to give up", async () => {
     const data = join(directory, "data-owned");
-    const owner = await openSystem({ data });
+    const owner = await openInline({ data });
     await using server = startServer(data);
     await server.initialize();
     const answer = server.call("workflow_status", { workflow_id: "w" });

@@ -98,6 +98,19 @@ describe("loading", () => {
     expect(next.claimed(9, 5)).toEqual(["c"]);
   });
 
+  it("does not take a later task for the one that a task waited for because it has its id", () => {
+    const kit = new CoreDriver({ limits: { keptTasks: 0 } });
+    kit.submit([spec("b"), spec("a", { dependsOn: ["b"], delayMs: 100 })]);
+    kit.claim(1);
+    kit.settle("b", completed, 1);
+    kit.core.forget(kit.core.leaving(1, 9));
+    kit.submit([spec("b", { priority: 9, dependsOn: ["a"] })], 2);
+    const next = reopened(kit, {});
+    expect(next.status("a").blockedBy).toEqual([]);
+    expect(next.status("b").blockedBy).toEqual(["a"]);
+    expect(next.claimed(9, 100)).toEqual(["a"]);
+  });
+
   it("finds what somebody has or had, and what was indexed, before all others are found", () => {
     const options = { workers: [{ workerId: "w", capabilities: ["echo"] }] };
     const kit = new CoreDriver(options);

@@ -135,6 +135,20 @@ describe("a task that waits for others", () => {
     expect(kit.claimed(9, 3)).toEqual(["a"]);
   });
 
+  it("makes no circle with a later task that waits for it under the id of one that it waited for", () => {
+    const kit = new CoreKit({ limits: { keptTasks: 0 } });
+    kit.submit([spec("b"), spec("a", { priority: 9, dependsOn: ["b"], delayMs: 100 })]);
+    kit.claimOne();
+    kit.settle("b", completed, 1);
+    kit.core.forget(kit.core.leaving(1, 10));
+    kit.submit([spec("b", { dependsOn: ["a"] })], 2);
+    kit.core.undo(kit.core.cancel(["a"], "", 3).rows);
+    expect(kit.status("a").blockedBy).toEqual([]);
+    expect(kit.status("b").blockedBy).toEqual(["a"]);
+    expect(kit.core.explain(kit.core.task("b"), 3).ordering).toMatchObject({ inheritedFrom: null });
+    expect(kit.claimed(9, 100)).toEqual(["a"]);
+  });
+
   it("fails in a chain of any length without a deep stack", () => {
     const kit = new CoreKit();
     const chain = Array.from({ length: 10_000 }, (_, index) =>

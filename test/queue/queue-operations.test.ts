@@ -315,6 +315,32 @@ describe("clearing", () => {
     expect(await kit.status("held")).toMatchObject({ state: "queued" });
     await expect(kit.status("old")).rejects.toEqual(code("TASK_NOT_FOUND"));
   });
+
+  it.each(["running", "done"])("refuses the state %s, and takes nothing away", async (state) => {
+    const kit = await openKit();
+    await kit.submitAlone({ taskId: "a" });
+    const states = [state as "queued"];
+    await expect(kit.answer(kit.queue.clear({ states }, message))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      details: {
+        argument: "states[0]",
+        got: JSON.stringify(state),
+        allowed: "one of queued, completed, failed, cancelled",
+      },
+    });
+    expect(await kit.status("a")).toMatchObject({ state: "running" });
+  });
+});
+
+describe("a list of tasks", () => {
+  it("is refused for a state that there is not", async () => {
+    const kit = await openKit();
+    const filter = { states: ["queued", "done" as "queued"] } as const;
+    await expect(kit.answer(kit.queue.list({ filter, offset: 0, limit: 1 }, message))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      details: { argument: "states[1]" },
+    });
+  });
 });
 
 describe("a priority", () => {

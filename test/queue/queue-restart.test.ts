@@ -151,6 +151,27 @@ describe("after a crash", () => {
     expect(second.pool.runningIds).toEqual(["a"]);
     expect(await second.status("a")).toMatchObject({ interruptions: 1 });
   });
+
+  it("nothing else has the places of those whose interruption could not be written, wherever they ran", async () => {
+    const directory = temporaryDirectory();
+    const modules = ["file:///tasks.js"];
+    const more = { description: "", module: modules[0] ?? "", timeoutMs: null, moduleSha256: "" };
+    const handlers: HandlerInfo[] = [{ name: "fetch", isolation: "thread", ...more }];
+    const disk = new Disk();
+    const first = await openKit({ directory, disk, init: { modules }, handlers });
+    await first.submit({ taskId: "a", action: "fetch" }, { taskId: "b", action: "fetch" });
+    first.actor.crash();
+    disk.room = 1;
+    const described = Promise.withResolvers<HandlerInfo[]>();
+    const second = await openKit({ directory, disk, init: { modules }, handlers: described.promise });
+    disk.room = Infinity;
+    described.resolve(handlers);
+    await second.turns();
+    expect(second.pool.runningIds).toEqual([]);
+    await second.clock.advance(50);
+    await second.turns();
+    expect(second.pool.runningIds).toEqual(["a"]);
+  });
 });
 
 describe("a stop", () => {

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
-import { checkInteger, checkName, checkNumber, checkPage, isName } from "../../src/schema/index.ts";
+import {
+  checkInteger,
+  checkKeys,
+  checkName,
+  checkNumber,
+  checkPage,
+  isName,
+} from "../../src/schema/index.ts";
 
 const refusal = (argument: string, got: string, allowed: string): unknown =>
   expect.objectContaining({ code: "INVALID_ARGUMENT", details: { argument, got, allowed } });
@@ -94,5 +101,16 @@ describe("a name", () => {
     const allowed = "1 to 8 characters of well-formed text without NUL";
     expect(isName(value, 8)).toBe(false);
     expect(() => checkName("id", value, 8)).toThrow(refusal("id", got, allowed));
+  });
+});
+
+describe("an object of options", () => {
+  it("is accepted with some of the known keys, and refused with any other, which is named", () => {
+    checkKeys("options", {}, ["a", "b"]);
+    checkKeys("options", { b: undefined }, ["a", "b"]);
+    expect(() => checkKeys("options", { a: 1, "c d": 2 }, ["a", "b"])).toThrow(
+      refusal('options["c d"]', "no option", "one of a, b"),
+    );
+    expect(() => checkKeys("options", [], ["a"])).toThrow(refusal("options", "an array of 0", "an object"));
   });
 });

@@ -140,6 +140,11 @@ describe("toInputSchema", () => {
       additionalProperties: false,
     });
   });
+
+  it("names the format of a time, and does not spell it out", () => {
+    const schema = toInputSchema(z.strictObject({ at: z.iso.datetime({ offset: true }) }));
+    expect(schema["properties"]).toEqual({ at: { type: "string", format: "date-time" } });
+  });
 });
 
 describe("the light door of the room", () => {

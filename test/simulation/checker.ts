@@ -446,7 +446,7 @@ export class Checker {
       atLeast(versions[first]?.number ?? 0, why);
       if (next) lessThan(next.number, why);
       versions.length = last + 1;
-      this.model.put(task, { ...version.life, leaseUntilMs: row.life.leaseUntilMs });
+      this.model.put(task, { ...version.life, leaseUntilMs: row.life.leaseUntilMs, isLeft: true });
       if (task.released && row.held) this.broken(`the release of ${taskId} is lost`);
       task.held = row.held;
       task.place = this.#placeOf(task.spec.action);
@@ -545,5 +545,6 @@ function freshLife(priority: number, notBeforeMs: number | null): ModelLife {
     leaseUntilMs: null,
     notBeforeMs,
     successor: null,
+    isLeft: false,
   };
 }

@@ -107,7 +107,8 @@ export class ClaimLaws {
     let has = 0;
     for (const other of this.model.live) {
       if (other.life.workerId !== workerId || !isBusy(other)) continue;
-      if (workerId !== "local" || (other.place === "thread") === (task.place === "thread")) has += 1;
+      const isRival = other.life.isLeft || (other.place === "thread") === (task.place === "thread");
+      if (workerId !== "local" || isRival) has += 1;
     }
     if (workerId !== "local") return has < (this.model.workers.get(workerId)?.maxConcurrent ?? 5);
     return has < this.options.threads * (task.place === "thread" ? 1 : this.options.sharedPerThread);

@@ -8,7 +8,7 @@ const IO_ERROR = 10;
  * Databases whose disk was disposed of, with their tables and statements: making those anew would take longer than all
  * that a life does with them.
  */
-const used: Database[] = [];
+const used = new Map<string, Database[]>();
 
 /** What it says is prepared once, also what begins and ends transactions. */
 class Database {
@@ -56,7 +56,8 @@ class Database {
  * store are then savepoints in it.
  */
 export class SimulatedDisk {
-  readonly #database = used.pop() ?? new Database();
+  readonly #database: Database;
+  readonly #tables: string;
   /** False: it says that it has flushed, and has not. */
   readonly honest: boolean;
   /** Commits that will fail, and with what. */
@@ -69,8 +70,11 @@ export class SimulatedDisk {
   ghosts = 0;
   flushes = 0;
 
-  constructor(honest: boolean) {
+  /** @param tables whose it has: those of one store are of no use to another */
+  constructor(honest: boolean, tables = "queue") {
     this.honest = honest;
+    this.#tables = tables;
+    this.#database = used.get(tables)?.pop() ?? new Database();
   }
 
   fill(commits: number): void {
@@ -99,7 +103,7 @@ export class SimulatedDisk {
   dispose(): void {
     if (this.#database.isComplete) {
       this.#database.empty();
-      used.push(this.#database);
+      used.set(this.#tables, [...(used.get(this.#tables) ?? []), this.#database]);
     } else this.#database.close();
   }
 

@@ -20,6 +20,8 @@ export interface ModelLife {
   readonly leaseUntilMs: number | null;
   readonly notBeforeMs: number | null;
   readonly successor: string | null;
+  /** It comes from an earlier life and has not been claimed in this one: if the pool has it, nobody knows where. */
+  readonly isLeft: boolean;
 }
 
 /** A life with the number of the command that made it: commands reach the disk in the order of their numbers. */
@@ -118,7 +120,8 @@ export class Model {
   ): Change[] {
     return this.#command(() => {
       for (const { task, token } of tasks) {
-        this.#set(task, { state: "running", attempt: task.life.attempt + 1, token, workerId, leaseUntilMs });
+        const attempt = task.life.attempt + 1;
+        this.#set(task, { state: "running", attempt, token, workerId, leaseUntilMs, isLeft: false });
       }
     });
   }

@@ -15,7 +15,7 @@ export interface SeedResult {
   readonly seed: number;
   /** Broken laws; empty when all is well. */
   readonly violations: readonly string[];
-  /** The latest of what happened before the first of them. */
+  /** The latest of what happened, when a law was broken or the history was asked for. */
   readonly lines: readonly string[];
   readonly counts: Counts;
   readonly traceHash: string;
@@ -26,7 +26,6 @@ export async function simulateSeed(options: WorldOptions): Promise<SeedResult> {
   const world = await World.open(options);
   const { checker, counts, requests, turns } = world;
   const isOver = (): boolean => checker.violations.length > 0;
-  let lines: readonly string[] = [];
   const defects = catchDefects((error) => checker.broken(textOf(error)));
   try {
     while (!isOver() && (requests.sent < COMMANDS_MIN || total(counts.faults) < FAULTS_MIN)) {
@@ -45,8 +44,8 @@ export async function simulateSeed(options: WorldOptions): Promise<SeedResult> {
   } catch (error) {
     checker.broken(textOf(error));
   }
-  lines = world.lines;
   if (world.disk.ghosts > 0 && !isOver()) checker.broken("a life that was over wanted to write");
+  const lines = isOver() || options.history ? world.lines : [];
   const { violations } = checker;
   const found = [...violations];
   const traceHash = await world.close();
@@ -54,11 +53,11 @@ export async function simulateSeed(options: WorldOptions): Promise<SeedResult> {
   return { seed: options.seed, violations: found, lines, counts, traceHash };
 }
 
-const textOf = (error: unknown): string =>
+export const textOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 /** A defect that would end the queue's thread has none to end here: it is caught before it ends this one. */
-function catchDefects(onDefect: (error: unknown) => void): { restore: () => void } {
+export function catchDefects(onDefect: (error: unknown) => void): { restore: () => void } {
   const others = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");
   process.on("unhandledRejection", onDefect);

@@ -39,9 +39,10 @@ const STATE_PAIRS = [
   "cancelled-none",
 ] as const;
 
+export const zeros = (names: readonly string[]): Record<string, number> =>
+  Object.fromEntries(names.map((name) => [name, 0]));
+
 export function emptyCounts(commands: readonly string[]): Counts {
-  const zeros = (names: readonly string[]): Record<string, number> =>
-    Object.fromEntries(names.map((name) => [name, 0]));
   return { commands: zeros(commands), faults: zeros(FAULTS), statePairs: zeros(STATE_PAIRS) };
 }
 

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly makeCore?: (options: CoreOptions) => QueueCore;
   /** False: the disk says that it has flushed, and has not. */
   readonly honestDisk?: boolean;
+  /** Show what happened also when all is well. */
+  readonly history?: boolean;
 }
 
 export const COMMANDS = { ...TASK_COMMANDS, ...OPERATOR_COMMANDS };

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/index.ts";
@@ -79,6 +80,21 @@ describe("a backup", () => {
     expect(ids.length % 2).toBe(0);
     expect(ids).toEqual(Array.from(ids, (_, index) => index + 1));
     expect(idsIn(store)).toHaveLength(last);
+  });
+
+  it("that meets an open transaction waits for its end", async () => {
+    const directory = temporaryDirectory();
+    const driver = openSqlite(join(directory, "items.db"));
+    driver.exec("CREATE TABLE items (id INTEGER); BEGIN IMMEDIATE; INSERT INTO items VALUES (1)");
+    const copied = driver.copyTo?.(join(directory, "copy.db"));
+    // Long enough for the other thread to have made its first step, many times over.
+    for (let turns = 0; turns < 50; turns++) await stat(directory);
+    driver.exec("COMMIT");
+    await copied;
+    driver.close();
+    const copy = openSqlite(join(directory, "copy.db"));
+    expect(copy.prepare("SELECT id FROM items").all()).toEqual([{ id: 1 }]);
+    copy.close();
   });
 
   it("to a path that exists is refused, and what is there stays", async () => {

@@ -16,6 +16,7 @@ import { openSystem, packValue } from "../../src/index.ts";
 import { canonicalJson } from "../../src/schema/index.ts";
 import { openBlobs } from "../../src/store/index.ts";
 import { backupData, restoreData, type System } from "../../src/system/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { failOnLeaks } from "../kit/leak-check.ts";
 import { temporaryDirectory } from "./kit/directory.ts";
 
@@ -104,7 +105,7 @@ describe("a backup of a system that is at work", () => {
     const [backup, restored] = [join(directory, "backup"), join(directory, "restored")];
     const once = join(directory, "once");
     {
-      await using system = await openSystem({ data: join(directory, "data"), threads: 1 });
+      await using system = await openInline({ data: join(directory, "data"), threads: 1 });
       await system.run({
         workflowId: "done",
         steps: [{ stepId: "a", action: "echo", inputs: { word: "here" } }],
@@ -121,7 +122,7 @@ describe("a backup of a system that is at work", () => {
     }
     expect(existsSync(once)).toBe(false);
     await restoreData({ backup, data: restored });
-    await using system = await openSystem({ data: restored, threads: 1, graceMs: 0 });
+    await using system = await openInline({ data: restored, threads: 1, graceMs: 0 });
     expect((await system.result("done")).outputs).toEqual({ a: { word: "here" } });
     const { steps, state } = await system.status("open");
     expect(state).toBe("running");
@@ -142,15 +143,15 @@ describe("a backup of a system that is at work", () => {
     {
       await using idle = await openSystem({ data, idle: true });
       await idle.backup(join(directory, "one"));
-      await using memory = await openSystem({ data: null, threads: 1 });
+      await using memory = await openInline({ data: null, threads: 1 });
       await submit(memory, ["m"]);
       await memory.backup(join(directory, "two"));
     }
     await restoreData({ backup: join(directory, "one"), data: join(directory, "first") });
     await restoreData({ backup: join(directory, "two"), data: join(directory, "second") });
-    await using first = await openSystem({ data: join(directory, "first"), threads: 1 });
+    await using first = await openInline({ data: join(directory, "first"), threads: 1 });
     expect((await first.result("w")).outputs).toEqual({ a: { word: "here" } });
-    await using second = await openSystem({ data: join(directory, "second"), threads: 1 });
+    await using second = await openInline({ data: join(directory, "second"), threads: 1 });
     expect((await second.tasks.wait("m")).state).toBe("completed");
   });
 
@@ -186,6 +187,7 @@ describe("a backup", () => {
       "cache.sqlite",
       "manifest.json",
       "queue.sqlite",
+      "scheduler.sqlite",
     ]);
     const { files, ...head } = manifestOf(backup) as {
       files: { path: string; sizeBytes: number; sha256: string }[];
@@ -196,7 +198,7 @@ describe("a backup", () => {
       createdAt: summary.createdAt,
       stores: { "queue.sqlite": expect.any(Number) as number },
     });
-    expect(files.map(({ path }) => path)).toEqual([blob, "cache.sqlite", "queue.sqlite"]);
+    expect(files.map(({ path }) => path)).toEqual([blob, "cache.sqlite", "queue.sqlite", "scheduler.sqlite"]);
     for (const { path, sizeBytes, sha256 } of files) {
       const bytes = readFileSync(join(backup, path));
       expect([bytes.byteLength, createHash("sha256").update(bytes).digest("hex")]).toEqual([
@@ -204,7 +206,7 @@ describe("a backup", () => {
         sha256,
       ]);
     }
-    expect(summary).toMatchObject({ files: 3, blobs: 1, damagedBlobs: [], leftOut: [] });
+    expect(summary).toMatchObject({ files: 4, blobs: 1, damagedBlobs: [], leftOut: [] });
   });
 
   it("is readable by its owner alone", async () => {
@@ -276,7 +278,7 @@ describe("a restore", () => {
     await expect(restoreData({ backup, data: restored })).resolves.toEqual({
       path: restored,
       createdAt: summary.createdAt,
-      files: 3,
+      files: 4,
       sizeBytes: summary.sizeBytes,
       movedTo: null,
     });

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openSystem, type System, type SystemOptions } from "../../src/system/index.ts";
+import type { System, SystemOptions } from "../../src/system/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { closeStandIns, standIn } from "../compute/actions/http-kit.ts";
 
 let directory = "";
@@ -16,7 +17,7 @@ afterEach(async () => {
 });
 
 const open = (options: SystemOptions = {}): Promise<System> =>
-  openSystem({ data: join(directory, "data"), roots: [join(directory, "files")], threads: 1, ...options });
+  openInline({ data: join(directory, "data"), roots: [join(directory, "files")], threads: 1, ...options });
 
 describe("the built-in actions of a system", () => {
   it("fetch from the hosts that its options allow, and from no other", async () => {
@@ -62,5 +63,53 @@ describe("the built-in actions of a system", () => {
       sum: { rows: 20_000, first: "0", last: "0" },
       read: { content: "20000 rows" },
     });
+  });
+
+  it("run on a condition, and for each row of what a step returned, however large that is", async () => {
+    const rows = Array.from({ length: 40 }, (_, at) => `${at},${"x".repeat(2_000)}`);
+    writeFileSync(join(directory, "files/numbers.csv"), `id,pad\n${rows.join("\n")}\n`);
+    await using system = await open();
+    const workflow = {
+      workflowId: "each",
+      metadata: { least: 40 },
+      steps: [
+        { stepId: "rows", action: "parse", inputs: { format: "csv", path: "numbers.csv" } },
+        {
+          stepId: "double",
+          action: "transform",
+          dependsOn: ["rows"],
+          when: "steps.rows.output.row_count >= metadata.least",
+          forEach: { items: "${{ steps.rows.output.rows }}", maxConcurrent: 4 },
+          inputs: {
+            expression: "$number(row.id) * 2 + at",
+            input: { row: "${{ item }}", at: "${{ index }}" },
+          },
+        },
+        {
+          stepId: "none",
+          action: "transform",
+          dependsOn: ["rows"],
+          when: "steps.rows.output.row_count > metadata.least",
+          inputs: { expression: "1" },
+        },
+        {
+          stepId: "sum",
+          action: "transform",
+          dependsOn: ["double"],
+          inputs: { expression: "$sum(all)", input: { all: "${{ steps.double.output }}" } },
+        },
+      ],
+    };
+    const { status, outputs } = await system.run(workflow);
+    expect(status.state).toBe("completed");
+    const { double, sum } = outputs;
+    expect(double).toEqual(rows.map((_, at) => at * 3));
+    expect(sum).toBe(2_340);
+    expect(status.steps.map(({ stepId, state, items }) => [stepId, state, items?.completed])).toEqual([
+      ["rows", "completed", undefined],
+      ["double", "completed", 40],
+      ["none", "skipped", undefined],
+      ["sum", "completed", undefined],
+    ]);
   });
 });

@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { workerModule } from "../../src/actor/index.ts";
 import { Cache } from "../../src/cache/cache.protocol.ts";
 import { Generation } from "../../src/cache/near.protocol.ts";
+import { Reference, packValue } from "../../src/codec/index.ts";
 import { LIMITS } from "../../src/errors/index.ts";
 import { CacheDoor } from "../../src/system/index.ts";
+import { MemoryBlobs } from "../workflow/kit/memory-blobs.ts";
 import { openSimulated, type Simulated } from "../kit/simulated.ts";
 
 const module = workerModule("cache.actor").href;
@@ -12,6 +14,7 @@ const ttlMs = 60_000;
 interface Kit extends Simulated {
   /** Each is what a thread has. */
   readonly doors: readonly [CacheDoor, CacheDoor, CacheDoor];
+  readonly blobs: MemoryBlobs;
 }
 
 async function openDoors(): Promise<Kit> {
@@ -20,9 +23,11 @@ async function openDoors(): Promise<Kit> {
   const cache = await simulated.drive(
     simulated.supervisor.spawn(Cache, { module, init, shared: Generation.create() }),
   );
-  const door = (): CacheDoor => new CacheDoor(cache, simulated.clock);
+  const blobs = new MemoryBlobs(simulated.clock);
+  const door = (): CacheDoor => new CacheDoor(cache, simulated.clock, blobs);
   return {
     ...simulated,
+    blobs,
     [Symbol.asyncDispose]: () => simulated[Symbol.asyncDispose](),
     doors: [door(), door(), door()],
   };
@@ -309,4 +314,21 @@ it("a restart of the cache is waited through, and nothing from before it is read
   await kit.drive(door.put("b", 2, { ttlMs }));
   expect(await kit.drive(other.get("a"))).toBeUndefined();
   expect((await kit.drive(other.get("b")))?.value).toBe(2);
+});
+
+it("makes young the large values that it keeps a reference to, and refuses one that refers to nothing", async () => {
+  await using kit = await openDoors();
+  const [door] = kit.doors;
+  const [put, computed] = [await kit.blobs.put(packValue("put")), await kit.blobs.put(packValue("computed"))];
+  const referenceTo = ({ sha256, sizeBytes }: typeof put): Reference => new Reference(sha256, sizeBytes);
+  await kit.clock.advance(1_000);
+  await kit.drive(door.put("a", { of: referenceTo(put) }, { ttlMs }));
+  await kit.drive(door.getOrCompute("b", () => referenceTo(computed), { ttlMs }));
+  const ages = [put, computed].map(({ sha256 }) => kit.blobs.values.get(sha256)?.atMs);
+  expect(ages).toEqual([kit.clock.wallNow(), kit.clock.wallNow()]);
+  const nothing = new Reference("ab".repeat(32), 1);
+  await expect(kit.drive(door.put("c", nothing, { ttlMs }))).rejects.toMatchObject({
+    code: "BLOB_MISSING",
+  });
+  expect(await kit.drive(door.get("c"))).toBeUndefined();
 });

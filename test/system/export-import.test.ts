@@ -6,6 +6,7 @@ import { LIMITS } from "../../src/errors/index.ts";
 import { openBlobs } from "../../src/store/index.ts";
 import { exportData, importData, type System } from "../../src/system/index.ts";
 import { fromJson, toJson } from "../../src/system/export-format.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { temporaryDirectory } from "./kit/directory.ts";
 
 type Line = Record<string, unknown>;
@@ -103,7 +104,7 @@ describe("an export", () => {
   it("has ended tasks with what came out, runs with their steps, and of each only the states that were asked for", async () => {
     const data = join(temporaryDirectory(), "data");
     {
-      await using system = await openSystem({ data, threads: 1 });
+      await using system = await openInline({ data, threads: 1 });
       await system.run({
         workflowId: "w",
         steps: [{ stepId: "s", action: "echo", inputs: { word: "here" } }],
@@ -179,7 +180,7 @@ describe("an import", () => {
       blobs: 0,
     });
     expect(workOf((await exported(target)).lines)).toEqual(workOf(lines));
-    await using system = await openSystem({ data: target, threads: 1 });
+    await using system = await openInline({ data: target, threads: 1 });
     expect((await system.tasks.wait("c")).state).toBe("completed");
     expect((await system.tasks.wait("e")).output).toEqual(REQUESTS[4]?.input);
   });
@@ -251,7 +252,7 @@ describe("an import", () => {
     const directory = temporaryDirectory();
     const data = join(directory, "data");
     {
-      await using system = await openSystem({ data, threads: 1, graceMs: 0 });
+      await using system = await openInline({ data, threads: 1, graceMs: 0 });
       await system.tasks.run({ id: "done", action: "echo" });
       await system.tasks.submitMany([
         { id: "next", action: "echo", dependsOn: ["done"], delayMs: HOUR_MS },

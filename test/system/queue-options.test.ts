@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { openSystem } from "../../src/index.ts";
 import { LIMITS } from "../../src/errors/index.ts";
 import { resolveOptions } from "../../src/system/options.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { failOnLeaks } from "../kit/leak-check.ts";
 import { STEPS, temporaryDirectory } from "./kit/directory.ts";
 
@@ -63,7 +64,7 @@ describe("an idle system", () => {
       const { blockers } = await idle.tasks.explain("a");
       expect(blockers.map(({ cause }) => cause)).toEqual(["idle"]);
     }
-    await using system = await openSystem({ data });
+    await using system = await openInline({ data });
     expect((await system.tasks.wait("a")).output).toEqual({ n: 1 });
   });
 
@@ -72,16 +73,18 @@ describe("an idle system", () => {
     const options = { data, tasks: [STEPS], roots: [directory] };
     const note = { stepId: "a", action: "note", inputs: { log: join(directory, "log"), line: "noted" } };
     {
-      await using system = await openSystem(options);
+      await using system = await openInline(options);
       await system.tasks.pause();
       await system.submit({ workflowId: "w", steps: [note, { ...note, stepId: "b", dependsOn: ["a"] }] });
+      // The run is on disk; its first task comes to the queue a moment later.
+      while ((await system.tasks.stats()).queued === 0);
     }
     {
       await using idle = await openSystem({ data, idle: true });
       await idle.tasks.resume();
       expect((await idle.tasks.stats()).queued).toBe(1);
     }
-    await using system = await openSystem(options);
+    await using system = await openInline(options);
     for await (const event of system.watch("w")) void event;
     expect((await system.result("w")).outputs).toEqual({ a: "noted", b: "noted" });
   });

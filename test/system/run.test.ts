@@ -1,20 +1,35 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { LIMITS, Reference, fault, openSystem, type RunEvent, type System } from "../../src/index.ts";
+import {
+  LIMITS,
+  Reference,
+  fault,
+  openSystem,
+  type RunEvent,
+  type System,
+  type SystemOptions,
+} from "../../src/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { failOnLeaks } from "../kit/leak-check.ts";
 import { STEPS, linesOf, temporaryDirectory } from "./kit/directory.ts";
 
 const DRILL = join(import.meta.dirname, "../cli/modules/drill.tasks.ts");
 
+interface KitOptions {
+  readonly tasks?: string[];
+  readonly durable?: boolean;
+  readonly heapMb?: number;
+  /** Default: in one thread, which is enough for whatever does not speak of messages or deaths. */
+  readonly open?: (options: SystemOptions) => Promise<System>;
+}
+
 /** A system in a directory of its own, and a way to write and await the files that its handlers look at. */
-async function openKit(
-  options: { tasks?: string[]; threads?: number; durable?: boolean; heapMb?: number } = {},
-) {
+async function openKit(options: KitOptions = {}) {
   const directory = temporaryDirectory();
-  const { tasks = [STEPS], threads = 2, durable = true, ...limits } = options;
+  const { tasks = [STEPS], durable = true, open = openInline, ...limits } = options;
   const data = durable ? join(directory, "data") : null;
-  const system = await openSystem({ data, tasks, threads, roots: [directory], graceMs: 100, ...limits });
+  const system = await open({ data, tasks, threads: 2, roots: [directory], graceMs: 100, ...limits });
   return {
     directory,
     system,
@@ -45,7 +60,7 @@ describe("a run", () => {
   failOnLeaks();
 
   it("tells its submission once, then every step in the order of its life, then its end", async () => {
-    await using kit = await openKit();
+    await using kit = await openKit({ open: openSystem });
     const events: RunEvent[] = [];
     const submitted: string[] = [];
     const note = (stepId: string, ...dependsOn: string[]) => ({
@@ -93,7 +108,7 @@ describe("a run", () => {
   });
 
   it("is told of beside hundreds of others at once, over the one subscription that all of them share", async () => {
-    await using kit = await openKit({ durable: false, tasks: [] });
+    await using kit = await openKit({ durable: false, tasks: [], open: openSystem });
     const count = LIMITS.actor.subscriptions + 44;
     const ends: string[] = [];
     const runs = Array.from({ length: count }, async (_, index) => {
@@ -173,7 +188,7 @@ describe("a run", () => {
     ["growsArray", "HANDLER_OUT_OF_MEMORY", 60_000],
     ["growsBuffers", "HANDLER_OUT_OF_MEMORY", 60_000],
   ])("fails with one reason when a handler %s, and its neighbours go on", async (action, code, timeoutMs) => {
-    await using kit = await openKit({ durable: false, tasks: [DRILL], threads: 2, heapMb: 32 });
+    await using kit = await openKit({ durable: false, tasks: [DRILL], heapMb: 32 });
     const { status, outputs } = await kit.system.run({
       workflowId: "w",
       steps: [
@@ -188,6 +203,40 @@ describe("a run", () => {
     expect(status.steps[0]?.error?.code).toBe(code);
     expect(outputs).toEqual({ good: { n: 1 } });
     expect((await kit.system.health()).healthy).toBe(true);
+  });
+});
+
+describe("a run that was in vain", () => {
+  failOnLeaks();
+
+  it("is undone in reverse before it ends, each step with what it had returned", async () => {
+    await using kit = await openKit({ tasks: [STEPS, DRILL] });
+    const noted = (stepId: string, ...dependsOn: string[]) => ({
+      stepId,
+      action: "note",
+      inputs: { log: "log", line: stepId },
+      dependsOn,
+      compensate: { action: "note", inputs: { log: "log", line: `not \${{ steps.${stepId}.output }}` } },
+    });
+    const steps = [
+      noted("book"),
+      noted("pay", "book"),
+      { stepId: "send", action: "throws", dependsOn: ["pay"] },
+    ];
+    const events: RunEvent[] = [];
+    const { status } = await kit.system.run(
+      { workflowId: "w", steps },
+      { onEvent: (event) => void events.push(event) },
+    );
+    const ends = events.filter(({ step }) => step?.compensation === "completed");
+    expect(ends.map(({ step }) => step?.stepId)).toEqual(["pay", "book"]);
+    expect(kit.lines()).toEqual(["book", "pay", "not pay", "not book"]);
+    expect(status).toMatchObject({ state: "failed", error: { code: "WORKFLOW_FAILED" } });
+    expect(status.steps.map(({ state, compensation }) => [state, compensation])).toEqual([
+      ["completed", "completed"],
+      ["completed", "completed"],
+      ["failed", null],
+    ]);
   });
 });
 
@@ -277,7 +326,7 @@ describe("a run under fire", () => {
   failOnLeaks();
 
   it("tells each step's end once, and its own end, when the scheduler is killed in the middle", async () => {
-    await using kit = await openKit();
+    await using kit = await openKit({ open: openSystem });
     const events: RunEvent[] = [];
     let killing: Promise<void> | undefined;
     const { status } = await kit.system.run(
@@ -306,7 +355,7 @@ describe("a run under fire", () => {
   });
 
   it("is not harmed by a death of the queue: what was under way is run again, what had ended is not", async () => {
-    await using kit = await openKit();
+    await using kit = await openKit({ open: openSystem });
     let killing: Promise<void> | undefined;
     kit.put("a");
     const { status } = await kit.system.run(

@@ -244,4 +244,20 @@ describe("a worker in the caller's process", () => {
     await expect(work(wrong)).rejects.toMatchObject({ code: "INVALID_ARGUMENT", details: { argument } });
     expect(await work(right)).toMatchObject({ completed: 0 });
   });
+
+  it.each([
+    ["signal", { signal: undefined }],
+    ["handlers", { handlers: undefined }],
+    ["handlers.paint", { handlers: { paint: "a text" } }],
+  ])("refuses work without %s before it registers", async (argument, without) => {
+    await using kit = await openDoor();
+    const options = { workerId: "w", handlers: {}, signal: AbortSignal.abort(), ...without };
+    await expect(kit.tasks.work(options as never)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      details: { argument },
+    });
+    expect(await kit.drive(kit.tasks.workers.list())).toEqual([
+      expect.objectContaining({ workerId: "local" }),
+    ]);
+  });
 });

@@ -69,6 +69,11 @@ describe("the command", () => {
     });
   });
 
+  it("does not pass for a success when nothing is left to wait for before the command has ended", () => {
+    put("dist/cli/main.js", "export const main = () => new Promise(() => undefined);");
+    expect(run("bin/mcplusplus.cjs")).toMatchObject({ status: 1, stdout: "" });
+  });
+
   it("runs the sources in a clone, whatever an earlier build left", () => {
     put("dist/cli/main.js", main("built", 0));
     put("src/cli/main.ts", main("source", 0));

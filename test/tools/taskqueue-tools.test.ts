@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
-import { openSystem, type System } from "../../src/system/index.ts";
+import type { System } from "../../src/system/index.ts";
 import { TOOLS, TOOLSETS, inputSchemaOf } from "../../src/tools/index.ts";
+import { openInline } from "../kit/inline-system.ts";
 import { callOf, toolNamed } from "./kit/call.ts";
 
 let system: System;
 
 beforeAll(async () => {
-  system = await openSystem({ data: null, supervisor: "host", threads: 1 });
+  system = await openInline({ data: null, threads: 1 });
 });
 afterAll(() => system.close());
 

@@ -21,7 +21,7 @@ it("the tools of operators are offered only when they are asked for", () => {
 
 it("a toolset that there is not is named, with those that there are", () => {
   expect(() => toolsOf(["workflow", "queue"])).toThrow(
-    'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, admin',
+    'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, runs, templates, cache, admin',
   );
   expect(() => toolsOf(["constructor"])).toThrow("there is no toolset");
 });

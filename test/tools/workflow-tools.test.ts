@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Reference } from "../../src/codec/index.ts";
 import { LIMITS, fault } from "../../src/errors/index.ts";
 import type { RunOutcome, System } from "../../src/system/index.ts";
-import { TOOLS, callTool, inputSchemaOf, type Tool } from "../../src/tools/index.ts";
+import { TOOLS, TOOLSETS, callTool, inputSchemaOf, type Tool } from "../../src/tools/index.ts";
 import type { RunStatus, StepStatus } from "../../src/workflow/workflow.protocol.ts";
 
 const START_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -23,6 +23,7 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   state: "completed",
   cached: false,
   reused: false,
+  compensation: null,
   items: null,
   progress: 1,
   attempt: 1,
@@ -56,6 +57,46 @@ const resultOf = (status: RunStatus, outputs: RunOutcome["outputs"]): Partial<Sy
   result: async () => ({ status, outputs }),
 });
 
+describe("the tools of workflows", () => {
+  it("are six, with the category, priorities and times of the contract", () => {
+    const rows = TOOLSETS.workflow.map(({ name, metadata: { category, priority, timeoutMs, retryPolicy } }) =>
+      [name, category, priority, timeoutMs / 1_000, retryPolicy].join(" "),
+    );
+    expect(rows).toEqual([
+      "workflow_submit p2p_workflow 8 90 exponential",
+      "workflow_status p2p_workflow 9 30 none",
+      "workflow_cancel p2p_workflow 10 20 none",
+      "workflow_list p2p_workflow 7 30 none",
+      "workflow_dependencies p2p_workflow 7 15 none",
+      "workflow_result p2p_workflow 8 20 none",
+    ]);
+    expect(tool("workflow_submit").metadata).toMatchObject({
+      runtime: "p2p",
+      ioIntensive: true,
+      cpuIntensive: true,
+    });
+  });
+
+  it.each([
+    [
+      "workflow_submit",
+      { priority: 1, tags: [], dependencies: [], metadata: {}, on_failure: "skip_dependents" },
+    ],
+    ["workflow_status", { include_steps: true, include_metrics: false }],
+    ["workflow_cancel", { force: false }],
+    ["workflow_list", { limit: 50, offset: 0 }],
+    ["workflow_result", { include_outputs: true, include_logs: false }],
+    ["run_history", { limit: 100, offset: 0 }],
+    ["template_list", { limit: 100, offset: 0 }],
+    ["template_show", { version: "latest" }],
+    ["template_run", { version: "latest", parameters: {}, priority: 1 }],
+    ["cache_clear", { confirm: false }],
+  ])("tell the defaults of %s", (name, defaults) => {
+    const { properties } = inputSchemaOf(tool(name)) as { properties: Record<string, { default?: unknown }> };
+    for (const [key, value] of Object.entries(defaults)) expect(properties[key]?.default, key).toEqual(value);
+  });
+});
+
 describe("every tool", () => {
   it.each(TOOLS.map((each) => [each.name, each] as const))(
     "%s tells a client all that it may assume",
@@ -73,6 +114,9 @@ describe("every tool", () => {
       expect(schema).toMatchObject({ type: "object", additionalProperties: false });
       expect(Object.keys(schema)).not.toContain("$schema");
       expect(JSON.stringify(schema).length).toBeLessThan(5_000);
+      expect(each.metadata.category).not.toBe("general");
+      expect(each.metadata.timeoutMs).toBeGreaterThan(0);
+      expect(each.hints.readOnlyHint && each.hints.destructiveHint).toBe(false);
     },
   );
 
@@ -156,13 +200,23 @@ describe("workflow_status", () => {
     expect(await call("workflow_status", { workflow_id: "w", include_metrics: true }, system)).toEqual({
       success: true,
       workflow_id: "w",
+      name: "W",
       status: "running",
       progress: 33.33,
+      total_steps: 1,
+      ended_steps: 1,
       current_step: "b",
       peer_id: "local",
+      tags: [],
+      origin: null,
+      waits_for: [],
+      handlers_changed: [],
+      submitted_time: "2026-01-02T03:04:05.673Z",
+      deadline: null,
       start_time: "2026-01-02T03:04:05.678Z",
       end_time: null,
       failure: null,
+      failure_code: null,
       steps: [
         expect.objectContaining({
           step_id: "a",
@@ -178,8 +232,11 @@ describe("workflow_status", () => {
         completed_steps: 1,
         failed_steps: 0,
         skipped_steps: 0,
+        cancelled_steps: 0,
         running_steps: 1,
         cached_steps: 1,
+        reused_steps: 0,
+        attempts: 2,
         execution_time: null,
       },
     });
@@ -199,6 +256,7 @@ describe("workflow_result", () => {
       status: "completed",
       result: 2,
       failure: null,
+      failure_code: null,
       execution_time: 1.5,
       outputs: [
         { step_id: "a", output: 1 },

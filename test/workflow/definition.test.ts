@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { checkExpression } from "../../src/compute/expression.ts";
 import { LIMITS } from "../../src/errors/index.ts";
 import { checkDefinition } from "../../src/workflow/definition.ts";
-import type { ForEach, StepDefinition, WorkflowDefinition } from "../../src/workflow/workflow.protocol.ts";
+import type {
+  Compensation,
+  ForEach,
+  StepDefinition,
+  WorkflowDefinition,
+} from "../../src/workflow/workflow.protocol.ts";
 import { step, workflow } from "./kit/definitions.ts";
 
 const problems = (definition: WorkflowDefinition, actions?: ReadonlySet<string>): readonly string[] => {
@@ -175,6 +180,33 @@ describe("a definition", () => {
     ]);
     expect(problems(workflow([step("a", [], { inputs: { x: ["${{ index }}"] } })]))).toEqual([
       'step "a": inputs.x[0] refers to ${{ index }}, which only the inputs of a fan-out can',
+    ]);
+  });
+
+  it("is undone by an action that there is, over itself and what it depends on", () => {
+    const undo = (compensate: unknown): readonly string[] => {
+      const b = step("b", ["a"], { compensate: compensate as Compensation });
+      const checked = checkDefinition(workflow([step("a"), b, step("c", ["b"])]), {
+        actions: new Set(["echo"]),
+      });
+      return checked.ok ? [] : checked.problems;
+    };
+    const of = (...texts: string[]): unknown => ({ action: "echo", inputs: { x: texts } });
+    expect(undo(of("${{ steps.b.output.id }}", "${{ steps.a.output }}"))).toEqual([]);
+    expect(undo(of("${{ steps.c.output }}", "${{ steps.zz.output }}", "${{ item }}", "${{ steps."))).toEqual([
+      'step "b": compensate.inputs.x[2] refers to ${{ item }}, which only the inputs of a fan-out can',
+      expect.stringContaining('step "b": compensate.inputs.x[3]: a reference at character 1 needs'),
+      'step "b": compensate.inputs.x[1] refers to step "zz", which is no step of this workflow',
+      'step "b": compensate.inputs.x[0] refers to step "c" without depending on it; name it in depends_on',
+    ]);
+    expect(undo({ action: "shout", inputs: {} })).toEqual([
+      'step "b": there is no action "shout"; there are: echo',
+    ]);
+    expect(undo({ action: "", inputs: {} })[0]).toContain('step "b": the action of its compensation needs');
+    expect(undo([])).toEqual(["the compensation of the step at position 1 is no object"]);
+    expect(undo({})).toEqual([
+      "the action of the compensation of the step at position 1 is no text",
+      "the inputs of the compensation of the step at position 1 are no object",
     ]);
   });
 

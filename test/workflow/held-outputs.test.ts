@@ -31,6 +31,19 @@ describe("an output", () => {
     expect(outputs.get("b", whyMissing)).toEqual({ missing: "step 1 has none" });
   });
 
+  it("is held for as long as it may be needed to undo a step", () => {
+    const undone = { compensate: { action: "echo", inputs: { x: "${{ steps.a.output }}" } } };
+    const steps = [step("a", [], undone), step("b", ["a"], undone)];
+    const outputs = new HeldOutputs(steps, dagOf(workflow(steps)));
+    outputs.put(0, packValue([1]));
+    outputs.release(0);
+    outputs.release(1);
+    outputs.releaseUndo(1);
+    expect(outputs.get("a", whyMissing)).toEqual({ value: [1] });
+    outputs.releaseUndo(0);
+    expect(outputs.get("a", whyMissing)).toEqual(gone);
+  });
+
   it("is decoded once for all who read it", () => {
     const outputs = open();
     outputs.put(0, packValue({ big: "value" }));

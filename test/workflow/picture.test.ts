@@ -15,6 +15,7 @@ const step = (
   state: "completed",
   cached: false,
   reused: false,
+  compensation: null,
   items: null,
   progress: 1,
   attempt: 1,

@@ -229,7 +229,7 @@ describe("a step that fans out", () => {
     expect(run.interrupted("f[1]").step("f").state).toBe("running");
   });
 
-  it("lets the other items run when one fails, and then fails itself, naming those that failed", () => {
+  it("lets the other items run when one fails, and then fails itself, naming those that failed by their places", () => {
     const run = rows(open(ROWS), 1, 2, 3, 4).fail("f[2]").fail("f[0]", "no route").complete("f[1]");
     expect(run.states).toBe("a:completed f:running j:pending x:ready");
     run.complete("f[3]");

@@ -280,6 +280,20 @@ describe("a paused run", () => {
     expect((await kit.status()).state).toBe("completed");
   });
 
+  it("goes on when its tasks were gone from the queue before it asked for them back", async () => {
+    await using kit = await openKit();
+    await kit.submit(TWO);
+    watch(kit.call.pause({ workflowId: "w", reason: "a repair" }, fakeMessage()));
+    while (!kit.queue.link.calls.has("withdraw")) await kit.turns.step();
+    // As if an earlier life had asked just before it died.
+    kit.queue.tasks.clear();
+    await kit.settle();
+    await resume(kit);
+    expect(openIds(kit)).toEqual(["w/a/0/1", "w/b/0/1"]);
+    await kit.finish();
+    expect((await kit.status()).state).toBe("completed");
+  });
+
   it("that has ended or is being cancelled cannot be paused or resumed; one that runs is as if it had been", async () => {
     await using kit = await openKit();
     await kit.submit(TWO);

@@ -328,6 +328,27 @@ describe("the arguments of a tool", () => {
     });
   });
 
+  it("write conditions, fan-outs and compensations as the protocol does", () => {
+    const rows = { items: ["x", "${{ steps.a.output }}"], max_items: 7, max_concurrent: 2 };
+    const args = {
+      workflow_id: "w",
+      name: "n",
+      steps: [
+        { step_id: "a", action: "echo", when: "metadata.ok" },
+        { step_id: "b", action: "echo", depends_on: ["a"], for_each: rows },
+        { step_id: "c", action: "echo", for_each: { items: [] }, compensate: { action: "echo" } },
+      ],
+    };
+    const checked = check(toolWorkflowShape, args);
+    expect(checked.problems ?? definitionFromTool(checked.value)).toMatchObject({
+      steps: [
+        { when: "metadata.ok" },
+        { forEach: { items: rows.items, maxItems: 7, maxConcurrent: 2 } },
+        { forEach: { items: [] }, compensate: { action: "echo", inputs: {} } },
+      ],
+    });
+  });
+
   it("are strict", () => {
     const args = {
       workflow_id: "",

@@ -1,5 +1,6 @@
 import type { Blocker } from "../../queue/queue.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
+import { snakeCase } from "../snake-case.ts";
 import { defineTool } from "../tool.ts";
 import { READS, taskId, text } from "../taskqueue/shapes.ts";
 import { answer } from "../workflow/shapes.ts";
@@ -43,7 +44,7 @@ function blockerAnswer(blocker: Blocker): { cause: string; [key: string]: unknow
   const fields = Object.entries(blocker).map(([key, value]: [string, unknown]) =>
     key.endsWith("Ms")
       ? [key.slice(0, -2), new Date(value as number).toISOString()]
-      : [key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value],
+      : [snakeCase(key), value],
   );
   return { ...(Object.fromEntries(fields) as Record<string, unknown>), cause: blocker.cause };
 }

@@ -1,9 +1,9 @@
 import { LIMITS, type WireError } from "../../errors/index.ts";
-import type { TaskLogLine, TaskState, TaskStatus } from "../../queue/queue.protocol.ts";
+import type { TaskLogLine, TaskStatus } from "../../queue/queue.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
 import type { System, TaskResult } from "../../system/index.ts";
 import type { ToolMetadata } from "../tool.ts";
-import { isoTime } from "../workflow/shapes.ts";
+import { isoTime, percentOf } from "../workflow/shapes.ts";
 
 const {
   nameChars,
@@ -42,15 +42,6 @@ export const offset = z.int().min(0).default(0).describe("How many to leave out 
 export const limit = z.int().min(1).max(LIMITS.lists.pageItems).default(100).describe("How many at most");
 export const confirm = z.boolean().default(false).describe("Must be true: this cannot be taken back");
 
-export const TASK_STATES = [
-  "queued",
-  "running",
-  "cancelling",
-  "completed",
-  "failed",
-  "cancelled",
-] as const satisfies readonly TaskState[];
-
 export const millisecondsOf = (seconds: number): number => Math.max(1, Math.round(seconds * 1_000));
 
 // --- answers ----------------------------------------------------------------------------------------------------------
@@ -67,8 +58,6 @@ export const secondsBetween = (startMs: number | null, endMs: number | null): nu
 
 export const executionSeconds = ({ startedAtMs, endedAtMs }: TaskStatus): number | null =>
   secondsBetween(startedAtMs, endedAtMs);
-
-const percentOf = (fraction: number): number => Math.round(fraction * 10_000) / 100;
 
 export const taskShape = z.looseObject({
   task_id: z.string(),
@@ -164,7 +153,13 @@ export const logShape = z.looseObject({
   fields: z.looseObject({}),
 });
 
-const logAnswer = ({ atMs, attempt, level, message, fields }: TaskLogLine): z.output<typeof logShape> => ({
+export const logAnswer = ({
+  atMs,
+  attempt,
+  level,
+  message,
+  fields,
+}: TaskLogLine): z.output<typeof logShape> => ({
   time: new Date(atMs).toISOString(),
   attempt,
   level,

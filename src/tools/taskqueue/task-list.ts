@@ -1,9 +1,9 @@
+import { TASK_STATES } from "../../queue/queue.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { defineTool } from "../tool.ts";
 import { answer } from "../workflow/shapes.ts";
 import {
   READS,
-  TASK_STATES,
   limit,
   ofQueue,
   offset,

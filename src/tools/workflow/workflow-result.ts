@@ -1,7 +1,8 @@
 import { z } from "../../schema/zod-schema.ts";
 import type { RunStatus } from "../../workflow/workflow.protocol.ts";
+import { READS } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { answer, failureOf, isoTime, runSeconds, workflowId } from "./shapes.ts";
+import { answer, failureOf, isoTime, ofWorkflow, runSeconds, workflowId } from "./shapes.ts";
 
 const recordShape = z.looseObject({
   time: z.string().nullable(),
@@ -31,11 +32,13 @@ export const workflowResult = defineTool({
     status: z.string().optional(),
     result: z.unknown().optional(),
     failure: z.string().nullable().optional(),
+    failure_code: z.string().nullable().optional(),
     execution_time: z.number().nullable().optional(),
     outputs: z.array(z.looseObject({ step_id: z.string(), output: z.unknown() })).optional(),
     logs: z.array(recordShape).optional(),
   }),
-  hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  hints: READS,
+  metadata: ofWorkflow(8, 20),
   echo: ["workflow_id"],
   async run({ workflow_id, include_outputs, include_logs }, { system }) {
     const { status, outputs } = await system.result(workflow_id);
@@ -44,6 +47,7 @@ export const workflowResult = defineTool({
       status: status.state,
       result: status.state === "completed" ? resultOf(status, outputs) : null,
       failure: failureOf(status),
+      failure_code: status.error?.code ?? null,
       execution_time: runSeconds(status),
       ...(include_outputs && {
         outputs: Object.entries(outputs).map(([step_id, output]) => ({ step_id, output })),

@@ -3,6 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished, vi } from "vitest";
 import { main } from "../../../src/cli/main.ts";
+import { inlined } from "../../kit/inline-system.ts";
+
+// What a command says and writes does not depend on where actors live, and here they open in a tenth of the time.
+vi.mock(import("../../../src/system/open-system.ts"), async (original) => {
+  const { openSystem } = await original();
+  return { openSystem: (options) => openSystem(inlined(options)) };
+});
 
 export const MODULES = join(import.meta.dirname, "../modules");
 export const DRILL = join(MODULES, "drill.tasks.ts");
@@ -20,7 +27,7 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Runs a command in this process, and gives what it printed and its exit code. */
+/** Runs a command in this process, with the actors on this thread, and gives what it printed and its exit code. */
 export async function run(...argv: string[]): Promise<Ended> {
   const printed = { out: "", err: "" };
   const capture = (stream: NodeJS.WriteStream, name: "out" | "err") =>

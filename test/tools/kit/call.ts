@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { System } from "../../../src/system/index.ts";
 import { TOOLS, callTool, type Tool } from "../../../src/tools/index.ts";
+import type { TemplateRegistry } from "../../../src/workflow/template.ts";
 
 export function toolNamed(name: string): Tool {
   const found = TOOLS.find((each) => each.name === name);
@@ -13,9 +14,10 @@ export async function callOf(
   name: string,
   args: unknown,
   open: () => Promise<System>,
+  more: { readonly templates?: TemplateRegistry } = {},
 ): Promise<Record<string, unknown>> {
   const tool = toolNamed(name);
-  const answer = await callTool(tool, args, { open, signal: new AbortController().signal });
+  const answer = await callTool(tool, args, { open, signal: new AbortController().signal, ...more });
   expect(tool.output.safeParse(answer).error, `what ${name} answers`).toBeUndefined();
   return answer;
 }

@@ -14,6 +14,8 @@ export class FakeLink {
   #isUp = true;
   #stopped = false;
   readonly #inFlight = new Set<(why: Fault) => void>();
+  /** Calls that have not arrived, in the order in which they were sent. */
+  readonly #underWay = new Set<() => void>();
   readonly #streams = new Map<string, Set<EventStream<unknown>>>();
   #waiting: PromiseWithResolvers<void>[] = [];
   /** Faults that the next calls of a member get instead of an answer. */
@@ -33,6 +35,7 @@ export class FakeLink {
   kill(): void {
     this.#isUp = false;
     this.#life += 1;
+    this.#underWay.clear();
     this.#end(fault("ACTOR_RESTARTING", { actor: this.name }));
   }
 
@@ -86,16 +89,30 @@ export class FakeLink {
     this.#inFlight.add(end);
     signal?.addEventListener("abort", () => end(fault("CANCELLED", { what: member })), { once: true });
     const life = this.#life;
-    this.#turns.schedule(() => {
-      if (life !== this.#life) return;
+    const arrive = (): void => {
+      if (life !== this.#life || !this.#underWay.delete(arrive)) return;
       const answer = refused ? () => end(refused.error as Fault) : this.#answerOf(handle, resolve, reject);
       this.#turns.schedule(() => {
         if (life !== this.#life) return;
         this.#inFlight.delete(end);
         answer();
       });
-    });
+    };
+    this.#underWay.add(arrive);
+    this.#turns.schedule(arrive);
     return promise;
+  }
+
+  /**
+   * The caller has died. The supervisor gives its next life a new link when it has closed the old one: what had been
+   * sent has arrived by then, or never will.
+   *
+   * @param share of what was under way that arrives, from 0 to below 1
+   */
+  hangUp(share: number): void {
+    const sent = [...this.#underWay];
+    for (const arrive of sent.slice(0, Math.floor(share * (sent.length + 1)))) arrive();
+    this.#underWay.clear();
   }
 
   #answerOf<R>(handle: () => R, resolve: (value: R) => void, reject: (why: unknown) => void): () => void {

@@ -10,11 +10,18 @@ import {
   type TaskState,
 } from "../../../src/queue/queue.protocol.ts";
 import { parseTaskId } from "../../../src/workflow/task-id.ts";
-import type { Fate } from "./definitions.ts";
+import { verdictOf, type Fate } from "./definitions.ts";
 import { FakeLink } from "./fake-link.ts";
 import { QUEUED } from "./queued-task.ts";
 
 type Task = { -readonly [K in keyof TaskOutcome]: TaskOutcome[K] } & { readonly input: Uint8Array };
+
+/** What a test calls a task: `a`, `a[1]`, `a/when`. The first of several items has the name of its step. */
+export function nameOfTask(taskId: string): string {
+  const { stepId, part, index } = parseTaskId(taskId) ?? { stepId: taskId, part: "run", index: 0 };
+  if (part !== "run") return `${stepId}/${part}`;
+  return index === 0 ? stepId : `${stepId}[${index}]`;
+}
 
 const hasEnded = ({ state }: Task): boolean => ["completed", "failed", "cancelled"].includes(state);
 
@@ -23,11 +30,14 @@ export class FakeQueue {
   readonly link: FakeLink;
   readonly ref: RefOf<typeof Queue>;
   readonly tasks = new Map<string, Task>();
-  /** How the task of a step ends. */
-  fateOf: (stepId: string) => Fate = () => "completed";
-  /** What the task of a step returns. */
-  outputOf: (stepId: string, input: unknown) => unknown = (stepId) => ({ id: stepId });
-  actions = ["echo"];
+  /** What each cancellation asked for, in its order. */
+  readonly cancellations: string[][] = [];
+  /** How a task ends. */
+  fateOf: (name: string) => Fate = () => "completed";
+  /** What a task returns. */
+  outputOf: (name: string, input: unknown) => unknown = (name) =>
+    name.endsWith("/when") ? verdictOf(name) : { id: name };
+  actions = ["echo", "transform"];
   /** Hash of the module of an action; built-in ones have none. */
   readonly modules = new Map<string, string>();
   /** Tasks after which a page of a group ends early. */
@@ -119,12 +129,11 @@ export class FakeQueue {
     return [...this.tasks.values()].filter((task) => !hasEnded(task));
   }
 
-  /** By its own id, or by the id of a step: of the run that was submitted last. */
+  /** By its own id, or by what a test calls it: of the run that was submitted last. */
   task(id: string): Task {
     const task =
-      this.tasks.get(id) ??
-      [...this.tasks.values()].findLast((each) => parseTaskId(each.taskId)?.stepId === id);
-    if (!task) throw new Error(`the queue has no task of step ${id}`);
+      this.tasks.get(id) ?? [...this.tasks.values()].findLast(({ taskId }) => nameOfTask(taskId) === id);
+    if (!task) throw new Error(`the queue has no task ${id}`);
     return task;
   }
 
@@ -134,26 +143,26 @@ export class FakeQueue {
     const task = open[Math.floor(random.next() * open.length)];
     if (!task || !this.link.isUp) return false;
     if (task.state === "queued") this.start(task.taskId);
-    else this.settle(task.taskId, this.fateOf(parseTaskId(task.taskId)?.stepId ?? ""));
+    else this.settle(task.taskId, this.fateOf(nameOfTask(task.taskId)));
     return true;
   }
 
-  start(stepId: string): void {
-    const task = this.task(stepId);
+  start(id: string): void {
+    const task = this.task(id);
     const startedAtMs = this.#clock.wallNow();
     Object.assign(task, { state: "running", attempt: task.attempt + 1, startedAtMs });
     const { taskId, group, attempt } = task;
     this.link.emit("started", { taskId, group, attempt, startedAtMs });
   }
 
-  progress(stepId: string, progress: number, message = ""): void {
-    const task = this.task(stepId);
+  progress(id: string, progress: number, message = ""): void {
+    const task = this.task(id);
     task.progress = progress;
     this.link.emit("progressed", { taskId: task.taskId, group: task.group, progress, message });
   }
 
-  settle(stepId: string, fate = this.fateOf(stepId)): void {
-    const task = this.task(stepId);
+  settle(id: string, fate = this.fateOf(id)): void {
+    const task = this.task(id);
     if (task.state === "cancelling" && fate === "failed") this.#end(task, "cancelled");
     else this.#end(task, fate);
   }
@@ -187,6 +196,7 @@ export class FakeQueue {
   }
 
   #cancel({ taskIds }: { taskIds: string[] }): { cancelled: number; cancelling: number } {
+    this.cancellations.push(taskIds.map(nameOfTask));
     const tasks = taskIds.map((taskId) => {
       const task = this.tasks.get(taskId);
       if (!task) throw fault("TASK_NOT_FOUND", { taskId });
@@ -200,15 +210,14 @@ export class FakeQueue {
   }
 
   #end(task: Task, state: Fate): void {
-    const stepId = parseTaskId(task.taskId)?.stepId ?? "";
-    if (hasEnded(task)) throw new Error(`step ${stepId} ends twice`);
+    const name = nameOfTask(task.taskId);
+    if (hasEnded(task)) throw new Error(`${name} ends twice`);
     const action = task.action;
     task.state = state satisfies TaskState;
     task.endedAtMs = this.#clock.wallNow();
-    if (state === "completed") task.output = packValue(this.outputOf(stepId, unpackValue(task.input)));
-    if (state === "failed")
-      task.error = toWireError(fault("HANDLER_FAILED", { action, text: `no ${stepId}` }));
-    if (state === "cancelled") task.error = toWireError(fault("CANCELLED", { what: `task of ${stepId}` }));
+    if (state === "completed") task.output = packValue(this.outputOf(name, unpackValue(task.input)));
+    if (state === "failed") task.error = toWireError(fault("HANDLER_FAILED", { action, text: `no ${name}` }));
+    if (state === "cancelled") task.error = toWireError(fault("CANCELLED", { what: `task of ${name}` }));
     if (this.link.isUp) this.link.emit("settled", task);
   }
 }

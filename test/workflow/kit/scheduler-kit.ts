@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HandlersOf } from "../../../src/actor/index.ts";
+import { checkExpression } from "../../../src/compute/expression.ts";
 import { openStore } from "../../../src/store/index.ts";
 import { schedulerBehaviourOver } from "../../../src/workflow/scheduler.behaviour.ts";
 import {
@@ -37,6 +38,8 @@ export class SchedulerKit {
   /** Of ended runs, in the next life. */
   keptTasks = 100_000;
   keptMs = 604_800_000;
+  /** Is the next life one that hands nothing to the queue? */
+  idle = false;
   readonly blobs = new MemoryBlobs(this.clock);
   #epoch = 0;
   #actor: FakeActor<Members> | undefined;
@@ -61,6 +64,7 @@ export class SchedulerKit {
     const behaviour = schedulerBehaviourOver({
       openStore: (options) => this.openStore(options),
       openBlobs: () => this.blobs,
+      loadExpressions: () => Promise.resolve(checkExpression),
       liveRunsMax: this.liveRunsMax,
     });
     const init = {
@@ -68,6 +72,7 @@ export class SchedulerKit {
       durability: "committed" as const,
       keptTasks: this.keptTasks,
       keptMs: this.keptMs,
+      idle: this.idle,
     };
     this.#handlers = await behaviour.setup(this.#actor.context, init);
     return this;
@@ -90,6 +95,7 @@ export class SchedulerKit {
 
   async crash(): Promise<void> {
     this.actor.crash();
+    for (const { link } of [this.queue, this.cache]) link.hangUp(this.random.next());
     // The file is given back in a turn of its own.
     await microtasksDrained();
   }

@@ -1,7 +1,8 @@
 import type { TaskState } from "../../src/queue/queue.protocol.ts";
+import type { CrashLedger } from "./crash-ledger.ts";
 
 /** What a life of the queue says on its way, one line of JSON each; the last may be cut off by its death. */
-export type Line =
+export type TaskLine =
   | { readonly say: "open" }
   /** What the queue knows of the tasks that it was asked for, when it has just been opened; null = nothing. */
   | {
@@ -26,7 +27,7 @@ interface Entry {
  * What was acknowledged over all lives, and what became of it. It knows nothing of the queue but the promise: what was
  * accepted is there, what ended stays as it ended, and what completed is not given to anyone again.
  */
-export class Ledger {
+export class QueueLedger implements CrashLedger<TaskLine> {
   readonly #entries = new Map<string, Entry>();
   readonly lost: string[] = [];
   readonly doubleCompleted: string[] = [];
@@ -36,18 +37,39 @@ export class Ledger {
     return this.#entries.size;
   }
 
-  /** Those accepted last, and those that have not ended: what the next life is asked for. */
+  get figures(): Readonly<Record<string, number>> {
+    return {
+      lost: this.lost.length,
+      double_completed: this.doubleCompleted.length,
+      unreadable: this.unreadable,
+    };
+  }
+
+  get remarks(): Readonly<Record<string, number>> {
+    return {};
+  }
+
+  get problems(): readonly string[] {
+    return [
+      ...this.lost.map((taskId) => `lost: ${taskId}`),
+      ...this.doubleCompleted.map((taskId) => `ended twice: ${taskId}`),
+    ];
+  }
+
+  /** What it compares has no order of lives. */
+  begin(): void {}
+
   toAsk(recent: number): string[] {
     const ids = [...this.#entries.keys()];
     const open = ids.filter((taskId) => this.#entries.get(taskId)?.ended === null);
-    return [...new Set([...ids.slice(-recent), ...open])];
+    return [...new Set([...ids.slice(Math.max(0, ids.length - recent)), ...open])];
   }
 
   get all(): string[] {
     return [...this.#entries.keys()];
   }
 
-  take(line: Line): void {
+  take(line: TaskLine): void {
     if (line.say === "accepted") for (const taskId of line.taskIds) this.#accept(taskId);
     else if (line.say === "found") this.#find(line.taskId, line.state, line.output);
     else if (line.say === "ended") this.#end(line.taskId, line.state, line.output);

@@ -5,7 +5,7 @@ import { LIMITS, fault, isFault, sentenceOf, toWireError } from "../../src/error
 import { Queue, type Lease, type TaskSpec, type TaskStatus } from "../../src/queue/queue.protocol.ts";
 import { openSupervisor } from "../../src/supervisor/index.ts";
 import { seededRandom } from "../kit/seeded-random.ts";
-import type { Line } from "./ledger.ts";
+import type { TaskLine } from "./queue-ledger.ts";
 
 /**
  * One life of a queue, until it is killed: says what it finds of the tasks it is asked for, then submits, claims,
@@ -21,7 +21,7 @@ const LEASE_MS = 1_500;
 const LANES = 6;
 
 /** Written when it returns: Node writes to pipes synchronously, except on Windows. */
-const say = (line: Line): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const say = (line: TaskLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const chance = (share: number): boolean => random.next() < share;
 const upTo = (most: number): number => 1 + Math.floor(random.next() * most);
 

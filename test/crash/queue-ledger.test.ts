@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { Ledger, type Line } from "./ledger.ts";
+import { QueueLedger, type TaskLine } from "./queue-ledger.ts";
 
-const ledgerOf = (...lines: Line[]): Ledger => {
-  const ledger = new Ledger();
+const ledgerOf = (...lines: TaskLine[]): QueueLedger => {
+  const ledger = new QueueLedger();
   for (const line of lines) ledger.take(line);
   return ledger;
 };
-const accepted: Line = { say: "accepted", taskIds: ["a"] };
-const completed: Line = { say: "ended", taskId: "a", state: "completed", output: 1 };
+const accepted: TaskLine = { say: "accepted", taskIds: ["a"] };
+const completed: TaskLine = { say: "ended", taskId: "a", state: "completed", output: 1 };
 
 describe("the ledger of the crash test", () => {
   it("finds nothing wrong with a task that is there, open or as it ended", () => {
