@@ -333,6 +333,10 @@ describe("the addresses in packed values", () => {
   const anyReference = fc
     .tuple(anyAddress, fc.maxSafeNat(), fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.nat())))
     .map(([sha256, sizeBytes, path]) => new Reference(sha256, sizeBytes, path));
+  const underItsKey = (item: unknown): unknown => {
+    const key: unknown = Array.isArray(item) ? item[0] : undefined;
+    return typeof key === "string" ? { [key]: item } : item;
+  };
   /** A value with references at any depth, and the addresses in it. */
   const anyValueWithReferences = fc
     .array(
@@ -344,7 +348,7 @@ describe("the addresses in packed values", () => {
       { maxLength: 8 },
     )
     .map((items) => ({
-      value: { items: items.map((item) => (Array.isArray(item) ? { [String(item[0])]: item } : item)) },
+      value: { items: items.map(underItsKey) },
       addresses: items
         .flat()
         .filter((item) => item instanceof Reference)

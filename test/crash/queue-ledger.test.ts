@@ -47,7 +47,7 @@ describe("the ledger of the crash test", () => {
       { say: "sound", isSound: false },
       { say: "sound", isSound: true },
     );
-    expect(ledger.unreadable).toBe(2);
+    expect(ledger.unreadable).toEqual(["STORE_CORRUPT ", "the file is damaged"]);
   });
 
   it("asks for what is open, however old, and for the latest", () => {

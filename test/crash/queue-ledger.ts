@@ -31,7 +31,7 @@ export class QueueLedger implements CrashLedger<TaskLine> {
   readonly #entries = new Map<string, Entry>();
   readonly lost: string[] = [];
   readonly doubleCompleted: string[] = [];
-  unreadable = 0;
+  readonly unreadable: string[] = [];
 
   get acknowledged(): number {
     return this.#entries.size;
@@ -41,7 +41,7 @@ export class QueueLedger implements CrashLedger<TaskLine> {
     return {
       lost: this.lost.length,
       double_completed: this.doubleCompleted.length,
-      unreadable: this.unreadable,
+      unreadable: this.unreadable.length,
     };
   }
 
@@ -53,6 +53,7 @@ export class QueueLedger implements CrashLedger<TaskLine> {
     return [
       ...this.lost.map((taskId) => `lost: ${taskId}`),
       ...this.doubleCompleted.map((taskId) => `ended twice: ${taskId}`),
+      ...this.unreadable.map((why) => `unreadable: ${why}`),
     ];
   }
 
@@ -74,7 +75,8 @@ export class QueueLedger implements CrashLedger<TaskLine> {
     else if (line.say === "found") this.#find(line.taskId, line.state, line.output);
     else if (line.say === "ended") this.#end(line.taskId, line.state, line.output);
     else if (line.say === "started") this.#start(line.taskId);
-    else if (line.say === "failed to open" || (line.say === "sound" && !line.isSound)) this.unreadable += 1;
+    else if (line.say === "failed to open") this.unreadable.push(`${line.code} ${line.message}`);
+    else if (line.say === "sound" && !line.isSound) this.unreadable.push("the file is damaged");
   }
 
   #accept(taskId: string): void {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { workerModule, type RefOf } from "../../src/actor/index.ts";
 import { packValue, unpackValue } from "../../src/codec/index.ts";
-import { LIMITS, fault, isFault, sentenceOf, toWireError } from "../../src/errors/index.ts";
+import { fault, isFault, sentenceOf, toWireError } from "../../src/errors/index.ts";
 import { Queue, type Lease, type TaskSpec, type TaskStatus } from "../../src/queue/queue.protocol.ts";
 import { openSupervisor } from "../../src/supervisor/index.ts";
 import { seededRandom } from "../kit/seeded-random.ts";
@@ -41,8 +41,9 @@ const queue = await supervisor
       graceMs: 1_000,
       roots: [],
       allowedHosts: [],
-      keptTasks: LIMITS.queue.keptTasks,
-      keptMs: LIMITS.queue.keptMs,
+      // What leaves by its age is not lost.
+      keptTasks: Number.MAX_SAFE_INTEGER,
+      keptMs: Number.MAX_SAFE_INTEGER,
     },
   })
   .catch((error: unknown) => {

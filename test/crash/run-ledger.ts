@@ -59,7 +59,7 @@ export class RunLedger implements CrashLedger<RunLine> {
   readonly #runAgain: string[] = [];
   readonly #wrongEnds: string[] = [];
   #wornOut = 0;
-  #unreadable = 0;
+  readonly #unreadable: string[] = [];
   #life = 0;
 
   constructor(endOf: (runId: string) => ExpectedEnd) {
@@ -79,7 +79,7 @@ export class RunLedger implements CrashLedger<RunLine> {
       lost: this.#lost.length,
       run_again: this.#runAgain.length,
       wrong_ends: this.#wrongEnds.length,
-      unreadable: this.#unreadable,
+      unreadable: this.#unreadable.length,
     };
   }
 
@@ -93,6 +93,7 @@ export class RunLedger implements CrashLedger<RunLine> {
       ...this.#lost.map((what) => `lost: ${what}`),
       ...this.#runAgain.map((what) => `run again: ${what}`),
       ...this.#wrongEnds.map((what) => `wrong end: ${what}`),
+      ...this.#unreadable.map((why) => `unreadable: ${why}`),
     ];
   }
 
@@ -112,7 +113,8 @@ export class RunLedger implements CrashLedger<RunLine> {
     else if (line.say === "found" && line.run !== null) this.#see(line.run);
     else if (line.say === "seen") this.#see(line.run);
     else if (line.say === "started") this.#start(line.taskId, line.life);
-    else if (line.say === "failed to open" || (line.say === "sound" && !line.isSound)) this.#unreadable += 1;
+    else if (line.say === "failed to open") this.#unreadable.push(`${line.code} ${line.message}`);
+    else if (line.say === "sound" && !line.isSound) this.#unreadable.push("the file is damaged");
   }
 
   #entry(runId: string): Entry {
