@@ -229,8 +229,11 @@ function workerCalls(
     registerWorker: ({ worker }) => outside.register(worker),
     unregisterWorker: ({ workerId, graceful, timeoutMs }) =>
       outside.unregister(workerId, graceful, timeoutMs),
-    workers: () => ({ workers: core.workers.all().map((worker) => worker.status(engine.nowMs())) }),
-    worker: ({ workerId }) => core.workers.get(workerId).status(engine.nowMs()),
+    workers: () =>
+      engine.confirmed(() => ({
+        workers: core.workers.all().map((worker) => worker.status(engine.nowMs())),
+      })),
+    worker: ({ workerId }) => engine.confirmed(() => core.workers.get(workerId).status(engine.nowMs())),
     claim: async ({ workerId, max, leaseMs, waitMs }, { signal }) => ({
       leases: await outside.claim({ workerId, max, leaseMs }, waitMs, signal),
     }),

@@ -49,6 +49,8 @@ export function openStore(options: StoreOptions): Store {
   const ownerPath = options.driver === undefined && durability !== "memory" ? `${path}.owner` : undefined;
   const limits = { ...LIMITS.store, ...options.limits };
   let driver: Driver | undefined;
+  let logSpace: LogSpace | null = null;
+  let flush: (() => void) | null = null;
   try {
     if (ownerPath !== undefined && durability === "flushed") assertLogWhole(path, ownerPath);
     driver = open(durability === "memory" ? ":memory:" : path);
@@ -71,20 +73,25 @@ export function openStore(options: StoreOptions): Store {
       flushDirectoryOf(path);
       writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
     }
+    // Below `flushed` nobody waits for the disk; with another driver there is no file.
+    if (durability === "flushed") {
+      if (ownerPath !== undefined) logSpace = LogSpace.open(path, limits.walBytes);
+      flush = flushApart(driver, logSpace);
+      // What a dead owner has committed and not flushed is told from now on, and must not be lost with the power.
+      flush?.();
+    }
   } catch (error) {
+    logSpace?.close();
     driver?.close();
     throw openFault(path, ownerPath, error);
   }
-  // Below `flushed` nobody waits for the disk; with another driver there is no file.
-  const logSpace =
-    ownerPath !== undefined && durability === "flushed" ? LogSpace.open(path, limits.walBytes) : null;
   return new OwnedStore({
     path,
     durability,
     driver,
     limits,
     logSpace,
-    flush: durability === "flushed" ? flushApart(driver, logSpace) : null,
+    flush,
     clock: options.clock,
     scheduler: options.scheduler,
     metrics: options.metrics,

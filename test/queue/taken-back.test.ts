@@ -74,6 +74,19 @@ describe("a question", () => {
   });
 });
 
+describe("a question about workers", () => {
+  it("tells of a claim only when that is on disk", async () => {
+    const kit = await openKit();
+    const submitted = await decided(kit.queue.submit({ tasks: [specOf({ taskId: "a" })] }, message));
+    const listed = await decided(kit.queue.workers(undefined, message));
+    const asked = await decided(kit.queue.worker({ workerId: "local" }, message));
+    await refuse(kit);
+    await expect(submitted.answer).rejects.toEqual(code("STORE_FULL"));
+    expect(await kit.answer(listed.answer)).toMatchObject({ workers: [{ workerId: "local", running: [] }] });
+    expect(await kit.answer(asked.answer)).toMatchObject({ running: [] });
+  });
+});
+
 describe("a command that finds nothing to do", () => {
   it("is carried out after all when that was true in memory only: a submit of a task that was there", async () => {
     const kit = await openKit();

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { idsIn, insert, openKit, temporaryDirectory, watchedDriver } from "./store-kit.ts";
+import { idsIn, insert, openKit, sqliteError, temporaryDirectory, watchedDriver } from "./store-kit.ts";
 
 const DOOR = new URL("../../src/store/index.ts", import.meta.url).href;
 const SCOPE_DOOR = new URL("../../src/scope/index.ts", import.meta.url).href;
@@ -100,6 +100,29 @@ describe("an acknowledged write", () => {
     await turns.runAll();
     await Promise.all(writes);
     expect(events.slice(3)).toEqual(["flush", "acknowledged 1", "acknowledged 2"]);
+  });
+
+  it("of an earlier owner that was not flushed is flushed before anybody is told of it", () => {
+    const events: string[] = [];
+    const driver = watchedDriver(
+      () => undefined,
+      () => events.push("flush"),
+    );
+    const { store } = openKit({ path: join(temporaryDirectory(), "items.db"), driver });
+    events.push("opened");
+    expect(idsIn(store)).toEqual([]);
+    expect(events).toEqual(["flush", "opened"]);
+  });
+
+  it("whose flush fails at the opening is not opened", () => {
+    const driver = watchedDriver(
+      () => undefined,
+      () => {
+        throw sqliteError(10, "disk I/O error");
+      },
+    );
+    const path = join(temporaryDirectory(), "items.db");
+    expect(() => openKit({ path, driver })).toThrow(expect.objectContaining({ code: "STORE_FAILED" }));
   });
 
   it("is never taken for kept when its flush fails: the store is given up, and its thread with it", async () => {
