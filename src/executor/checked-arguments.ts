@@ -3,6 +3,7 @@ import {
   checkInteger,
   checkKeys,
   checkNumber,
+  checkSignal,
   checkText,
   invalidArgument,
   shortText,
@@ -26,14 +27,9 @@ export function checkExecutorOptions(options: ExecutorOptions): void {
 export function checkExecutionOptions(options: ExecutionOptions): void {
   checkKeys("options", options, ["signal", "parent", "timeoutMs", "name"]);
   const { signal, timeoutMs, name } = options;
-  checkKind("signal", signal, "an AbortSignal", signal instanceof AbortSignal);
+  if (signal !== undefined) checkSignal("signal", signal);
   checkTimeout(timeoutMs);
   if (name !== undefined) checkText("name", name);
-}
-
-/** @throws INVALID_ARGUMENT */
-export function checkFunction(argument: string, value: unknown): void {
-  if (typeof value !== "function") throw invalidArgument(argument, shortText(value), "a function");
 }
 
 /** @throws INVALID_ARGUMENT */

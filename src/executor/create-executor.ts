@@ -1,11 +1,7 @@
 import { LIMITS, assert, fault, isCancellation, isFault, sentenceOf, type Fault } from "../errors/index.ts";
 import { moveOnAfter, withScope, type Clock, type Scope } from "../scope/index.ts";
-import {
-  checkExecutionOptions,
-  checkExecutorOptions,
-  checkFunction,
-  checkList,
-} from "./checked-arguments.ts";
+import { checkFunction } from "../schema/index.ts";
+import { checkExecutionOptions, checkExecutorOptions, checkList } from "./checked-arguments.ts";
 import { ExecutionCounts, type Ending } from "./execution-counts.ts";
 import type {
   ExecutionOptions,

@@ -26,6 +26,16 @@ export function checkPage({ offset, limit }: { readonly offset: number; readonly
   checkInteger("limit", limit, 1, LIMITS.lists.pageItems);
 }
 
+/** @throws INVALID_ARGUMENT */
+export function checkFunction(argument: string, value: unknown): void {
+  if (typeof value !== "function") throw invalidArgument(argument, shortText(value), "a function");
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkSignal(argument: string, value: unknown): void {
+  if (!(value instanceof AbortSignal)) throw invalidArgument(argument, shortText(value), "an AbortSignal");
+}
+
 /** A text of any length, such as the name of something that may be there or not. @throws INVALID_ARGUMENT */
 export function checkText(argument: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw invalidArgument(argument, shortText(value), "a text");

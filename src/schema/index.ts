@@ -1,11 +1,13 @@
 // The light door: nothing here loads zod. `zod-schema.ts` is the second door, for whoever checks what comes from outside.
 export {
+  checkFunction,
   checkInteger,
   checkKeys,
   checkName,
   checkNumber,
   checkObject,
   checkPage,
+  checkSignal,
   checkText,
   checkTexts,
   checkWords,

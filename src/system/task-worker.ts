@@ -3,7 +3,7 @@ import { unpackValue, type Reference } from "../codec/index.ts";
 import { storedOutput } from "../compute/values.ts";
 import { LIMITS, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
 import type { Lease, LeaseEnd, Queue } from "../queue/queue.protocol.ts";
-import { checkInteger, checkNumber, checkObject, invalidArgument, shortText } from "../schema/index.ts";
+import { checkFunction, checkInteger, checkNumber, checkObject, checkSignal } from "../schema/index.ts";
 import { linkSignals, withScope, type Clock, type Scope, type Timer } from "../scope/index.ts";
 import type { BlobStore } from "../store/index.ts";
 import { throughRestarts } from "./through-restarts.ts";
@@ -110,9 +110,7 @@ export class TaskWorker {
     checkInteger("concurrency", concurrency, 1, limits.workerTasks);
     checkInteger("leaseMs", leaseMs, limits.leaseMsMin, limits.leaseMs);
     checkHandlers(options.handlers);
-    if (!(options.signal instanceof AbortSignal)) {
-      throw invalidArgument("signal", shortText(options.signal), "an AbortSignal");
-    }
+    checkSignal("signal", options.signal);
     this.#services = services;
     this.#options = { ...options, capabilities, concurrency, leaseMs };
   }
@@ -351,10 +349,7 @@ export class TaskWorker {
 
 function checkHandlers(handlers: Readonly<Record<string, WorkHandler>>): void {
   checkObject("handlers", handlers);
-  for (const [action, each] of Object.entries(handlers)) {
-    if (typeof each === "function") continue;
-    throw invalidArgument(`handlers.${action}`, shortText(each), "a function");
-  }
+  for (const [action, each] of Object.entries(handlers)) checkFunction(`handlers.${action}`, each);
 }
 
 function outputRefused({ action }: Lease, cause: Error): Error {

@@ -1,23 +1,13 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { isFault } from "../../src/errors/index.ts";
 import { TemplateRegistry, parseTemplate, templateFrom, type Template } from "../../src/workflow/template.ts";
+import { templateProblems as problems } from "./kit/template-problems.ts";
 
 const template = (templateId: string, more: Record<string, unknown> = {}): Template =>
   templateFrom(
     { template_id: templateId, name: templateId, steps: [{ step_id: "s", action: "echo" }], ...more },
     templateId,
   );
-
-function problems(run: () => unknown): readonly string[] {
-  try {
-    run();
-  } catch (error) {
-    if (isFault(error, "TEMPLATE_INVALID")) return error.details.problems;
-    throw error;
-  }
-  return [];
-}
 
 let registry: TemplateRegistry;
 beforeEach(() => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 
-import { isFault } from "../../src/errors/index.ts";
 import { check } from "../../src/schema/zod-schema.ts";
 import { resolveInputs } from "../../src/workflow/reference.ts";
 import {
@@ -9,6 +8,7 @@ import {
   parseTemplate,
   toolWorkflowShape,
 } from "../../src/workflow/template.ts";
+import { templateProblems as problems } from "./kit/template-problems.ts";
 
 const file = (more: Record<string, unknown> = {}): string =>
   JSON.stringify({
@@ -21,16 +21,6 @@ const file = (more: Record<string, unknown> = {}): string =>
 /** A template with these parameters and one step with these inputs. */
 const withInputs = (inputs: unknown, parameters: unknown[] = []): string =>
   file({ parameters, steps: [{ step_id: "a", action: "echo", inputs }] });
-
-function problems(run: () => unknown): readonly string[] {
-  try {
-    run();
-  } catch (error) {
-    if (isFault(error, "TEMPLATE_INVALID")) return error.details.problems;
-    throw error;
-  }
-  return [];
-}
 
 /** The places are a law of their own; here they are left out. */
 const parseProblems = (text: string): readonly string[] =>
