@@ -315,6 +315,12 @@ export const LIMIT_TABLE = {
     tagChars: limit(256, "characters", "One tag."),
     liveRuns: limit(10_000, "runs", "Runs that have not ended; each is held in memory."),
     events: limit(1_000, "events", "Events of one run that are kept; what only told of progress goes first."),
+    endSteps: limit(
+      256,
+      "steps",
+      "Steps of a run whose outputs are told with its end; else they are asked for.",
+    ),
+    endBytes: limit(16_384, "bytes", "Outputs of one run that are told with its end."),
     resultMs: limit(60_000, "ms", "How long an ended run is kept at the least, for whoever waited for it."),
     items: limit(10_000, "items", "Items that one step may fan out to; 1,000 unless it says more."),
     itemsBytes: limit(16 * 2 ** 20, "bytes", "List of items that is kept as a large value."),

@@ -1,36 +1,43 @@
-import { EventStream, type RefOf } from "../actor/index.ts";
+import { EventStream } from "../actor/index.ts";
 import { LIMITS } from "../errors/index.ts";
-import type { RunEvent, Scheduler } from "../workflow/workflow.protocol.ts";
+import type { RunEvent } from "../workflow/workflow.protocol.ts";
 
 /** Events that may wait while the program computes: they are those of all runs together. */
 const BUFFER = 16_384;
 
-type Watcher = EventStream<RunEvent>;
+/** Subscribes to an event of the scheduler. */
+export type Subscribe<E> = (options: {
+  readonly signal: AbortSignal;
+  readonly buffer: number;
+}) => AsyncIterable<E>;
 
 /**
  * What happens in runs, for any number of watchers, over one subscription to the scheduler. It stands from the first
  * watcher to the last: with one for each, every event would be sent as often as there are runs, and a program could
  * have no more runs than an actor takes subscriptions.
  */
-export class RunFeed {
-  readonly #scheduler: RefOf<typeof Scheduler>;
-  readonly #watchers = new Map<string, Set<Watcher>>();
+export class RunFeed<E extends RunEvent = RunEvent> {
+  readonly #event: string;
+  readonly #subscribe: Subscribe<E>;
+  readonly #watchers = new Map<string, Set<EventStream<E>>>();
   /** Ends the subscription; undefined = there is none. */
   #subscription: AbortController | undefined;
 
-  constructor(scheduler: RefOf<typeof Scheduler>) {
-    this.#scheduler = scheduler;
+  /** @param event name of the event that `subscribe` subscribes to */
+  constructor(event: string, subscribe: Subscribe<E>) {
+    this.#event = event;
+    this.#subscribe = subscribe;
   }
 
   /**
    * The events of one run from now on: what is sent to the scheduler after this call is answered after the stream
    * stands. Ends as every event stream does, and with the subscription: then all watchers are told at once.
    */
-  watch(workflowId: string, signal: AbortSignal): Watcher {
-    const name = { actor: this.#scheduler.name, event: "changed" };
+  watch(workflowId: string, signal: AbortSignal): EventStream<E> {
+    const name = { actor: "scheduler", event: this.#event };
     // With a signal that has aborted the stream ends before it is made, and nobody has to leave.
     let leave = (): void => undefined;
-    const watcher: Watcher = new EventStream(name, LIMITS.actor.eventBuffer, () => leave(), signal);
+    const watcher: EventStream<E> = new EventStream(name, LIMITS.actor.eventBuffer, () => leave(), signal);
     if (signal.aborted) return watcher;
     leave = () => this.#leave(workflowId, watcher);
     const others = this.#watchers.get(workflowId);
@@ -45,7 +52,7 @@ export class RunFeed {
     this.#subscription = subscription;
     let end: unknown;
     try {
-      const events = this.#scheduler.on.changed({ signal: subscription.signal, buffer: BUFFER });
+      const events = this.#subscribe({ signal: subscription.signal, buffer: BUFFER });
       for await (const event of events) {
         for (const watcher of this.#watchers.get(event.workflowId) ?? []) watcher.push(event);
       }
@@ -60,7 +67,7 @@ export class RunFeed {
     for (const watcher of all) watcher.finish(end);
   }
 
-  #leave(workflowId: string, watcher: Watcher): void {
+  #leave(workflowId: string, watcher: EventStream<E>): void {
     const watchers = this.#watchers.get(workflowId);
     watchers?.delete(watcher);
     if (watchers?.size === 0) this.#watchers.delete(workflowId);

@@ -17,6 +17,8 @@ import type { MetricsSnapshot } from "../telemetry/index.ts";
 import type {
   RunEvent,
   RunHistoryPage,
+  RunEnd,
+  RunResult,
   RunState,
   RunStatus,
   RunSummary,
@@ -31,7 +33,14 @@ import { logsOfStep, type StepLogOptions, type StepLogPage } from "./step-logs.t
 import { TaskDoor } from "./task-door.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
-import { toDefinition, toOutcome, watchRun, type RunOutcome, type WorkflowInput } from "./workflow-run.ts";
+import {
+  toDefinition,
+  toOutcome,
+  watchRun,
+  type RunOutcome,
+  type RunWatch,
+  type WorkflowInput,
+} from "./workflow-run.ts";
 
 export interface CancelOptions {
   /** Becomes part of the error of every step; default "cancelled by the caller". */
@@ -69,6 +78,8 @@ export interface SystemHealth {
 
 export type { Actors };
 
+/** Why a watch ends when all is known; without a reason each would make an exception of its own. */
+const WATCHED = "the run has ended";
 /** Takes a run's cancellation long enough for the grace of its handlers. */
 const CANCEL_MARGIN_MS = 15_000;
 /** What the first question for the actions may take: a handler thread starts and loads the task modules. */
@@ -90,7 +101,9 @@ export class System {
   readonly #clock: Clock;
   /** Null: nothing is on disk. */
   readonly #blobs: BlobStore | null;
-  readonly #feed: RunFeed;
+  readonly #events: RunFeed;
+  /** For those who want nothing but the end. */
+  readonly #ends: RunFeed<RunEnd>;
   #closing: Promise<void> | undefined;
 
   private constructor(supervisor: SupervisorHandle, actors: Actors, options: ResolvedOptions) {
@@ -98,7 +111,8 @@ export class System {
     this.actors = actors;
     this.#options = options;
     this.#clock = options.supervision.simulation?.clock ?? systemClock;
-    this.#feed = new RunFeed(actors.scheduler);
+    this.#events = new RunFeed("changed", actors.scheduler.on.changed);
+    this.#ends = new RunFeed("ended", actors.scheduler.on.ended);
     const { data } = options;
     this.#blobs = data === null ? null : openBlobs({ directory: join(data, "blobs") });
     const load = (reference: Reference): Promise<unknown> => this.load(reference);
@@ -157,7 +171,7 @@ export class System {
    * @throws WORKFLOW_INVALID listing all problems, ALREADY_EXISTS (same id, other definition), IDEMPOTENCY_CONFLICT (same
    *   key, other work), MODULE_INVALID
    */
-  submit(workflow: WorkflowInput): Promise<SubmittedRun> {
+  async submit(workflow: WorkflowInput): Promise<SubmittedRun> {
     const { scheduler } = this.actors;
     const definition = toDefinition(workflow);
     return throughRestarts(scheduler, () =>
@@ -193,11 +207,13 @@ export class System {
       return status;
     };
     try {
-      for await (const event of this.#watch(workflowId, watching.signal, submitted)) onEvent?.(event);
+      const watch = { workflowId, signal: watching.signal, ready: submitted };
+      if (onEvent) for await (const event of this.#watch(this.#events, watch)) onEvent(event);
+      const end = onEvent ? null : await this.#endOf(watch);
       if (signal?.aborted) await cancelling.promise;
-      return await this.result(workflowId);
+      return end === null ? await this.result(workflowId) : toOutcome(end);
     } finally {
-      watching.abort();
+      watching.abort(WATCHED);
       signal?.removeEventListener("abort", onAbort);
     }
   }
@@ -209,7 +225,7 @@ export class System {
    * @throws WORKFLOW_NOT_FOUND
    */
   watch(workflowId: string, signal: AbortSignal = new AbortController().signal): AsyncGenerator<RunEvent> {
-    return this.#watch(workflowId, signal, () => this.status(workflowId));
+    return this.#watch(this.#events, { workflowId, signal, ready: () => this.status(workflowId) });
   }
 
   /** As it is now, with every step. @throws WORKFLOW_NOT_FOUND */
@@ -388,8 +404,15 @@ export class System {
     return this.close();
   }
 
-  #watch(workflowId: string, signal: AbortSignal, ready: () => Promise<RunStatus>): AsyncGenerator<RunEvent> {
-    return watchRun(this.actors.scheduler, this.#feed, { workflowId, signal, ready });
+  #watch<E extends RunEvent>(feed: RunFeed<E>, watch: RunWatch): AsyncGenerator<RunEvent | E> {
+    return watchRun(this.actors.scheduler, feed, watch);
+  }
+
+  /** What came out of a run, once it has ended; null: that is to be asked for. */
+  async #endOf(watch: RunWatch): Promise<RunResult | null> {
+    let result: RunResult | null = null;
+    for await (const event of this.#watch(this.#ends, watch)) if ("result" in event) ({ result } = event);
+    return result;
   }
 }
 

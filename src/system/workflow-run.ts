@@ -50,7 +50,8 @@ export function toDefinition(input: WorkflowInput): WorkflowDefinition {
   const problems = [
     ...problemsOfText("workflow id", input.workflowId),
     ...problemsOfText("idempotency key", input.idempotencyKey ?? ""),
-    ...steps.flatMap(problemsOfInputs).slice(0, LIMITS.workflow.problems),
+    // More than may be are not even looked at, let alone sent.
+    ...(steps.length > LIMITS.workflow.steps ? [tooManySteps(steps.length)] : problemsOfAll(steps)),
   ];
   if (problems.length > 0) throw fault("WORKFLOW_INVALID", { workflowId: input.workflowId, problems });
   return {
@@ -64,6 +65,12 @@ export function toDefinition(input: WorkflowInput): WorkflowDefinition {
     ...Object.fromEntries(OPTIONAL.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]]))),
   };
 }
+
+const tooManySteps = (count: number): string =>
+  `it has ${count} steps; at most ${LIMITS.workflow.steps} are allowed`;
+
+const problemsOfAll = (steps: WorkflowInput["steps"]): string[] =>
+  steps.flatMap(problemsOfInputs).slice(0, LIMITS.workflow.problems);
 
 const problemsOfText = (what: string, value: unknown): string[] =>
   typeof value === "string" ? [] : [`the ${what} is ${shortText(value)}; allowed is a text`];
@@ -98,11 +105,11 @@ export interface RunWatch {
  * taken up again, and the state that was missed is told as one event per step. The end of each step is told once, and
  * nothing of a step after its end.
  */
-export async function* watchRun(
+export async function* watchRun<E extends RunEvent>(
   scheduler: RefOf<typeof Scheduler>,
-  feed: RunFeed,
+  feed: RunFeed<E>,
   { workflowId: asked, signal, ready }: RunWatch,
-): AsyncGenerator<RunEvent> {
+): AsyncGenerator<RunEvent | E> {
   const isNews = newsFilter();
   let workflowId = asked;
   const status = (): Promise<RunStatus> =>

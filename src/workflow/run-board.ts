@@ -15,6 +15,7 @@ import {
   type RunStep,
   type StepEvent,
 } from "./run-step.ts";
+import { SmallOutputs } from "./small-outputs.ts";
 import type { RunEvent, RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /** What a run is made of. */
@@ -41,6 +42,7 @@ export class RunBoard {
   readonly deadlineMs: number;
   readonly steps: readonly RunStep[];
   readonly outputs: HeldOutputs;
+  readonly smallOutputs = new SmallOutputs();
   /** Workflows that must complete before it starts. */
   readonly waitsFor: Set<string>;
   /** The time of what is happening now. */
@@ -193,6 +195,13 @@ export class RunBoard {
   itemEnded(step: RunStep, fraction: number): void {
     this.#progress.set(step, fraction);
     this.changed(step);
+  }
+
+  /** @param output packed */
+  complete(step: RunStep, output: Uint8Array, atMs: number): void {
+    this.outputs.put(step.at, output);
+    this.smallOutputs.put(step.at, output);
+    this.end(step, "complete", null, atMs);
   }
 
   end(

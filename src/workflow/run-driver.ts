@@ -17,7 +17,7 @@ import { StepCache, type StepCacheServices } from "./step-cache.ts";
 import type { TaskSubmitter } from "./task-submitter.ts";
 import { touch } from "./touch.ts";
 import { WallAlarm } from "./wall-alarm.ts";
-import type { RunEvent, RunState, RunStatus } from "./workflow.protocol.ts";
+import type { RunEnd, RunEvent, RunState, RunStatus } from "./workflow.protocol.ts";
 
 export interface RunServices extends Patience, StepCacheServices {
   readonly queue: RefOf<typeof Queue>;
@@ -26,6 +26,7 @@ export interface RunServices extends Patience, StepCacheServices {
   readonly blobs: Pick<BlobStore, "touch" | "pieces" | "get"> | null;
   readonly submitter: TaskSubmitter;
   emit(event: RunEvent): void;
+  emitEnd(end: RunEnd): void;
   /** One attempt at an action has completed. */
   onCompleted(action: string, tookMs: number): void;
   /** The run has ended, and its end is on disk. */
@@ -293,6 +294,8 @@ export class RunDriver {
     this.queue.forget();
     this.#deadline.cancel();
     this.#services.emit(last);
+    const outputs = this.core.outputs();
+    this.#services.emitEnd({ ...last, step: null, result: outputs && { ...status, outputs } });
     this.#services.onEnded(status);
     this.#ended.resolve(status);
   };

@@ -1,4 +1,5 @@
 import { LIMITS, fault } from "../errors/index.ts";
+import { cutText } from "../schema/index.ts";
 import type { Clock } from "../scope/index.ts";
 import { contentKey } from "./content-key.ts";
 import type { Dag } from "./dag.ts";
@@ -172,7 +173,11 @@ export class RunIntake {
       definition,
       hasCondition(definition) ? { ...context, checkExpression: await loadExpressions() } : context,
     );
-    if (!checked.ok) throw fault("WORKFLOW_INVALID", { workflowId, problems: checked.problems });
+    if (!checked.ok) {
+      // What is wrong about it may be its length.
+      const shown = cutText(workflowId, LIMITS.workflow.idChars);
+      throw fault("WORKFLOW_INVALID", { workflowId: shown, problems: checked.problems });
+    }
     this.#makeSureOfRoom();
     await retention.gone(workflowId);
     const kept = await takeOver();

@@ -55,8 +55,12 @@ export class RunRetention {
 
   /** A run has ended, and its end is on disk. */
   ended(stepCount: number): void {
+    const { keptTasks } = this.#bounds;
+    const wereTooMany = this.#steps > keptTasks;
     this.#steps += stepCount;
-    void this.#work();
+    // Where the timer stands for the oldest, one that is younger changes nothing unless it makes them too many.
+    const areTooMany = this.#steps > keptTasks;
+    if (this.#timer === undefined || (areTooMany && !wereTooMany)) void this.#work();
   }
 
   /** Resolves when no task of an earlier run is in the way of a new one under its id. */
@@ -128,6 +132,9 @@ export class RunRetention {
   #armIn(ms: number): void {
     const { clock } = this.#services;
     this.#timer?.cancel();
-    this.#timer = clock.at(clock.now() + ms, () => void this.#work());
+    this.#timer = clock.at(clock.now() + ms, () => {
+      this.#timer = undefined;
+      void this.#work();
+    });
   }
 }

@@ -102,6 +102,11 @@ export class RunCore {
     return this.#board.summary();
   }
 
+  /** Of its completed steps, packed, by step id; null when they are not held, since they are large. */
+  outputs(): Readonly<Record<string, Uint8Array>> | null {
+    return this.#board.smallOutputs.of(this.#board.steps);
+  }
+
   /** Those that may be in the queue. */
   get tasks(): IterableIterator<RunTask> {
     return this.#line.inQueue;

@@ -54,7 +54,6 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
     const rows = new RunRows(store);
     const queue = context.ref(Queue);
     const cache = context.ref(Cache);
-    const emit = context.emit.changed;
     const common = { queue, clock, signal, log };
     // Where nothing is kept on disk there are no large values either.
     const blobs =
@@ -70,7 +69,8 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
         blobs,
         metrics,
         turns,
-        emit,
+        emit: context.emit.changed,
+        emitEnd: context.emit.ended,
         loadExpressions: services.loadExpressions,
         idle,
       },

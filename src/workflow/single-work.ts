@@ -56,9 +56,8 @@ export class SingleWork implements TaskOwner {
     const endedAtMs = end.endedAtMs ?? this.#board.nowMs;
     if (end.state === "completed") {
       const output = end.output ?? packValue(null);
-      this.#board.outputs.put(step.at, output);
       this.#desk.storeInCache(task, output);
-      return this.#board.end(step, "complete", null, endedAtMs);
+      return this.#board.complete(step, output, endedAtMs);
     }
     const reason = this.#board.stopReason ?? "its task was cancelled";
     const error = end.error ?? cancelledStep(step, reason);
@@ -70,8 +69,7 @@ export class SingleWork implements TaskOwner {
     this.#line.leave(task);
     step.cached = !reused;
     step.reused = reused;
-    this.#board.outputs.put(step.at, output);
-    this.#board.end(step, "complete", null, atMs);
+    this.#board.complete(step, output, atMs);
   }
 
   failed({ step }: RunTask, error: WireError): void {

@@ -53,12 +53,9 @@ export class TaskLine {
 
   /** The queue has it already, under this id and with this priority. */
   takeIn(task: RunTask, taskId: string, urgency: Urgency, askedPriority: number): void {
-    task.place = "queue";
-    task.taskId = taskId;
-    task.generation = parseTaskId(taskId)?.generation ?? 0;
+    this.#enterQueue(task, taskId, parseTaskId(taskId)?.generation ?? 0);
     task.urgency = urgency;
     task.askedPriority = askedPriority;
-    this.#inQueue.set(taskId, task);
   }
 
   /** The queue has given it back: it stands where it stood, and is asked for anew in its turn. */
@@ -99,9 +96,17 @@ export class TaskLine {
     while (!this.#isHeld && this.#inQueue.size < this.#room) {
       const task = this.#waiting.pop();
       if (!task) return;
-      this.takeIn(task, this.#nameOf(task), task.urgency, task.urgency.priority);
+      this.#enterQueue(task, this.#nameOf(task), this.#generation);
+      task.askedPriority = task.urgency.priority;
       this.#perform({ type: "submitTask", task });
     }
+  }
+
+  #enterQueue(task: RunTask, taskId: string, generation: number): void {
+    task.place = "queue";
+    task.taskId = taskId;
+    task.generation = generation;
+    this.#inQueue.set(taskId, task);
   }
 
   #nameOf({ step, part, index }: RunTask): string {

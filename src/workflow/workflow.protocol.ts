@@ -181,6 +181,13 @@ export interface RunEvent {
   readonly message: string | null;
 }
 
+/** The last event of a run, told when its end is on disk. */
+export interface RunEnd extends RunEvent {
+  readonly step: null;
+  /** What came out of it; null when that is too much for an event, and is to be asked for. */
+  readonly result: RunResult | null;
+}
+
 /** One event of a run as it is kept. */
 export interface HistoryEntry {
   /** 0: not heard but read after a restart, of which no more than this is known. */
@@ -274,4 +281,6 @@ export const Scheduler = protocol("scheduler", {
   /** A consistent copy of the scheduler's file at an absolute path that does not exist yet; runs go on meanwhile. */
   backup: call<{ path: string }, { sizeBytes: number }>(),
   changed: event<RunEvent>(),
+  /** The last of the events of each run, for whoever needs none of the others. */
+  ended: event<RunEnd>(),
 });

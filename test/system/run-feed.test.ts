@@ -62,7 +62,7 @@ const full = (): Error => fault("MAILBOX_FULL", { actor: "scheduler", limit: 8, 
 describe("the events of runs", () => {
   it("come over one subscription, each to those who watch its run, until the last of them has left", async () => {
     const { scheduler, subscriptions, live } = fakeScheduler();
-    const feed = new RunFeed(scheduler);
+    const feed = new RunFeed("changed", scheduler.on.changed);
     const [a, again, b] = ["a", "a", "b"].map((workflowId) => feed.watch(workflowId, forEver()));
     for (const event of [eventOf("a", 1), eventOf("b", 1), eventOf("c", 1), eventOf("a", 2)]) {
       subscriptions[0]?.push(event);
@@ -87,7 +87,7 @@ describe("the events of runs", () => {
 
   it("end for all who watch when the subscription ends, after what had come, and whoever comes later has another", async () => {
     const { scheduler, subscriptions } = fakeScheduler();
-    const feed = new RunFeed(scheduler);
+    const feed = new RunFeed("changed", scheduler.on.changed);
     const watchers = ["a", "b"].map((workflowId) => feed.watch(workflowId, forEver()));
     subscriptions[0]?.push(eventOf("a", 1));
     subscriptions[0]?.finish(lost());
@@ -108,7 +108,7 @@ describe("a run that is watched", () => {
     refusals.push(undefined, full());
     const ready = async (): Promise<RunStatus> => statusOf("running");
     const states: RunState[] = [];
-    for await (const { state } of watchRun(scheduler, new RunFeed(scheduler), {
+    for await (const { state } of watchRun(scheduler, new RunFeed("changed", scheduler.on.changed), {
       workflowId: "w",
       signal: forEver(),
       ready,
@@ -125,7 +125,7 @@ describe("a run that is watched", () => {
     const { scheduler } = fakeScheduler();
     const ready = (): Promise<RunStatus> => Promise.reject(full());
     const watch = { workflowId: "w", signal: forEver(), ready };
-    await expect(watchRun(scheduler, new RunFeed(scheduler), watch).next()).rejects.toMatchObject({
+    await expect(watchRun(scheduler, new RunFeed("changed", scheduler.on.changed), watch).next()).rejects.toMatchObject({
       code: "MAILBOX_FULL",
     });
   });

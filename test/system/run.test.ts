@@ -10,6 +10,7 @@ import {
   type System,
   type SystemOptions,
 } from "../../src/index.ts";
+import type { Wire } from "../../src/schema/index.ts";
 import { openInline } from "../kit/inline-system.ts";
 import { failOnLeaks } from "../kit/leak-check.ts";
 import { STEPS, linesOf, temporaryDirectory } from "./kit/directory.ts";
@@ -146,6 +147,45 @@ describe("a run", () => {
     expect(await listed({ tags: ["x"] })).toEqual(["good", "bad"]);
     expect(await listed({ tags: ["x", "y"], states: ["completed", "failed"] })).toEqual(["good"]);
     expect(await listed({ states: ["running"] })).toEqual([]);
+  });
+
+  it("gives the same outputs to whoever only waits for its end, whatever they are", async () => {
+    await using kit = await openKit({ tasks: [] });
+    const echo = (stepId: string, inputs: Record<string, Wire>, more: object = {}) => ({
+      stepId,
+      action: "echo",
+      inputs,
+      ...more,
+    });
+    const items = [1, 2, 3];
+    const runs = {
+      small: [echo("a", { n: 1 }), echo("b", { of: "${{ steps.a.output.n }}" }, { dependsOn: ["a"] })],
+      large: [echo("a", { text: "x".repeat(LIMITS.workflow.endBytes) })],
+      fanned: [echo("a", { item: "${{ item }}" }, { forEach: { items } })],
+      many: Array.from({ length: LIMITS.workflow.endSteps + 1 }, (_, n) => echo(`s${n}`, { n })),
+      none: [echo("a", {}, { when: "false" })],
+    };
+    for (const [workflowId, steps] of Object.entries(runs)) {
+      const { status, outputs } = await kit.system.run({ workflowId, steps });
+      expect(status.state).toBe("completed");
+      expect({ status, outputs }).toEqual(await kit.system.result(workflowId));
+      const heard = await kit.system.run({ workflowId: `${workflowId} again`, steps }, { onEvent: () => {} });
+      expect(outputs).toEqual(heard.outputs);
+    }
+  });
+
+  it("of more steps than may be is refused before anything is sent, and the sentence of a long id says so", async () => {
+    await using kit = await openKit({ durable: false, tasks: [] });
+    const { steps: stepsMax, idChars } = LIMITS.workflow;
+    const step = { stepId: "a", action: "echo" };
+    const many = Array.from({ length: stepsMax + 1 }, () => step);
+    await expect(kit.system.submit({ workflowId: "w", steps: many })).rejects.toMatchObject({
+      details: { problems: [`it has ${stepsMax + 1} steps; at most ${stepsMax} are allowed`] },
+    });
+    await expect(kit.system.submit({ workflowId: "x".repeat(100_000), steps: [step] })).rejects.toThrow(
+      `the workflow id needs 1 to ${idChars} characters`,
+    );
+    expect(await kit.system.list()).toEqual({ runs: [], total: 0 });
   });
 
   it("that is not there is not found, watched or waited for", async () => {

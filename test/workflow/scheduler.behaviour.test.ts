@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { packValue, unpackValue } from "../../src/codec/index.ts";
-import { fault, isFault } from "../../src/errors/index.ts";
+import { LIMITS, fault, isFault } from "../../src/errors/index.ts";
 import { cacheKey } from "../../src/workflow/content-key.ts";
 import { openStore } from "../../src/store/index.ts";
 import { RUN_MIGRATIONS, RunRows } from "../../src/workflow/run.rows.ts";
@@ -176,6 +176,18 @@ describe("following the queue", () => {
     );
     expect(kit.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(kit.actor.health()).toMatchObject({ liveRuns: 0 });
+  });
+
+  it("tells the end of a run with all that came out of it, unless that is too much for an event", async () => {
+    await using kit = await openKit();
+    await kit.submit(CHAIN);
+    await kit.finish();
+    expect(kit.ends).toMatchObject([{ workflowId: "w", state: "completed", step: null }]);
+    expect(kit.ends[0]?.result).toEqual(await kit.result());
+    kit.queue.outputOf = () => ({ id: "x".repeat(LIMITS.workflow.endBytes) });
+    await kit.submit({ ...CHAIN, workflowId: "large" });
+    await kit.finish();
+    expect(kit.ends[1]).toMatchObject({ workflowId: "large", state: "completed", result: null });
   });
 
   it("ignores the tasks of others, also those that bear the name of a run", async () => {

@@ -7,6 +7,7 @@ import { openStore } from "../../../src/store/index.ts";
 import { schedulerBehaviourOver } from "../../../src/workflow/scheduler.behaviour.ts";
 import {
   Scheduler,
+  type RunEnd,
   type RunEvent,
   type RunResult,
   type RunStatus,
@@ -90,7 +91,16 @@ export class SchedulerKit {
 
   /** Events of this life. */
   get events(): RunEvent[] {
-    return this.actor.events.map(({ params }) => params as RunEvent);
+    return this.#emitted("changed") as RunEvent[];
+  }
+
+  /** The ends of runs that were told in this life. */
+  get ends(): RunEnd[] {
+    return this.#emitted("ended") as RunEnd[];
+  }
+
+  #emitted(name: string): unknown[] {
+    return this.actor.events.filter(({ event }) => event === name).map(({ params }) => params);
   }
 
   async crash(): Promise<void> {
