@@ -125,7 +125,9 @@ describe("a run that is watched", () => {
     const { scheduler } = fakeScheduler();
     const ready = (): Promise<RunStatus> => Promise.reject(full());
     const watch = { workflowId: "w", signal: forEver(), ready };
-    await expect(watchRun(scheduler, new RunFeed("changed", scheduler.on.changed), watch).next()).rejects.toMatchObject({
+    await expect(
+      watchRun(scheduler, new RunFeed("changed", scheduler.on.changed), watch).next(),
+    ).rejects.toMatchObject({
       code: "MAILBOX_FULL",
     });
   });
