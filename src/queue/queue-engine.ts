@@ -1,3 +1,4 @@
+import type { MessageContext } from "../actor/index.ts";
 import type { AttemptName } from "../compute/index.ts";
 import { LIMITS, assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
 import { checkNumber } from "../schema/index.ts";
@@ -90,20 +91,22 @@ export class QueueEngine {
 
   // --- calls --------------------------------------------------------------------------------------------------------
 
-  async submit(specs: readonly TaskSpec[]): Promise<TaskReceipt[]> {
+  /** Of a caller that has gone before the tasks could be taken in, nothing is taken in. @throws CANCELLED then */
+  async submit(specs: readonly TaskSpec[], caller: Pick<MessageContext, "signal">): Promise<TaskReceipt[]> {
     checkSpecs(specs);
     // Whoever asks again for what is there already gets it, even if its handler is gone meanwhile.
     const unplaced = specs.filter(
       ({ taskId, action }) => this.#handlers.placeOf(action) === undefined && !this.core.has(taskId),
     );
     if (unplaced.length > 0) {
-      await this.#handlers.check(
+      const checked = this.#handlers.check(
         unplaced.map(({ action }) => action),
         (action) => this.core.workers.areOutside(action),
       );
+      await held(checked, caller);
     }
     for (;;) {
-      while (this.retention.isAbout(specs)) await this.flushed();
+      while (this.retention.isAbout(specs)) await held(this.flushed(), caller);
       const { tasks, rows } = this.core.submit(specs, this.#isSameWork, this.nowMs());
       const written = rows.length > 0 ? this.#submitted(rows).then(() => true) : this.#pending.settled();
       // What this transaction holds, claims included: while it is written, memory runs ahead.
@@ -495,4 +498,10 @@ export class QueueEngine {
     const known = input ? fingerprintOf({ action: task.terms.action, input }) : this.rows.fingerprint(task);
     return Buffer.compare(known, fingerprint) === 0;
   };
+}
+
+/** What waited for so long could come to pass after what the next life of its caller has decided. @throws CANCELLED */
+async function held(wait: Promise<void>, { signal }: Pick<MessageContext, "signal">): Promise<void> {
+  await wait;
+  if (signal.aborted) throw fault("CANCELLED", { what: "the submission" }, { cause: signal.reason });
 }

@@ -91,7 +91,7 @@ function taskCalls(
 > {
   const { core, rows } = engine;
   return {
-    submit: async ({ tasks }) => ({ tasks: await engine.submit(tasks) }),
+    submit: async ({ tasks }, message) => ({ tasks: await engine.submit(tasks, message) }),
     admission: ({ task }) => {
       checkSpecs([task]);
       const { deadlineMs } = task;

@@ -409,6 +409,25 @@ describe("outcomes", () => {
     expect(next.pool.started.map(({ token }) => token)).toEqual([5]);
   });
 
+  it("hold back a submission under their id while they leave, and it never happens when its caller has gone by then", async () => {
+    const kit = await openKit();
+    await kit.submitAlone({ taskId: "a" });
+    await kit.end("a");
+    await kit.clock.advance(7 * DAY_MS);
+    await kit.submitAlone({ taskId: "b" });
+    kit.pool.end("b", completed());
+    // The end of b is committed in one turn; the removal of a begins there, and is committed in the next.
+    await kit.scheduler.step();
+    const caller = new AbortController();
+    const tasks = [specOf({ taskId: "a", input: packValue("other work") })];
+    const late = kit.queue.submit({ tasks }, fakeMessage({ signal: caller.signal }));
+    caller.abort(fault("CANCELLED", { what: "the call" }));
+    await expect(kit.answer(late)).rejects.toEqual(code("CANCELLED"));
+    await expect(kit.status("a")).rejects.toEqual(code("TASK_NOT_FOUND"));
+    await kit.submit({ taskId: "a", input: packValue("other work") });
+    expect(await kit.status("a")).toMatchObject({ state: "running" });
+  });
+
   it("stay when their removal cannot be committed, and leave when there is room", async () => {
     const kit = await openKit();
     await kit.submitAlone({ taskId: "a" });
