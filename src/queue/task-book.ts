@@ -180,7 +180,8 @@ export class TaskBook {
     task.ties = { dependsOn, blockers, waiters: new Set(), heir: null };
     for (const taskId of dependsOn) {
       const blocker = this.get(taskId);
-      if (!blocker || hasEnded(blocker)) continue;
+      // What it waits for came before it: under the id of one that has left it may be the task itself that is found.
+      if (!blocker || blocker === task || hasEnded(blocker)) continue;
       blockers.add(blocker);
       blocker.ties ??= { dependsOn: [], blockers: new Set(), waiters: new Set(), heir: null };
       blocker.ties.waiters.add(task);
@@ -201,7 +202,7 @@ export class TaskBook {
     for (const taskId of dependsOn) {
       const blocker = this.get(taskId);
       // Its id may have become free, and been given to a task that came after this one.
-      if (!blocker?.ties || blocker.sequence > task.sequence) continue;
+      if (!blocker?.ties || blocker.sequence >= task.sequence) continue;
       if (ended) blocker.ties.waiters.delete(task);
       else blocker.ties.waiters.add(task);
       this.urgencies.mark(blocker);

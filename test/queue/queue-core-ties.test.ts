@@ -135,6 +135,19 @@ describe("a task that waits for others", () => {
     expect(kit.claimed(9, 3)).toEqual(["a"]);
   });
 
+  it("does not wait for itself under the id of one that has left", () => {
+    const kit = new CoreKit({ limits: { keptTasks: 0 } });
+    kit.submit([spec("a")]);
+    kit.claimOne();
+    kit.settle("a", failed, 1);
+    kit.core.forget(kit.core.leaving(1, 10));
+    kit.submit([spec("a", { dependsOn: ["a"], onDependencyFailure: "run" })], 2);
+    expect(kit.status("a").blockedBy).toEqual([]);
+    kit.core.undo(kit.core.cancel(["a"], "", 3).rows);
+    expect(kit.status("a").blockedBy).toEqual([]);
+    expect(kit.claimed(9, 3)).toEqual(["a"]);
+  });
+
   it("makes no circle with a later task that waits for it under the id of one that it waited for", () => {
     const kit = new CoreKit({ limits: { keptTasks: 0 } });
     kit.submit([spec("b"), spec("a", { priority: 9, dependsOn: ["b"], delayMs: 100 })]);
