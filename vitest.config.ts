@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -11,6 +12,8 @@ export default defineConfig({
     maxWorkers: 2,
     execArgv: ["--conditions=mcplusplus-source"],
     setupFiles: ["test/kit/compile-cache.ts"],
+    // The configuration of whoever runs the tests is none of theirs.
+    env: { XDG_CONFIG_HOME: join(import.meta.dirname, "test/kit/no-configuration") },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     coverage: {

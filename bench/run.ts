@@ -9,10 +9,13 @@ const SUITES = {
   actor: [],
   cache: ["rounds"],
   dag: ["rounds"],
+  mcp: ["rounds"],
   memory: ["rounds", "minutes"],
   micro: [],
   queue: ["rounds", "tasks", "waiting"],
+  routing: ["rounds"],
   scopes: ["rounds"],
+  "tool-latency": ["rounds"],
   workflow: ["rounds"],
 } as const;
 
@@ -22,10 +25,13 @@ const MEASURES: Readonly<
   actor: () => import("./actor/actor.bench.ts"),
   cache: () => import("./cache/cache.bench.ts"),
   dag: () => import("./dag/dag.bench.ts"),
+  mcp: () => import("./mcp/mcp.bench.ts"),
   memory: () => import("./memory/memory.bench.ts"),
   micro: () => import("./micro/micro.bench.ts"),
   queue: () => import("./queue/queue.bench.ts"),
+  routing: () => import("./routing/routing.bench.ts"),
   scopes: () => import("./scopes/scopes.bench.ts"),
+  "tool-latency": () => import("./mcp/tool-latency.bench.ts"),
   workflow: () => import("./workflow/workflow.bench.ts"),
 };
 

@@ -5,6 +5,7 @@
 "use strict";
 
 var fs = require("fs");
+var os = require("os");
 var path = require("path");
 var url = require("url");
 
@@ -26,20 +27,31 @@ function conditionIsSet() {
 }
 
 /**
- * Types are stripped once and not in every thread anew. That halves the start, and threads that come and go while
- * others strip can crash the process (see src/compute/compile-cache.ts). This thread is told directly, the threads
- * that it starts inherit the variable.
+ * What is compiled is kept for the next start, and for the threads of this one. Of sources it halves the start, and threads
+ * that come and go while others strip types can crash the process (see src/compute/compile-cache.ts). This thread is told
+ * directly, the threads that it starts inherit the variable. The directory is the user's own, since whoever can write there
+ * can change what runs.
  */
-function keepStrippedTypes() {
+function keepCompiled(fromSource) {
   if (process.env.NODE_COMPILE_CACHE) return;
-  process.env.NODE_COMPILE_CACHE = path.join(ROOT, "node_modules", ".cache", "mcplusplus");
-  require("module").enableCompileCache(process.env.NODE_COMPILE_CACHE);
+  var home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache");
+  var directory = fromSource
+    ? path.join(ROOT, "node_modules", ".cache", "mcplusplus")
+    : path.join(home, "mcplusplus", require("../package.json").version);
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: 448 });
+  } catch {
+    // No place for it: starts are slower, and that is all.
+    return;
+  }
+  process.env.NODE_COMPILE_CACHE = directory;
+  require("module").enableCompileCache(directory);
 }
 
 function start() {
   // The sources come first: a clone must never run a build that is older than they are.
   var fromSource = fs.existsSync(SOURCE);
-  if (fromSource) keepStrippedTypes();
+  keepCompiled(fromSource);
   if (fromSource && !conditionIsSet()) {
     say(
       'task modules that import "mcplusplus" are not found this way in a clone: use `npm start` or `npm run mcplusplus --`',

@@ -20,6 +20,7 @@ execFileSync("tsc", ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit"
 const entries: Record<string, string> = {
   "src/index": "src/index.ts",
   "src/templates": "src/templates.ts",
+  "src/tools": "src/tools.ts",
   "cli/main": "src/cli/main.ts",
 };
 for (const file of readdirSync(join(ROOT, "workers")))
@@ -31,6 +32,8 @@ const bundle = await rolldown({
   platform: "node",
   // Whatever is not named by a path is a package or built in.
   external: /^[^./]/,
+  // Importing a module of ours does nothing by itself: a door that is opened for one thing does not load the others.
+  treeshake: { moduleSideEffects: false },
 });
 await bundle.write({
   dir: DIST,

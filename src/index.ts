@@ -18,6 +18,7 @@ export type {
   DeadLetterDoor,
   GetOrComputeOptions,
   QuotaDoor,
+  Role,
   RunFilter,
   RunOptions,
   RunOutcome,

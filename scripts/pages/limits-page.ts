@@ -1,7 +1,6 @@
-import { LIMIT_TABLE, type Limit } from "../../src/errors/limits.ts";
+import type { Limit, LimitTable } from "../../src/errors/limit.ts";
+import { LIMIT_TABLE } from "../../src/errors/limits.ts";
 import { origin, table } from "./page.ts";
-
-type LimitTable = Readonly<Record<string, Readonly<Record<string, Limit>>>>;
 
 /** `docs/limits.md`: every limit with its value, its unit, what it bounds and the option that overrides it. */
 export const limitsPage = (): string => limitsText(LIMIT_TABLE);

@@ -1,6 +1,6 @@
 import { LIMITS, assert, fault, type Fault } from "../errors/index.ts";
+import type { CallerEnd } from "./caller-end.ts";
 import { EventStream } from "./event-stream.ts";
-import type { LinkClient } from "./link-client.ts";
 import type {
   CallOptions,
   CallsOf,
@@ -18,7 +18,7 @@ import type {
  */
 export class Connection {
   readonly callee: string;
-  #link: LinkClient | undefined;
+  #link: CallerEnd | undefined;
   #down: Fault;
   #forGood = false;
   #shared: SharedArrayBuffer | null = null;
@@ -29,7 +29,7 @@ export class Connection {
     this.#down = fault("ACTOR_RESTARTING", { actor: callee });
   }
 
-  up(link: LinkClient): void {
+  up(link: CallerEnd): void {
     assert(!this.#forGood, `${this.callee} does not come back after it has been stopped`);
     this.#link?.close(fault("ACTOR_RESTARTING", { actor: this.callee }));
     this.#link = link;
@@ -47,7 +47,7 @@ export class Connection {
     return this.#shared;
   }
 
-  uses(link: LinkClient): boolean {
+  uses(link: CallerEnd): boolean {
     return this.#link === link;
   }
 
@@ -81,12 +81,28 @@ export class Connection {
   }
 
   async writable(signal?: AbortSignal): Promise<void> {
-    await this.ready(signal);
+    if (!this.#link) await this.#linked(signal);
     await this.#link?.writable(signal);
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
-    if (this.#link) return;
+    for (;;) {
+      const link = this.#link;
+      if (!link) {
+        await this.#linked(signal);
+        continue;
+      }
+      try {
+        return await link.up(signal);
+      } catch (error) {
+        // It has gone meanwhile: the next one will tell.
+        if (this.#link === link) throw error;
+      }
+    }
+  }
+
+  /** Resolves when there is a link. */
+  async #linked(signal: AbortSignal | undefined): Promise<void> {
     if (this.#forGood) throw this.#down;
     const cancelled = (): Fault =>
       fault("CANCELLED", { what: `waiting for ${this.callee}` }, { cause: signal?.reason });

@@ -10,7 +10,7 @@ import {
   type FrameHeader,
   type Kind,
 } from "../codec/index.ts";
-import { LIMITS, assert, fault } from "../errors/index.ts";
+import { LIMITS, assert, fault, type Fault } from "../errors/index.ts";
 import { RingWriter, frameBytesMax, type Bell } from "../ring/index.ts";
 import { METRICS, type MetricsBlock } from "../telemetry/index.ts";
 
@@ -197,12 +197,7 @@ export class Outbound {
     try {
       return this.#encoder.encode(payload, member);
     } catch (error) {
-      if (error instanceof TooLargeError) {
-        const { messageBytes: limitBytes } = LIMITS.actor;
-        throw fault("MESSAGE_TOO_LARGE", { actor: this.#callee, sizeBytes: error.atLeastBytes, limitBytes });
-      }
-      const what = `a message for ${this.#callee}`;
-      throw fault("NOT_A_WIRE_VALUE", { what, found: foundIn(payload) }, { cause: error });
+      throw unsendable(this.#callee, payload, error);
     }
   }
 
@@ -292,3 +287,13 @@ export class Outbound {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Why a payload could not be encoded. @param error what its encoder threw */
+export function unsendable(callee: string, payload: unknown, error: unknown): Fault {
+  if (error instanceof TooLargeError) {
+    const { messageBytes: limitBytes } = LIMITS.actor;
+    return fault("MESSAGE_TOO_LARGE", { actor: callee, sizeBytes: error.atLeastBytes, limitBytes });
+  }
+  const what = `a message for ${callee}`;
+  return fault("NOT_A_WIRE_VALUE", { what, found: foundIn(payload) }, { cause: error });
+}

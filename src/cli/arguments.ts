@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { LIMITS, fault } from "../errors/index.ts";
+import { fault } from "../errors/index.ts";
 import { checkInteger, nearestName } from "../schema/index.ts";
 
 /** One flag of a command, as its help shows it. */
@@ -9,6 +9,11 @@ export interface Flag {
   /** What stands for the value in the help. */
   readonly value?: string;
   readonly help: string;
+  /**
+   * What its value is, for a flag that may also stand in the environment or in a configuration file; a path there is
+   * relative to the file.
+   */
+  readonly setting?: "text" | "path" | "number";
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
@@ -21,27 +26,27 @@ export interface Command {
   readonly summary: string;
   readonly flags: Flags;
   readonly examples: readonly string[];
-  run(operands: readonly string[], values: Values): Promise<number>;
+  /** @param sources where the value of each setting comes from that has one */
+  run(operands: readonly string[], values: Values, sources: ReadonlyMap<string, string>): Promise<number>;
 }
 
 /** Flags that every command has. */
-export const COMMON_FLAGS: Flags = { help: { type: "boolean", help: "show this help" } };
+const COMMON_FLAGS: Flags = { help: { type: "boolean", help: "show this help" } };
 
-/** The same in every command that carries out tasks. */
-export const TASKS_FLAG: Flag = {
-  type: "string",
-  multiple: true,
-  value: "<module>",
-  help: "module of handlers; may be given several times",
+/** The flag of every command that has settings. */
+const CONFIG_FLAGS: Flags = {
+  config: {
+    type: "string",
+    value: "<file>",
+    help: "configuration file (default: the user's own; see mcplusplus help config)",
+  },
 };
 
-/** Likewise: what handlers may fetch from. */
-export const ALLOW_HOST_FLAG: Flag = {
-  type: "string",
-  multiple: true,
-  value: "<host>",
-  help: "host, address or range that http_fetch may reach; may be given several times (default: none)",
-};
+/** All flags of a command, as its help shows them. */
+export function flagsOf({ flags }: Pick<Command, "flags">): Flags {
+  const hasSettings = Object.values(flags).some(({ setting }) => setting !== undefined);
+  return { ...flags, ...(hasSettings && CONFIG_FLAGS), ...COMMON_FLAGS };
+}
 
 /** As in `-h`. */
 const SHORT: Readonly<Record<string, string>> = { help: "h" };
@@ -55,7 +60,7 @@ export function parseCommandLine(
   command: Command,
   argv: readonly string[],
 ): { operands: string[]; values: Values } {
-  const flags = { ...COMMON_FLAGS, ...command.flags };
+  const flags = flagsOf(command);
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { type, multiple = false }]) => {
       const short = SHORT[name];
@@ -121,10 +126,6 @@ export function wholeOf(values: Values, name: string, min: number, max: number):
   checkInteger(argument, Number(text), min, max);
   return Number(text);
 }
-
-/** How many handlers may run at once. @throws INVALID_ARGUMENT */
-export const threadsOf = (values: Values): number | undefined =>
-  wholeOf(values, "threads", 1, LIMITS.compute.threadsMax);
 
 /** The value of a flag that takes a number, also a negative or broken one. @throws INVALID_ARGUMENT */
 export function numberOf(values: Values, name: string): number | undefined {

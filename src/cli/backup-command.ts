@@ -1,6 +1,7 @@
 import { backupData } from "../system/index.ts";
-import { counted, dataCommand, sizeText } from "./data-command.ts";
-import { dataOf } from "./tool-command.ts";
+import { dataCommand, sizeText } from "./data-command.ts";
+import { counted } from "./table.ts";
+import { dataOf } from "./setting-flags.ts";
 
 export const backupCommand = dataCommand({
   name: "backup",

@@ -2,6 +2,7 @@ import { isCancellation } from "../errors/index.ts";
 import type { Command, Flags, Values } from "./arguments.ts";
 import { oneLine, sentenceFor } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
+import { settings } from "./setting-flags.ts";
 
 /** What is at hand while a command works on a data directory that nobody has open. */
 export interface DataWork {
@@ -32,7 +33,7 @@ const FRAME_MS = 100;
 export function dataCommand({ act, writesOut, flags, ...rest }: DataVerb): Command {
   const all: Flags = {
     ...flags,
-    data: { type: "string", value: "<dir>", help: "data directory (default .mcplusplus)" },
+    ...settings("data"),
     json: { type: "boolean", help: "one line of JSON at the end, and nothing else" },
   };
   return {
@@ -96,6 +97,3 @@ export function sizeText(bytes: number): string {
   while (size >= 1_024 && unit < units.length - 1) [size, unit] = [size / 1_024, unit + 1];
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }
-
-/** "1 file", "2 files". */
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

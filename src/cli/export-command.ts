@@ -6,9 +6,10 @@ import { TASK_STATES } from "../queue/queue.protocol.ts";
 import { exportData } from "../system/index.ts";
 import { RUN_STATES } from "../workflow/workflow.protocol.ts";
 import { textOf, type Values } from "./arguments.ts";
-import { counted, dataCommand } from "./data-command.ts";
+import { dataCommand } from "./data-command.ts";
 import { outputIsLost } from "./output.ts";
-import { dataOf } from "./tool-command.ts";
+import { counted } from "./table.ts";
+import { dataOf } from "./setting-flags.ts";
 
 const STDOUT = "-";
 

@@ -1,7 +1,7 @@
-import { COMMON_FLAGS, type Command } from "./arguments.ts";
-import type { CommandGroup } from "./tool-command.ts";
+import { flagsOf, type Command } from "./arguments.ts";
+import type { CommandGroup, Vocabulary } from "./tool-command.ts";
 
-export function overview(commands: readonly Command[], groups: readonly CommandGroup[] = []): string {
+export function overview({ commands, groups, short }: Vocabulary): string {
   const width = Math.max(...[...commands, ...groups].map(({ name }) => name.length));
   return [
     "mcplusplus: a durable task queue, a workflow engine and a result cache on your own machine.",
@@ -11,6 +11,10 @@ export function overview(commands: readonly Command[], groups: readonly CommandG
     "Commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     ...groups.map((group) => `  ${group.name.padEnd(width)}  ${group.summary}: ${verbsOf(group).join(", ")}`),
+    "",
+    "For short:",
+    ...Object.entries(short).map(([verb, full]) => `  ${verb.padEnd(width)}  ${full}`),
+    "",
     `  ${"help".padEnd(width)}  show this, or with the name of a command its options and examples`,
     "",
     "mcplusplus help run shows how to run a workflow; mcplusplus --version shows the version.",
@@ -36,8 +40,9 @@ export function groupHelp({ name, summary, commands }: CommandGroup): string {
   ].join("\n");
 }
 
-export function helpOf({ name, operands, summary, flags, examples }: Command): string {
-  const rows = Object.entries({ ...flags, ...COMMON_FLAGS }).map(([flag, { value, help }]) => ({
+export function helpOf(command: Command): string {
+  const { name, operands, summary, examples } = command;
+  const rows = Object.entries(flagsOf(command)).map(([flag, { value, help }]) => ({
     left: `--${flag}${value ? ` ${value}` : ""}`,
     help,
   }));

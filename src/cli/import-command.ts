@@ -1,6 +1,7 @@
 import { importData } from "../system/index.ts";
-import { counted, dataCommand } from "./data-command.ts";
-import { dataOf } from "./tool-command.ts";
+import { dataCommand } from "./data-command.ts";
+import { counted } from "./table.ts";
+import { dataOf } from "./setting-flags.ts";
 
 export const importCommand = dataCommand({
   name: "import",

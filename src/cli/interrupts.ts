@@ -6,8 +6,11 @@ import { fault } from "../errors/index.ts";
  */
 const SAME_MS = 500;
 
-/** Ctrl-C and termination as an abort signal. The second Ctrl-C ends the program at once. */
-export function openInterrupts(tell: (text: string) => void): {
+/** Ctrl-C and termination as an abort signal. The second Ctrl-C ends the program at once. @param doing what it begins */
+export function openInterrupts(
+  tell: (text: string) => void,
+  doing = "cancelling",
+): {
   readonly signal: AbortSignal;
   close(): void;
 } {
@@ -20,7 +23,7 @@ export function openInterrupts(tell: (text: string) => void): {
       return;
     }
     firstMs = nowMs;
-    tell("cancelling; once more to leave at once");
+    tell(`${doing}; once more to leave at once`);
     controller.abort(fault("CANCELLED", { what: "the run", reason: name === "SIGINT" ? "Ctrl-C" : name }));
   };
   process.on("SIGINT", onSignal);

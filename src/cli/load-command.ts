@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { LIMITS, fault } from "../errors/index.ts";
 import type * as Room from "../load/index.ts";
 import type { LoadDocument, LoadPlan, LoadView, Pace } from "../load/index.ts";
-import { TASKS_FLAG, textOf, textsOf, threadsOf, wholeOf, type Command, type Values } from "./arguments.ts";
+import { textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
 import { INTERRUPTED } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
 import { openOutDirectory } from "./out-directory.ts";
 import { writeWhole } from "./whole-file.ts";
+import { settings, threadsOf } from "./setting-flags.ts";
 
 export const loadCommand: Command = {
   name: "load",
@@ -35,7 +36,7 @@ export const loadCommand: Command = {
       help: "99th percentile that a sustained step may have (default 100)",
     },
     action: { type: "string", value: "<name>", help: "what each task does (default echo)" },
-    tasks: TASKS_FLAG,
+    ...settings("tasks"),
     "payload-bytes": { type: "string", value: "<n>", help: "text in the input of each task (default 100)" },
     outstanding: {
       type: "string",
@@ -48,7 +49,7 @@ export const loadCommand: Command = {
       help: "data directory, which keeps the tasks (default: a temporary one)",
     },
     durability: { type: "string", value: "<level>", help: "flushed, committed or memory (default flushed)" },
-    threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
+    ...settings("threads"),
     pace: {
       type: "string",
       value: "<how>",

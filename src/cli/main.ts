@@ -1,45 +1,12 @@
-import { fault, isCancellation, isFault } from "../errors/index.ts";
-import { nearestName } from "../schema/index.ts";
-import { parseCommandLine, type Command } from "./arguments.ts";
-import { backupCommand } from "./backup-command.ts";
-import { cacheGroup } from "./cache-command.ts";
-import { deadLettersGroup } from "./deadletters-command.ts";
-import { exportCommand } from "./export-command.ts";
+import { isCancellation, isFault } from "../errors/index.ts";
+import { flagsOf, parseCommandLine, textOf, type Command, type Values } from "./arguments.ts";
+import { readConfigFile } from "./config-file.ts";
 import { exitCodeOf, failureOf, sentenceFor } from "./failure.ts";
 import { groupHelp, helpOf, overview } from "./help.ts";
-import { importCommand } from "./import-command.ts";
-import { loadCommand } from "./load-command.ts";
-import { mcpCommand } from "./mcp-command.ts";
 import { outputFailed, watchOutput } from "./output.ts";
-import { queueGroup } from "./queue-command.ts";
-import { quotaGroup } from "./quota-command.ts";
-import { restoreCommand } from "./restore-command.ts";
-import { runCommand } from "./run-command.ts";
-import { taskGroup } from "./task-command.ts";
-import { templateGroup } from "./template-command.ts";
-import type { CommandGroup } from "./tool-command.ts";
+import { checkSettingNames, inWordsOfSource, settle } from "./settings.ts";
 import { version } from "./version.ts";
-import { workflowGroup } from "./workflow-command.ts";
-
-const COMMANDS: readonly Command[] = [
-  runCommand,
-  loadCommand,
-  mcpCommand,
-  backupCommand,
-  restoreCommand,
-  exportCommand,
-  importCommand,
-];
-/** Their commands have two words. */
-const GROUPS: readonly CommandGroup[] = [
-  workflowGroup,
-  taskGroup,
-  queueGroup,
-  deadLettersGroup,
-  quotaGroup,
-  templateGroup,
-  cacheGroup,
-];
+import { findCommand, findGroup, findVerb, inFull, vocabulary } from "./vocabulary.ts";
 
 /**
  * The command line. Whatever goes wrong becomes one sentence on standard error, and with `--json` also the one line on
@@ -49,18 +16,18 @@ const GROUPS: readonly CommandGroup[] = [
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 cancelled
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const [name = "help", ...rest] = argv;
+  const [name = "help", ...rest] = inFull(argv);
   watchOutput();
   let command: Command | undefined;
   try {
     if (name === "--version" || name === "version") return say(version());
-    if (HELP.has(name)) return say(helpFor(rest));
-    const group = GROUPS.find((each) => each.name === name);
+    if (HELP.has(name)) return say(await helpFor(rest));
+    const group = await findGroup(name);
     if (group && HELP.has(rest[0] ?? "")) return say(groupHelp(group));
-    command = group ? findVerb(group, rest[0]) : find(name);
+    command = group ? findVerb(group, rest[0]) : await findCommand(name);
     const { operands, values } = parseCommandLine(command, group ? rest.slice(1) : rest);
     if (values["help"] === true) return say(helpOf(command));
-    const code = await command.run(operands, values);
+    const code = await runSettled(command, operands, values);
     return code === 0 && outputFailed() ? 1 : code;
   } catch (error) {
     // A command that there is not would have had it.
@@ -74,40 +41,29 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** With what the environment and the configuration file say beside the command line. */
+async function runSettled(command: Command, operands: readonly string[], given: Values): Promise<number> {
+  const flags = flagsOf(command);
+  if (!Object.hasOwn(flags, "config")) return command.run(operands, given, new Map());
+  const file = await readConfigFile(textOf(given, "config"), process.env);
+  if (file !== null) checkSettingNames(file);
+  const { values, sources } = settle(flags, given, process.env, file);
+  try {
+    return await command.run(operands, values, sources);
+  } catch (error) {
+    throw inWordsOfSource(error, sources);
+  }
+}
+
 const HELP: ReadonlySet<string> = new Set(["help", "--help", "-h"]);
 
 /** @param words what stands after `help` */
-function helpFor([name, verb]: readonly string[]): string {
-  if (name === undefined || HELP.has(name)) return overview(COMMANDS, GROUPS);
-  const group = GROUPS.find((each) => each.name === name);
-  if (!group) return helpOf(find(name));
+async function helpFor(words: readonly string[]): Promise<string> {
+  const [name, verb] = words.length === 0 ? [] : inFull(words);
+  if (name === undefined || HELP.has(name)) return overview(await vocabulary());
+  const group = await findGroup(name);
+  if (!group) return helpOf(await findCommand(name));
   return verb === undefined ? groupHelp(group) : helpOf(findVerb(group, verb));
-}
-
-function find(name: string): Command {
-  const command = COMMANDS.find((each) => each.name === name);
-  if (command) return command;
-  throw unknown("command", name, [...[...COMMANDS, ...GROUPS].map((each) => each.name), "help"]);
-}
-
-function findVerb({ name, commands }: CommandGroup, verb: string | undefined): Command {
-  const names = commands.map((each) => each.name);
-  if (verb === undefined || verb.startsWith("-")) {
-    const got = verb === undefined ? "alone" : `followed by ${verb}`;
-    throw fault("INVALID_ARGUMENT", { argument: name, got, allowed: `one of ${names.join(", ")}` });
-  }
-  const command = commands.find((each) => each.name === `${name} ${verb}`);
-  if (command) return command;
-  throw unknown("command", `${name} ${verb}`, names);
-}
-
-function unknown(kind: string, name: string, known: readonly string[]): Error {
-  const nearest = nearestName(name, known);
-  return fault("UNKNOWN_NAME", {
-    kind,
-    name,
-    known: nearest ? [`${nearest} (did you mean that?)`, ...known.filter((each) => each !== nearest)] : known,
-  });
 }
 
 function say(text: string): number {

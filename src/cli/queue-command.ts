@@ -1,4 +1,5 @@
-import { textOf } from "./arguments.ts";
+import { fault } from "../errors/index.ts";
+import { numberOf, textOf, textsOf, toNumber } from "./arguments.ts";
 import { counted, factLines, tableLines } from "./table.ts";
 import { given, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
 
@@ -41,6 +42,62 @@ const resume = toolCommand({
   linesOf: ({ queued_tasks }) => [`the queue is active, with ${counted(queued_tasks, "queued task")}`],
 });
 
+const drain = toolCommand({
+  name: "queue drain",
+  operands: "",
+  summary: "pause the queue, and wait until nothing runs any more; queue resume ends it",
+  flags: {
+    reason: { type: "string", value: "<text>", help: "shown in the figures and in explanations" },
+    wait: { type: "string", value: "<s>", help: "seconds to wait, up to 45 (default 30)" },
+  },
+  examples: ["mcplusplus queue drain", `mcplusplus queue drain --reason "a new version" --wait 45`],
+  tool: "queue_drain",
+  typed: { wait_seconds: "--wait" },
+  argsOf: (_, values) => given({ reason: textOf(values, "reason"), wait_seconds: numberOf(values, "wait") }),
+  linesOf: ({ drained, running_tasks, queued_tasks }) => [
+    drained === true
+      ? `nothing runs; ${counted(queued_tasks, "task")} queued`
+      : `${counted(running_tasks, "task")} still running; ask again, or stop them`,
+  ],
+});
+
+const alerts = toolCommand({
+  name: "queue alerts",
+  operands: "",
+  summary: "say what is worth a word about the machine and the work",
+  flags: {
+    threshold: {
+      type: "string",
+      multiple: true,
+      value: "<alert>=<n>",
+      help: "another threshold; may be repeated",
+    },
+  },
+  examples: ["mcplusplus queue alerts", "mcplusplus queue alerts --threshold queue_long=5000 --json"],
+  tool: "alert_list",
+  typed: { thresholds: "--threshold" },
+  argsOf: (_, values) => ({ thresholds: thresholdsOf(textsOf(values, "threshold")) }),
+  linesOf: ({ alerts: found }) => {
+    const rows = found as readonly Record<string, unknown>[];
+    return rows.length === 0
+      ? ["nothing"]
+      : rows.map((each) => `${String(each["severity"])}: ${String(each["message"])}`);
+  },
+});
+
+/** @throws INVALID_ARGUMENT */
+function thresholdsOf(pairs: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    pairs.map((pair): [string, number] => {
+      const [, name = "", text = ""] = /^(\w+)=(.+)$/.exec(pair) ?? [];
+      const allowed = "<alert>=<n>";
+      if (name === "")
+        throw fault("INVALID_ARGUMENT", { argument: "--threshold", got: `"${pair}"`, allowed });
+      return [name, toNumber(text, `--threshold ${name}`)];
+    }),
+  );
+}
+
 const clear = toolCommand({
   name: "queue clear",
   operands: "",
@@ -63,7 +120,7 @@ const clear = toolCommand({
 export const queueGroup: CommandGroup = {
   name: "queue",
   summary: "the queue as a whole",
-  commands: [stats, pause, resume, clear],
+  commands: [stats, pause, resume, drain, clear, alerts],
 };
 
 function statsLines(answer: Answer): string[] {

@@ -2,16 +2,7 @@ import { Console } from "node:console";
 import { LIMITS } from "../errors/index.ts";
 import { ACTORS, openSystem, type RunOutcome } from "../system/index.ts";
 import { instantiate, type Template } from "../workflow/template.ts";
-import {
-  ALLOW_HOST_FLAG,
-  TASKS_FLAG,
-  textOf,
-  textsOf,
-  threadsOf,
-  wholeOf,
-  type Command,
-  type Values,
-} from "./arguments.ts";
+import { textOf, textsOf, wholeOf, type Command, type Values } from "./arguments.ts";
 import { openDrill, parseChaos, type Chaos } from "./chaos.ts";
 import { INTERRUPTED, failureOf, type Failure } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
@@ -21,13 +12,14 @@ import { runParameters, type RunParameters } from "./run-parameters.ts";
 import { closingLines, summaryOf, type RunSummary } from "./run-summary.ts";
 import { liveView, plainView, silentView, type RunView } from "./run-view.ts";
 import { loadTemplate } from "./template-files.ts";
+import { dataOf, setting, settings, threadsOf } from "./setting-flags.ts";
 
 export const runCommand: Command = {
   name: "run",
   operands: "<template>",
   summary: "run a workflow from a template file, JSON or YAML, to its end",
   flags: {
-    tasks: TASKS_FLAG,
+    ...settings("tasks"),
     include: {
       type: "string",
       multiple: true,
@@ -46,16 +38,11 @@ export const runCommand: Command = {
       help: "directory for results: the template's parameter `out` (default out)",
     },
     page: { type: "string", value: "<module>", help: "module that makes a page of the finished run" },
-    data: { type: "string", value: "<dir>", help: "data directory (default .mcplusplus)" },
-    root: {
-      type: "string",
-      multiple: true,
-      value: "<dir>",
-      help: "directory that handlers may use, besides the working one, --out, --data and paths in --param",
-    },
-    "allow-host": ALLOW_HOST_FLAG,
-    threads: { type: "string", value: "<n>", help: "handlers that run at once (default: one per core)" },
-    "heap-mb": { type: "string", value: "<n>", help: "memory of one handler, in megabytes (default 1024)" },
+    ...settings("data", "allow-host", "threads", "heap-mb"),
+    root: setting(
+      "root",
+      "directory that handlers may use, besides the working one, --out, --data and paths in --param",
+    ),
     json: { type: "boolean", help: "one JSON summary on standard output, and nothing else" },
     chaos: {
       type: "string",
@@ -70,8 +57,6 @@ export const runCommand: Command = {
   ],
   run,
 };
-
-const DATA_DEFAULT = ".mcplusplus";
 
 async function run(operands: readonly string[], values: Values): Promise<number> {
   const [path = ""] = operands;
@@ -115,7 +100,7 @@ async function prepare(path: string, values: Values): Promise<Plan> {
   const heapMb = wholeOf(values, "heap-mb", LIMITS.compute.heapMbMin, LIMITS.compute.heapMbMax);
   const template = await loadTemplate(path, textsOf(values, "include"));
   const parameters = runParameters(textsOf(values, "param"), textOf(values, "out"), template);
-  const data = textOf(values, "data") ?? DATA_DEFAULT;
+  const data = dataOf(values);
   const out = openOutDirectory(parameters.out, data);
   const pageModule = textOf(values, "page");
   const page = pageModule === undefined ? undefined : await loadPage(pageModule);
@@ -157,6 +142,8 @@ async function carryOut(plan: Plan, view: RunView): Promise<RunSummary> {
   try {
     await using system = await openSystem({
       data,
+      // Actors can be killed by their owner alone.
+      attach: chaos === undefined,
       tasks,
       roots,
       allowedHosts,

@@ -1,28 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { fault, sentenceOf } from "../errors/index.ts";
-import {
-  ALLOW_HOST_FLAG,
-  TASKS_FLAG,
-  numberOf,
-  textOf,
-  textsOf,
-  threadsOf,
-  toNumber,
-  type Flags,
-  type Values,
-} from "./arguments.ts";
+import { numberOf, textOf, textsOf, toNumber, type Flags, type Values } from "./arguments.ts";
 import { readText } from "./text-file.ts";
 import { counted, factLines, logLines, tableLines } from "./table.ts";
 import { followTask } from "./task-follow.ts";
-import {
-  PAGE_FLAGS,
-  dataOf,
-  given,
-  pageArgs,
-  toolCommand,
-  type Answer,
-  type CommandGroup,
-} from "./tool-command.ts";
+import { PAGE_FLAGS, given, pageArgs, toolCommand, type Answer, type CommandGroup } from "./tool-command.ts";
+import { SETTING_FLAGS, dataOf, setting, settings, threadsOf } from "./setting-flags.ts";
 
 const idArgs = ([id]: readonly string[]): Record<string, unknown> => ({ task_id: id });
 
@@ -51,20 +34,11 @@ const submitFlags: Flags = {
     value: "<name>",
     help: "capability of its worker; may be repeated",
   },
-  tasks: TASKS_FLAG,
+  ...settings("tasks"),
   wait: { type: "boolean", help: "run it here, show its progress, and end with it" },
-  threads: {
-    type: "string",
-    value: "<n>",
-    help: "with --wait: handlers that run at once (default: one per core)",
-  },
-  root: {
-    type: "string",
-    multiple: true,
-    value: "<dir>",
-    help: "with --wait: directory that handlers may use, besides the working one and --data",
-  },
-  "allow-host": { ...ALLOW_HOST_FLAG, help: `with --wait: ${ALLOW_HOST_FLAG.help}` },
+  threads: setting("threads", `with --wait: ${SETTING_FLAGS.threads.help}`),
+  root: setting("root", `with --wait: ${SETTING_FLAGS.root.help}`),
+  "allow-host": setting("allow-host", `with --wait: ${SETTING_FLAGS["allow-host"].help}`),
 };
 
 const submit = toolCommand({
@@ -111,10 +85,14 @@ const submit = toolCommand({
     const [data, tasks, threads] = [dataOf(values), textsOf(values, "tasks"), threadsOf(values)];
     // Only a handler thread can tell which actions a module has; what it begins meanwhile is given back.
     if (values["wait"] !== true)
-      return tasks.length === 0 ? { data, idle: true } : { data, tasks, threads: 1, graceMs: 0 };
+      return {
+        data,
+        attach: true,
+        ...(tasks.length === 0 ? { idle: true } : { tasks, threads: 1, graceMs: 0 }),
+      };
     const roots = [process.cwd(), data, ...textsOf(values, "root")];
     const allowedHosts = textsOf(values, "allow-host");
-    return { data, tasks, roots, allowedHosts, ...(threads === undefined ? {} : { threads }) };
+    return { data, attach: true, tasks, roots, allowedHosts, ...(threads === undefined ? {} : { threads }) };
   },
   async follow(answer, open) {
     return open.values["wait"] === true ? followTask(String(answer["task_id"]), open) : answer;
@@ -126,7 +104,7 @@ const submit = toolCommand({
     const handlers = textsOf(values, "tasks").length > 0 ? " with its handlers" : "";
     return [
       `task ${String(task_id)} is ${status === "queued" ? `queued${placeText(answer)}` : "accepted"}`,
-      `It is on disk in ${dataOf(values)}, and runs when a process opens that directory${handlers}.`,
+      `It is on disk in ${dataOf(values)}, and runs as soon as a process has that directory open${handlers}.`,
     ];
   },
 });

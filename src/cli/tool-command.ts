@@ -3,10 +3,11 @@ import { resolve } from "node:path";
 import { fault } from "../errors/index.ts";
 import { openSystem, type System, type SystemOptions } from "../system/index.ts";
 import type { Words } from "../tools/index.ts";
-import type { Flag, Flags, Values, Command } from "./arguments.ts";
-import { numberOf, textOf } from "./arguments.ts";
+import type { TemplateRegistry } from "../workflow/template.ts";
+import { numberOf, type Command, type Flags, type Values } from "./arguments.ts";
 import { INTERRUPTED, oneLine } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
+import { dataOf, settings } from "./setting-flags.ts";
 
 /** What a tool answers: plain JSON, checked by the tool's own output schema. */
 export type Answer = Readonly<Record<string, unknown>>;
@@ -31,6 +32,8 @@ export interface ToolVerb extends Omit<Command, "run"> {
     operands: readonly string[],
     values: Values,
   ): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Those that the tool is about; default: none. */
+  templatesOf?(operands: readonly string[], values: Values): Promise<TemplateRegistry>;
   /** The answer in lines for people. */
   linesOf(answer: Answer, values: Values): readonly string[];
   readonly options?: (values: Values) => SystemOptions;
@@ -47,23 +50,23 @@ export interface CommandGroup {
   readonly commands: readonly Command[];
 }
 
-const DATA_DEFAULT = ".mcplusplus";
-
-const DATA_FLAG: Flag = {
-  type: "string",
-  value: "<dir>",
-  help: `data directory (default ${DATA_DEFAULT})`,
-};
-export const dataOf = (values: Values): string => textOf(values, "data") ?? DATA_DEFAULT;
+/** All that can be typed. */
+export interface Vocabulary {
+  readonly commands: readonly Command[];
+  readonly groups: readonly CommandGroup[];
+  /** One word for two. */
+  readonly short: Readonly<Record<string, string>>;
+}
 
 /**
- * Whoever only asks or changes something carries out nothing: it would be cut off when the command ends.
+ * Whoever only asks or changes something carries out nothing: it would be cut off when the command ends. Where another
+ * process owns the directory, that one is asked.
  *
  * @throws FILE_UNREADABLE where there is no data directory: a name that was mistyped would else be an empty queue
  */
 function idle(values: Values): SystemOptions {
   const data = dataOf(values);
-  if (statSync(data, { throwIfNoEntry: false })) return { data, idle: true };
+  if (statSync(data, { throwIfNoEntry: false })) return { data, attach: true, idle: true };
   const why = "there is no such directory: task submit makes one, and --data names another";
   throw fault("FILE_UNREADABLE", { path: resolve(data), why });
 }
@@ -79,7 +82,7 @@ export function toolCommand(verb: ToolVerb): Command {
   const { name, operands, summary, examples } = verb;
   const flags: Flags = {
     ...verb.flags,
-    data: DATA_FLAG,
+    ...settings("data"),
     json: { type: "boolean", help: "the answer as one line of JSON, and nothing else" },
   };
   return {
@@ -91,7 +94,9 @@ export function toolCommand(verb: ToolVerb): Command {
     async run(given, values) {
       // What goes wrong is told in one sentence at the end; an operator who wants more sets the level.
       process.env["MCPLUSPLUS_LOG"] ??= "error";
-      const answer = await carryOut(verb, await verb.argsOf(given, values), values);
+      const templates = await verb.templatesOf?.(given, values);
+      const args = await verb.argsOf(given, values);
+      const answer = await carryOut(verb, { args, templates, values });
       if (values["json"] === true) say(JSON.stringify(answer));
       else if (answer["success"] === true)
         for (const line of verb.linesOf(answer, values)) say(printable(line));
@@ -100,7 +105,13 @@ export function toolCommand(verb: ToolVerb): Command {
   };
 }
 
-async function carryOut(verb: ToolVerb, args: Record<string, unknown>, values: Values): Promise<Answer> {
+interface Asked {
+  readonly args: Record<string, unknown>;
+  readonly templates: TemplateRegistry | undefined;
+  readonly values: Values;
+}
+
+async function carryOut(verb: ToolVerb, { args, templates, values }: Asked): Promise<Answer> {
   // Only here: reading a help text needs no schemas.
   const { TOOLS, callTool } = await import("../tools/index.ts");
   const note = (line: string): void => {
@@ -114,7 +125,8 @@ async function carryOut(verb: ToolVerb, args: Record<string, unknown>, values: V
   const call = async (name: string, given: Record<string, unknown>): Promise<Answer> => {
     const tool = TOOLS.find((each) => each.name === name);
     if (!tool) throw fault("UNKNOWN_NAME", { kind: "tool", name, known: TOOLS.map((each) => each.name) });
-    if (name === verb.tool) return callTool(tool, given, { open, signal, words });
+    if (name === verb.tool)
+      return callTool(tool, given, { open, signal, words, ...(templates && { templates }) });
     // What was asked for is asked for once; after an interruption the rest is still to be told.
     return callTool(tool, given, { open, signal: new AbortController().signal });
   };

@@ -1,6 +1,8 @@
 import { fault } from "../errors/index.ts";
 import { dagPicture } from "../workflow/index.ts";
 import { numberOf, textOf, textsOf, toNumber, type Values } from "./arguments.ts";
+import { runParameters } from "./run-parameters.ts";
+import { loadTemplate, loadTemplates } from "./template-files.ts";
 import {
   PAGE_FLAGS,
   given,
@@ -21,9 +23,58 @@ import {
   stepLogLines,
   whatIfLines,
 } from "./workflow-lines.ts";
+import { dataOf } from "./setting-flags.ts";
 
 const idArgs = ([id]: readonly string[]): Record<string, unknown> => ({ workflow_id: id });
 const TYPED = { workflow_id: "<id>" };
+
+const submit = toolCommand({
+  name: "workflow submit",
+  operands: "<template>",
+  summary: "put a workflow from a template file on disk, and leave it to whoever has the directory open",
+  flags: {
+    include: {
+      type: "string",
+      multiple: true,
+      value: "<file>",
+      help: "file of templates that the template includes; may be given several times",
+    },
+    param: {
+      type: "string",
+      multiple: true,
+      value: "<name>=<value>",
+      help: "a parameter of the template; may be given several times",
+    },
+    id: {
+      type: "string",
+      value: "<id>",
+      help: "id of the workflow (default: the template's and a random one)",
+    },
+    key: { type: "string", value: "<key>", help: "idempotency key: the same key is the same workflow" },
+    priority: { type: "string", value: "<n>", help: "higher runs sooner (default 1)" },
+  },
+  examples: [
+    "mcplusplus workflow submit report.yaml --param month=2026-11 --id report-1",
+    "mcplusplus submit report.yaml --key nightly-2026-11-22",
+  ],
+  tool: "template_run",
+  typed: { workflow_id: "--id", idempotency_key: "--key", parameters: "--param" },
+  templatesOf: async ([path = ""], values) =>
+    (await loadTemplates([path, ...textsOf(values, "include")])).registry,
+  async argsOf([path = ""], values) {
+    const template = await loadTemplate(path, textsOf(values, "include"));
+    return given({
+      template_id: template.templateId,
+      version: template.version,
+      parameters: runParameters(textsOf(values, "param"), undefined, template).values,
+      workflow_id: textOf(values, "id"),
+      idempotency_key: textOf(values, "key"),
+      priority: numberOf(values, "priority"),
+    });
+  },
+  options: (values) => ({ data: dataOf(values), idle: true }),
+  linesOf: ({ workflow_id, message }) => [`workflow ${String(workflow_id)}: ${String(message)}`],
+});
 
 const list = toolCommand({
   name: "workflow list",
@@ -306,5 +357,5 @@ function pairsOf(values: Values, flag: string, allowed: string): [string, string
 export const workflowGroup: CommandGroup = {
   name: "workflow",
   summary: "workflows that were submitted",
-  commands: [list, status, result, cancel, pause, resume, rerun, history, logs, graph, whatIf],
+  commands: [submit, list, status, result, cancel, pause, resume, rerun, history, logs, graph, whatIf],
 };

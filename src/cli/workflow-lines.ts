@@ -1,6 +1,7 @@
 import { counted, factLines, logLines, tableLines } from "./table.ts";
-import { dataOf, type Answer } from "./tool-command.ts";
 import type { Values } from "./arguments.ts";
+import type { Answer } from "./tool-command.ts";
+import { dataOf } from "./setting-flags.ts";
 
 /** What the tools of workflows answer, in lines for people. */
 

@@ -4,6 +4,7 @@ export {
   addressesIn,
   addressesInPieces,
   foundIn,
+  packMessage,
   packValue,
   tryPack,
   unpackValue,

@@ -64,6 +64,16 @@ export function packValue(value: unknown): Uint8Array {
   }
 }
 
+/**
+ * Packs one message for a link without shared shapes: within what any message may have, and as deep as our own types
+ * go. The bytes are the caller's own.
+ *
+ * @throws TooLargeError, TypeError, RangeError, as `StreamEncoder.encode`
+ */
+export function packMessage(value: unknown): Uint8Array {
+  return packed(value);
+}
+
 /** In bytes, what SQLite takes in one place of a row. */
 const OWN_BOUNDS: WriteBounds = { bytesMax: 1_000_000_000, depthMax: 500 };
 
@@ -75,7 +85,7 @@ const isReference = (value: object): boolean => value instanceof Reference;
 
 const writer = new RecordWriter(null);
 
-function packed(value: unknown, bounds: WriteBounds): Uint8Array {
+function packed(value: unknown, bounds?: WriteBounds): Uint8Array {
   try {
     return new Uint8Array(writer.write(value, 0, bounds));
   } finally {

@@ -306,7 +306,7 @@ export const FAULTS = {
   }),
   MODULE_INVALID: row<{ module: string; why: string }>({
     retryable: false,
-    means: "A module of handlers, or of a page, cannot be loaded or exports nothing of that kind.",
+    means: "A module of handlers, of tools, or of a page, cannot be loaded or exports nothing of that kind.",
     sentence: (d) => `the module ${d.module} cannot be used: ${d.why}`,
   }),
   INPUT_INVALID: row<{ what: string; problems: readonly string[] }>({

@@ -1,4 +1,5 @@
 export { createExecutor } from "./create-executor.ts";
+export { Slots } from "./slots.ts";
 export type {
   ExecutionOptions,
   ExecutionResult,

@@ -18,13 +18,16 @@ interface Asker {
  */
 export class Slots {
   readonly #size: number;
+  readonly #waitingMax: number;
   #taken = 0;
   #waiting = 0;
   /** In the order in which they are served. */
   readonly #askers = new Set<Asker>();
 
-  constructor(size: number) {
+  /** @param waitingMax starts that may wait, or be handed over at once */
+  constructor(size: number, waitingMax: number = LIMITS.executor.executions) {
     this.#size = size;
+    this.#waitingMax = waitingMax;
   }
 
   /**
@@ -34,7 +37,7 @@ export class Slots {
    * @throws `CANCELLED`; `EXECUTOR_FULL`, and then nothing was started
    */
   async startEach(scope: Scope, starts: readonly Start[]): Promise<void> {
-    const limit = LIMITS.executor.executions;
+    const limit = this.#waitingMax;
     if (this.#waiting + starts.length > limit) throw fault("EXECUTOR_FULL", { limit });
     if (starts.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -2,9 +2,11 @@ import {
   INVALID_PARAMS,
   INVALID_REQUEST,
   PARSE_ERROR,
+  isJSONRPCRequest,
   type JSONRPCMessage,
   type RequestId,
 } from "@modelcontextprotocol/server";
+import { shortText } from "../schema/index.ts";
 
 /** What a line from a client is: a message, nothing, or something that is answered with an error. */
 export type Incoming =
@@ -38,8 +40,19 @@ export function readIncoming(line: string): Incoming {
   if ("id" in value && own === undefined)
     return wrong(INVALID_REQUEST, "the id is neither text nor a whole number");
   if (hidesKey(value)) return wrong(INVALID_PARAMS, 'the arguments hold the key "__proto__"', own);
+  if (own !== undefined && !isJSONRPCRequest(value)) return wrong(INVALID_REQUEST, misshapen(value), own);
   return message(value);
 }
+
+/** Why a request is none for the protocol's package, which would leave it out without a word. */
+function misshapen(value: object): string {
+  const surplus = Object.keys(value).find((key) => !REQUEST_KEYS.includes(key));
+  return surplus === undefined
+    ? "params is not an object, or its _meta holds something else than the protocol allows"
+    : `it has the unknown member ${shortText(surplus)}`;
+}
+
+const REQUEST_KEYS = ["jsonrpc", "id", "method", "params"];
 
 /** Whoever reads arguments by a schema would leave that key out without a word. Further down it stays in sight. */
 function hidesKey(value: object): boolean {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import {
   INVALID_REQUEST,
@@ -6,6 +5,7 @@ import {
   type RequestId,
   type Transport,
 } from "@modelcontextprotocol/server";
+import { LIMITS } from "../errors/index.ts";
 import { systemClock, type Clock, type Timer } from "../scope/index.ts";
 import { readIncoming } from "./incoming-message.ts";
 import { LineReader, type Line } from "./line-reader.ts";
@@ -20,18 +20,17 @@ export interface LineTransportOptions {
   readonly endGraceMs?: number;
 }
 
-const LINE_BYTES_MAX = 10 * 2 ** 20;
-const END_GRACE_MS = 5_000;
 /** A request that is answered only when its client ends it. */
 const ENDLESS = "subscriptions/listen";
-/** Requests that wait for their answer; one more is told to come again later. */
-const IN_FLIGHT_MAX = 256;
+/** One request more than may wait for their answers is told to come again later. */
+const IN_FLIGHT_MAX = LIMITS.mcp.inFlight;
 const BUSY = -32_000;
 
 /**
  * JSON-RPC messages as lines over a pair of streams, for a server that a client talks to blindly: every line that
  * cannot be served is answered, an id is served once at a time, a line of any length leaves the server alive, and
- * requests that came before the end of the input are still answered.
+ * requests that came before the end of the input are still answered. A client that does not read what it is told is not
+ * read from either, so that no more answers wait for it than it had requests under way.
  */
 export class LineTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
@@ -43,8 +42,11 @@ export class LineTransport implements Transport {
   readonly #endGraceMs: number;
   readonly #lineBytesMax: number;
   readonly #lines: LineReader;
+  readonly #answered = Promise.withResolvers<void>();
   /** By id, the method. */
   readonly #inFlight = new Map<RequestId, string>();
+  /** Until there is room in the output; undefined: there is. */
+  #full: PromiseWithResolvers<void> | undefined;
   #ended = false;
   #closed = false;
   #endTimer: Timer | undefined;
@@ -53,9 +55,14 @@ export class LineTransport implements Transport {
     this.#input = input;
     this.#output = output;
     this.#clock = clock;
-    this.#lineBytesMax = lineBytesMax ?? LINE_BYTES_MAX;
-    this.#endGraceMs = endGraceMs ?? END_GRACE_MS;
+    this.#lineBytesMax = lineBytesMax ?? LIMITS.mcp.lineBytes;
+    this.#endGraceMs = endGraceMs ?? LIMITS.mcp.endGraceMs;
     this.#lines = new LineReader(this.#lineBytesMax);
+  }
+
+  /** Resolves when the first request has been answered. */
+  get answered(): Promise<void> {
+    return this.#answered.promise;
   }
 
   async start(): Promise<void> {
@@ -64,15 +71,19 @@ export class LineTransport implements Transport {
     this.#input.once("close", this.#onEnd);
     this.#input.on("error", this.#onBroken);
     this.#output.on("error", this.#onBroken);
+    this.#output.on("drain", this.#onDrain);
+    this.#output.once("close", this.#onDrain);
     if (this.#input.readableEnded || this.#input.destroyed) setImmediate(this.#onEnd);
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#closed) throw new Error("the connection is closed");
-    if (!("method" in message) && message.id !== undefined) this.#inFlight.delete(message.id);
-    const hasRoom = this.#output.write(`${JSON.stringify(message)}\n`);
+    const answered = "method" in message ? undefined : message.id;
+    if (answered !== undefined) this.#inFlight.delete(answered);
+    this.#write(message);
+    if (answered !== undefined) this.#answered.resolve();
     this.#closeWhenAnswered();
-    if (!hasRoom) await once(this.#output, "drain");
+    await this.#full?.promise;
   }
 
   async close(): Promise<void> {
@@ -81,9 +92,23 @@ export class LineTransport implements Transport {
     this.#endTimer?.cancel();
     this.#input.off("data", this.#onData);
     this.#input.pause();
+    this.#full?.resolve();
     // The listeners for errors stay: a pipe may break after the last word as well.
     this.onclose?.();
   }
+
+  #write(message: object): void {
+    if (this.#output.write(`${JSON.stringify(message)}\n`)) return;
+    this.#input.pause();
+    this.#full ??= Promise.withResolvers();
+  }
+
+  /** The client has read what it was told, or will not any more. */
+  readonly #onDrain = (): void => {
+    this.#full?.resolve();
+    this.#full = undefined;
+    if (!this.#closed) this.#input.resume();
+  };
 
   readonly #onData = (chunk: Uint8Array): void => {
     for (const line of this.#lines.feed(chunk)) this.#receive(line);
@@ -135,7 +160,7 @@ export class LineTransport implements Transport {
 
   #refuse(code: number, why: string, id?: RequestId): void {
     const error = { code, message: `invalid message: ${why}` };
-    this.#output.write(`${JSON.stringify({ jsonrpc: "2.0", ...(id === undefined ? {} : { id }), error })}\n`);
+    this.#write({ jsonrpc: "2.0", ...(id === undefined ? {} : { id }), error });
   }
 
   #closeWhenAnswered(): void {

@@ -1,64 +1,86 @@
-import { McpServer, type CallToolResult, type StandardSchemaWithJSON } from "@modelcontextprotocol/server";
+import type { Writable } from "node:stream";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
-import { LIMITS } from "../errors/index.ts";
+import { systemClock } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
-import { callTool, inputSchemaOf, toolsOf, type Tool } from "../tools/index.ts";
+import type { Tool } from "../tools/index.ts";
 import type { TemplateRegistry } from "../workflow/template.ts";
 import { LineTransport } from "./line-transport.ts";
+import { identityOf } from "./identity.ts";
+import type { AppSource, McpApp } from "./mcp-app.ts";
+import { createMcpServer } from "./mcp-server.ts";
+import { watchParent } from "./parent-watch.ts";
 import { openDoor, type SystemDoor } from "./system-door.ts";
-import { claimStandardOutput } from "./standard-output.ts";
-
-const INSTRUCTIONS =
-  "Runs workflows and single tasks on this machine: workflow_submit or task_submit starts one, workflow_status or " +
-  "task_status tells how far it is, workflow_result or task_result gives what came out. Everything submitted is on disk " +
-  "and survives a restart.";
 
 export interface StdioServer {
-  /** Resolves when the client has closed its side, and what it still waited for has been answered. */
+  /** Resolves when the client has closed its side, and what it still waited for has been answered, or when it has died. */
   readonly closed: Promise<void>;
   /** Ends the connection, and closes the system. */
   close(): Promise<void>;
 }
 
+export interface StdioServerOptions {
+  /** May be called again after it has failed, or after the system has. */
+  readonly open: () => Promise<System>;
+  readonly version: string;
+  /** What is offered. Asked for once, behind the handshake: loading it takes longer than a client likes to wait. */
+  readonly offer: () => Promise<Offer>;
+  /** What `claimStandardOutput` gave. */
+  readonly output: Writable;
+}
+
+export interface Offer {
+  /** Those that are offered, in this order. */
+  readonly tools: readonly Tool[];
+  /** What the tools of templates are about; default: none. */
+  readonly templates?: TemplateRegistry;
+}
+
+/** A client that has not said anything for so long does not wait for the handshake. */
+const SILENCE_MS = 50;
+
 /**
- * Serves MCP over standard input and output, in both protocol eras. The system is opened behind the handshake: a tool
- * call waits for it, the handshake does not. When it cannot be opened, every call says why, and the next one tries
- * again.
- *
- * @param open may be called again after it has failed, or after the system has
- * @param tools those that are offered
- * @param templates what the tools of templates are about; default: none
+ * Serves MCP over standard input and output, in both protocol eras. Behind the first answer the tools are loaded and the
+ * system is opened: a call waits for them, the handshake does not. When the system cannot be opened, every call says why,
+ * and the next one tries again.
  */
-export function openStdioServer(
-  open: () => Promise<System>,
-  version: string,
-  tools: readonly Tool[] = toolsOf(),
-  templates?: TemplateRegistry,
-): StdioServer {
+export function openStdioServer({ open, version, offer, output }: StdioServerOptions): StdioServer {
   const closed = Promise.withResolvers<void>();
-  const output = claimStandardOutput();
   const transport = new LineTransport({ input: process.stdin, output });
-  const door = openDoor(open);
-  const handle = serveStdio(
-    () => {
-      const server = new McpServer(
-        { name: "mcplusplus", title: "mcplusplus", version },
-        {
-          instructions: INSTRUCTIONS,
-          capabilities: { tools: { listChanged: false } },
-          maxToolInputElements: LIMITS.mcp.inputElements,
-        },
-      );
-      for (const tool of tools) register(server, tool, door, templates);
-      return server;
-    },
-    { transport: announcing(transport, closed.resolve) },
-  );
+  let door: SystemDoor | undefined;
+  let loading: Promise<McpApp> | undefined;
+  let offered: Promise<McpApp> | undefined;
+  const load = async (): Promise<McpApp> => {
+    const [{ createMcpApp }, what] = await Promise.all([import("./mcp-app.ts"), offer()]);
+    door = openDoor(open);
+    return createMcpApp({ door, version, ...what });
+  };
+  const loaded = (): Promise<McpApp> => {
+    loading ??= load();
+    // Without what it offers it serves nobody: why is told, and its end answers whoever waits.
+    offered ??= loading.catch((why: unknown) => {
+      closed.reject(why);
+      return new Promise<never>(() => undefined);
+    });
+    return offered;
+  };
+  const source: AppSource = { identity: identityOf(version), loaded };
+  const handle = serveStdio((connection) => createMcpServer(source, connection), {
+    transport: announcing(transport, closed.resolve),
+    onerror: (error) =>
+      void offered?.then(({ services }) => services.log.debug("a message was not served", { error })),
+  });
+  const timer = systemClock.at(systemClock.now() + SILENCE_MS, () => void loaded());
+  void transport.answered.then(loaded);
+  const unwatch = watchParent({ clock: systemClock, onGone: closed.resolve });
   return {
     closed: closed.promise,
     async close() {
+      timer.cancel();
+      unwatch();
       await handle.close();
-      await door.close();
+      const app = await loading?.catch(() => undefined);
+      app?.services.reports.flush();
+      await door?.close();
     },
   };
 }
@@ -71,47 +93,4 @@ function announcing(transport: LineTransport, onClosed: () => void): LineTranspo
     onClosed();
   };
   return transport;
-}
-
-function register(
-  server: McpServer,
-  tool: Tool,
-  door: SystemDoor,
-  templates: TemplateRegistry | undefined,
-): void {
-  const { name, title, description, output, hints } = tool;
-  const annotations = { title, ...hints };
-  server.registerTool(
-    name,
-    { title, description, inputSchema: checkedByTheTool(tool), outputSchema: output, annotations },
-    async (args, { mcpReq: { signal } }): Promise<CallToolResult> => {
-      const startMs = performance.now();
-      const answer = await callTool(tool, args, {
-        open: () => door.opened(signal),
-        signal,
-        ...(templates && { templates }),
-      });
-      const ok = answer["success"] === true;
-      const durationMs = performance.now() - startMs;
-      door.report(({ actors }) => void actors.router.cast.measured({ tool: name, durationMs, ok }));
-      return {
-        content: [{ type: "text", text: JSON.stringify(answer) }],
-        structuredContent: answer,
-        isError: !ok,
-      };
-    },
-  );
-}
-
-/** Wrong arguments are answered like every other failure, in the one shape for it, so the check is the tool's own. */
-function checkedByTheTool(tool: Tool): StandardSchemaWithJSON<unknown, unknown> {
-  const schema = (): Record<string, unknown> => inputSchemaOf(tool);
-  return {
-    "~standard": {
-      version: 1,
-      vendor: "mcplusplus",
-      validate: (value) => ({ value }),
-      jsonSchema: { input: schema, output: schema },
-    },
-  };
 }

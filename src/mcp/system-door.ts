@@ -1,12 +1,13 @@
-import { fault, isFault } from "../errors/index.ts";
-import { systemClock, type Clock } from "../scope/index.ts";
+import { fault } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
 
 /** The way from a server, which lives as long as its client, to a system, which may not be there yet or any more. */
 export interface SystemDoor {
   /**
-   * The open system. After an attempt that failed, opens it anew; one that another process owns is waited for a
-   * little, since a client that probes a server starts it twice.
+   * The open system. After an attempt that failed, opens it anew.
+   *
+   * @throws why it cannot be opened; UNAVAILABLE when the server is stopping; CANCELLED when the signal aborts before
+   *   it is open, and the attempt goes on for whoever comes next
    */
   opened(signal: AbortSignal): Promise<System>;
   /** For what is worth telling a system that is there, and not worth waiting for one. */
@@ -15,22 +16,23 @@ export interface SystemDoor {
   close(): Promise<void>;
 }
 
-/** How long a call waits for another process to give the data directory up. */
-const OWNED_MS = 5_000;
-const BETWEEN_TRIES_MS = 100;
-
 /** The first attempt begins at once, behind the handshake. */
-export function openDoor(open: () => Promise<System>, clock: Clock = systemClock): SystemDoor {
+export function openDoor(open: () => Promise<System>): SystemDoor {
   let closed = false;
   let attempt: Promise<System> | undefined;
+  /** Of the present attempt, once it has succeeded. */
+  let current: System | undefined;
 
   const begin = (): Promise<System> => {
     const begun = open();
     attempt = begun;
     const forget = (): void => {
-      if (attempt === begun) attempt = undefined;
+      if (attempt !== begun) return;
+      attempt = undefined;
+      current = undefined;
     };
     begun.then((system) => {
+      if (attempt === begun) current = system;
       // A system that cannot be kept up is taken away, and the next call opens another.
       system.failed.catch(() => {
         forget();
@@ -43,19 +45,13 @@ export function openDoor(open: () => Promise<System>, clock: Clock = systemClock
 
   return {
     async opened(signal) {
-      const untilMs = clock.now() + OWNED_MS;
-      for (;;) {
-        if (closed) throw fault("UNAVAILABLE", { what: "the system", why: "the server is stopping" });
-        try {
-          return await (attempt ?? begin());
-        } catch (error) {
-          if (!isFault(error, "STORE_OWNED") || clock.now() >= untilMs) throw error;
-          await pause(BETWEEN_TRIES_MS, signal, clock);
-        }
-      }
+      if (closed) throw fault("UNAVAILABLE", { what: "the system", why: "the server is stopping" });
+      return unlessAborted(attempt ?? begin(), signal);
     },
     report(tell) {
-      attempt?.then(tell).catch(() => undefined);
+      // Now, so that what is asked after it is answered after it.
+      if (current !== undefined) tell(current);
+      else attempt?.then(tell).catch(() => undefined);
     },
     async close() {
       closed = true;
@@ -64,15 +60,11 @@ export function openDoor(open: () => Promise<System>, clock: Clock = systemClock
   };
 }
 
-function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  const timer = clock.at(clock.now() + ms, over.resolve);
+function unlessAborted(opening: Promise<System>, signal: AbortSignal): Promise<System> {
+  const over = Promise.withResolvers<never>();
   const onAbort = (): void =>
     over.reject(fault("CANCELLED", { what: "waiting for the system" }, { cause: signal.reason }));
   if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
-  return over.promise.finally(() => {
-    timer.cancel();
-    signal.removeEventListener("abort", onAbort);
-  });
+  return Promise.race([opening, over.promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }

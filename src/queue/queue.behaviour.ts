@@ -1,7 +1,7 @@
 import { isAbsolute, join } from "node:path";
 import { actor, type Behaviour, type HandlersOf } from "../actor/index.ts";
 import { openPool } from "../compute/index.ts";
-import { LIMITS, assert, fault } from "../errors/index.ts";
+import { LIMITS, assert, fault, fromWireError } from "../errors/index.ts";
 import { checkPage, invalidArgument } from "../schema/index.ts";
 import { openStore } from "../store/index.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -59,6 +59,7 @@ export function queueBehaviourOver(services: QueueServices): Behaviour<typeof Qu
       ...taskCalls(engine),
       ...operatorCalls(engine, handlers),
       ...workerCalls(engine, outside),
+      compute: computeCall(handlers, init.graceMs),
       stats: () => engine.confirmed(() => statsOf(engine, init, context.metrics, openedAtMs)),
     };
   });
@@ -240,6 +241,37 @@ function workerCalls(
     renew: ({ workerId, leases, leaseMs }) => outside.renew(workerId, leases, leaseMs),
     finish: async ({ end, ...lease }) => ({ state: await outside.finish(lease, end) }),
     report: ({ progress, message, ...lease }) => outside.report(lease, progress, message),
+  };
+}
+
+/** Runs beside tasks, and not as one: the core, which decides what runs next, knows nothing of it. */
+function computeCall(handlers: Handlers, graceMs: number): Calls["compute"] {
+  let runs = 0;
+  return async ({ action, input }, { signal }) => {
+    await handlers.check([action], () => false);
+    signal.throwIfAborted();
+    // No task has such an id.
+    const taskId = `compute\0${(runs += 1)}`;
+    const onAbort = (): void => handlers.cancel(taskId, graceMs);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      const run = {
+        taskId,
+        token: 1,
+        attempt: 1,
+        action,
+        input,
+        timeoutMs: Infinity,
+        place: "thread",
+      } as const;
+      const end = await handlers.run(run);
+      if (end.kind === "completed") return { output: end.output };
+      signal.throwIfAborted();
+      assert("error" in end, "only its caller withdraws it");
+      throw fromWireError(end.error);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
   };
 }
 

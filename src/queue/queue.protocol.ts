@@ -474,6 +474,13 @@ export const Queue = protocol("queue", {
   removeQuota: call<{ scope: Quota["scope"]; name: string }, boolean>(),
   quotas: call<void, { quotas: QuotaStatus[] }>(),
 
+  /**
+   * Runs a handler once, on a thread alone, without a task: nothing of it is on disk, in order or under a quota, and nobody
+   * makes a second attempt. It is cancelled with its call. Input and output are packed; a large output goes by reference.
+   * Rejects with the failure of the handler; with `UNAVAILABLE` when it was cut off, and may have done something, or when
+   * too many wait for a thread, and with what `actions` rejects with.
+   */
+  compute: call<{ action: string; input: Uint8Array }, { output: Uint8Array }>(),
   /** Loads the modules on a handler thread on first use. Rejects with `MODULE_INVALID`. */
   actions: call<void, ActionInfo[]>(),
   stats: call<void, QueueStats>(),

@@ -1,93 +1,95 @@
 import { LIMITS } from "../errors/index.ts";
-import { OTHER_TOOLS, type RouterStats, type ToolFigures, type ToolMeasurement } from "./router.protocol.ts";
-
-interface Tool {
-  calls: number;
-  failures: number;
-  /** A ring once it is full: call number n stands at n modulo the window. */
-  readonly durationsMs: number[];
-}
+import { CallWindow } from "./call-window.ts";
+import {
+  OTHER_TOOLS,
+  type RouterStats,
+  type RuntimeFigures,
+  type ToolFigures,
+  type ToolMeasurement,
+} from "./router.protocol.ts";
+import { DETECTION_STEPS, DetectionCounter, type DetectionCounts } from "./runtime-detection.ts";
+import { RUNTIMES, type Runtime } from "./tool-metadata.ts";
 
 /**
- * The figures of tool calls, each tool's over its own last 1,000. Deterministic, and of bounded size whatever is
- * reported: some 8 kB for each of at most 1,001 tools.
+ * The figures of tool calls: each tool's and each runtime's over their own last 1,000, and what runtimes were detected by.
+ * Deterministic, and of bounded size whatever is reported.
  */
 export class RouterCore {
-  readonly #tools = new Map<string, Tool>();
+  readonly #tools = new Map<string, CallWindow>();
+  readonly #runtimes = new Map<Runtime, CallWindow>();
+  readonly #detections = new DetectionCounter();
   #measured = 0;
+  #failures = 0;
   #refused = 0;
 
   /**
    * Counts one call. A malformed measurement changes no figure and is counted as refused: it comes by a cast, so there
    * is no one to tell, and one NaN among the durations would spoil every percentile after it.
    */
-  measured(measurement: ToolMeasurement): void {
+  measured(measurement: unknown): void {
     if (!isMeasurement(measurement)) {
       this.#refused += 1;
       return;
     }
-    const tool = this.#toolFor(measurement.tool);
-    tool.durationsMs[tool.calls % LIMITS.router.windowCalls] = measurement.durationMs;
-    tool.calls += 1;
-    if (!measurement.ok) tool.failures += 1;
+    const { tool, runtime, durationMs, ok } = measurement;
+    this.#toolFor(tool).add(durationMs, ok);
+    windowOf(this.#runtimes, runtime).add(durationMs, ok);
+    this.#detections.count(measurement);
     this.#measured += 1;
+    if (!ok) this.#failures += 1;
   }
 
   /** Sorted by name. */
   figures(): ToolFigures[] {
-    return [...this.#tools].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, tool]) => figuresOf(name, tool));
+    return [...this.#tools]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([tool, window]) => ({ tool, ...window.figures() }));
+  }
+
+  runtimes(): RuntimeFigures[] {
+    return [...this.#runtimes].map(([runtime, window]) => ({
+      runtime,
+      percent: (window.calls * 100) / this.#measured,
+      ...window.figures(),
+    }));
+  }
+
+  detections(): DetectionCounts {
+    return this.#detections.counts();
   }
 
   stats(): RouterStats {
     const tools = this.#tools.size - (this.#tools.has(OTHER_TOOLS) ? 1 : 0);
-    return { tools, measured: this.#measured, refused: this.#refused };
+    return { tools, measured: this.#measured, failures: this.#failures, refused: this.#refused };
   }
 
-  #toolFor(name: string): Tool {
-    const known = this.#tools.get(name);
-    if (known !== undefined) return known;
-    const { tools } = this.stats();
-    if (tools >= LIMITS.router.tools && name !== OTHER_TOOLS) return this.#toolFor(OTHER_TOOLS);
-    const added: Tool = { calls: 0, failures: 0, durationsMs: [] };
-    this.#tools.set(name, added);
-    return added;
+  #toolFor(name: string): CallWindow {
+    const isNew = !this.#tools.has(name) && name !== OTHER_TOOLS;
+    return windowOf(this.#tools, isNew && this.stats().tools >= LIMITS.router.tools ? OTHER_TOOLS : name);
   }
+}
+
+function windowOf<Name extends string>(windows: Map<Name, CallWindow>, name: Name): CallWindow {
+  const known = windows.get(name);
+  if (known !== undefined) return known;
+  const added = new CallWindow();
+  windows.set(name, added);
+  return added;
 }
 
 /** The sender may be plain JavaScript: nothing of its types is taken on trust. */
 function isMeasurement(value: unknown): value is ToolMeasurement {
   if (typeof value !== "object" || value === null) return false;
-  const { tool, durationMs, ok } = value as Partial<Record<keyof ToolMeasurement, unknown>>;
+  const { tool, runtime, by, durationMs, ok } = value as Partial<Record<keyof ToolMeasurement, unknown>>;
   return (
     typeof tool === "string" &&
     tool.length >= 1 &&
     tool.length <= LIMITS.router.toolChars &&
+    (RUNTIMES as readonly unknown[]).includes(runtime) &&
+    (DETECTION_STEPS as readonly unknown[]).includes(by) &&
     typeof durationMs === "number" &&
     Number.isFinite(durationMs) &&
     durationMs >= 0 &&
     typeof ok === "boolean"
   );
-}
-
-function figuresOf(name: string, { calls, failures, durationsMs }: Tool): ToolFigures {
-  const sorted = Float64Array.from(durationsMs).sort();
-  return {
-    tool: name,
-    calls,
-    failures,
-    p50Ms: nearestRank(sorted, 50),
-    p95Ms: nearestRank(sorted, 95),
-    p99Ms: nearestRank(sorted, 99),
-    maxMs: nearestRank(sorted, 100),
-  };
-}
-
-/**
- * The smallest value that at least `percent` percent of all values do not exceed: always one that was measured.
- *
- * @param sorted ascending, not empty
- * @see https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method
- */
-function nearestRank(sorted: Float64Array, percent: number): number {
-  return sorted[Math.ceil((percent * sorted.length) / 100) - 1] ?? 0;
 }

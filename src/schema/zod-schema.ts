@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { assert } from "../errors/index.ts";
+import { compactSchema } from "./compact-schema.ts";
 import { nearestName } from "./nearest-name.ts";
 import type { Checked } from "./standard-schema.ts";
 import { pathText, shortText } from "./value-text.ts";
@@ -84,20 +85,22 @@ function sentenceOf(issue: Issue, root: string, nameOf: (place: string) => strin
   return `${place === "" ? "the value" : place} is ${got}; allowed is ${allowedOf(issue)}`;
 }
 
-/**
- * The JSON Schema (2020-12) of a tool's arguments: always an object at the root, and without the `$schema` line and
- * patterns of times that a format names, which every client would have to read once per tool.
- */
-export function toInputSchema(schema: z.ZodObject): { type: "object"; [key: string]: unknown } {
-  const made = z.toJSONSchema(schema, {
-    io: "input",
-    target: "draft-2020-12",
-    override: ({ jsonSchema }) => {
-      if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
-    },
-  });
-  const { $schema: _, type, ...rest } = made;
-  assert(type === "object", "the arguments of a tool are an object");
+/** A JSON Schema (2020-12) with an object at its root. */
+export interface ObjectSchema {
+  readonly type: "object";
+  readonly [keyword: string]: unknown;
+}
+
+/** The JSON Schema of a tool's arguments, in few words. */
+export const toInputSchema = (schema: z.ZodObject): ObjectSchema => objectSchema(schema, "input");
+
+/** Likewise of its answers. */
+export const toOutputSchema = (schema: z.ZodObject): ObjectSchema => objectSchema(schema, "output");
+
+function objectSchema(schema: z.ZodObject, io: "input" | "output"): ObjectSchema {
+  const made = z.toJSONSchema(schema, { io, target: "draft-2020-12" });
+  const { $schema: _, type, ...rest } = compactSchema(made);
+  assert(type === "object", "a tool takes and answers an object");
   return { type, ...rest };
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync, backup } from "node:sqlite";
 import { createDirectory } from "./create-directory.ts";
@@ -79,24 +79,33 @@ async function copyTo(database: DatabaseSync, to: string): Promise<void> {
 
 /** Has another connection, of this process or another, the file for itself? Looked at without changing anything. */
 export function isOwned(path: string): boolean {
-  const beside = [`${path}-shm`, `${path}-wal`].filter((each) => !existsSync(each));
   try {
-    // One that may only read moves no log into the file, whatever it finds there.
-    const database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
-    try {
-      database.prepare("SELECT count(*) FROM sqlite_schema").get();
-    } finally {
-      database.close();
-    }
+    withReader(path, (database) => database.prepare("SELECT count(*) FROM sqlite_schema").get());
   } catch (error) {
     return isLocked(error);
-  } finally {
-    for (const each of beside) rmSync(each, { force: true });
   }
   return false;
 }
 
+/** A connection that may only read moves no log into the file, whatever it finds there; nothing is changed. */
+export function withReader<T>(path: string, read: (database: Pick<Driver, "prepare">) => T): T {
+  const beside = [`${path}-shm`, `${path}-wal`].filter((each) => !existsSync(each));
+  try {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    try {
+      return read(database);
+    } finally {
+      database.close();
+    }
+  } finally {
+    for (const each of beside) rmSync(each, { force: true });
+  }
+}
+
 function createFile(path: string): void {
+  // To close any handle of a file gives up all locks that this process has on it: it may be the owner already.
+  // See fcntl(2), and "How To Corrupt An SQLite Database File", 2.2.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
   createDirectory(dirname(resolve(path)), 0o700);
   closeSync(openSync(path, "a", 0o600));
   // SQLite flushes the directory for its log but not for the file itself.

@@ -47,6 +47,17 @@ export class HostEnd implements HostSide {
     connection.up(client);
   }
 
+  /**
+   * Puts a connection that has stood on something else in the place of the one that the supervisor's links were given:
+   * its refs then reach the actors of this supervisor. Those of the replaced one are not told of restarts any more.
+   */
+  adopt(connection: Connection): void {
+    const { callee } = connection;
+    const replaced = this.#connections.get(callee);
+    this.#connections.set(callee, connection);
+    for (const client of this.#clients.values()) if (replaced?.uses(client)) connection.up(client);
+  }
+
   disconnect(linkId: number, reason: WireError): void {
     const client = this.#clients.get(linkId);
     if (!client) return;

@@ -7,3 +7,4 @@ export {
   type SupervisorSetup,
 } from "./open-supervisor.ts";
 export type { Intensity, Strategy } from "./supervisor.core.ts";
+export { threadLog } from "./thread-log.ts";

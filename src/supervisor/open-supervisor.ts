@@ -2,6 +2,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import {
   handshakeOf,
   threadBells,
+  type Connection,
   type InitOf,
   type Members,
   type Protocol,
@@ -12,7 +13,13 @@ import { LIMITS, fault, type Fault } from "../errors/index.ts";
 import { Presence, ThreadPoller, createBell } from "../ring/index.ts";
 import { assertWire } from "../schema/index.ts";
 import { systemClock } from "../scope/index.ts";
-import { attachMetrics, createMetricsBlock, readMetrics, type MetricsSnapshot } from "../telemetry/index.ts";
+import {
+  attachMetrics,
+  createMetricsBlock,
+  readMetrics,
+  type MetricsBlock,
+  type MetricsSnapshot,
+} from "../telemetry/index.ts";
 import { SimulatedPlace, childMaker, type Simulation } from "./child-maker.ts";
 import type { ChildHealth, ChildSpec } from "./child.ts";
 import { exposeControl, wrapControl } from "./control.ts";
@@ -58,6 +65,10 @@ export interface SupervisorHandle {
   kill(name: string): Promise<void>;
   health(): Promise<ChildHealth[]>;
   metrics(): MetricsSnapshot;
+  /** Figures of the thread that the supervisor was opened on. */
+  readonly hostMetrics: MetricsBlock;
+  /** Refs over this connection reach the running actor of its name from now on, and those that `spawn` gave do not. */
+  adopt(connection: Connection): void;
   /** Rejects when the supervisor gives up or dies. Never resolves, and an orderly `close` leaves it pending. */
   readonly failed: Promise<never>;
   /** Stops every actor, last one first, and every thread. Asked again, it waits for the same end. */
@@ -114,6 +125,8 @@ export function openSupervisor(setup: SupervisorSetup = {}): SupervisorHandle {
     kill: (name) => api.kill(name),
     health: () => api.health(),
     metrics: () => readMetrics(blocks),
+    hostMetrics: metrics,
+    adopt: (connection) => end.adopt(connection),
     failed: failure.promise,
     close,
   };

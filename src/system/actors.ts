@@ -13,6 +13,16 @@ import type { ResolvedOptions } from "./options.ts";
 export const ACTORS = ["cache", "queue", "scheduler", "peer-registry", "bootstrap", "router"] as const;
 export type ActorName = (typeof ACTORS)[number];
 
+/** What each of them answers to. */
+export const PROTOCOLS = {
+  cache: Cache,
+  queue: Queue,
+  scheduler: Scheduler,
+  "peer-registry": PeerRegistry,
+  bootstrap: Bootstrap,
+  router: Router,
+} as const;
+
 /** Refs of the six. They survive restarts. */
 export interface Actors {
   readonly cache: RefOf<typeof Cache>;

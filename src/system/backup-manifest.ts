@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fault, sentenceOf } from "../errors/index.ts";
@@ -96,9 +95,3 @@ export async function readManifest(
 }
 
 const checksumOf = (body: object): string => createHash("sha256").update(canonicalJson(body)).digest("hex");
-
-/** Of this package: two folders up in a clone and in the built package alike. */
-export function packageVersion(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
-}

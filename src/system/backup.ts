@@ -4,7 +4,8 @@ import { systemClock } from "../scope/index.ts";
 import { invalidArgument } from "../schema/index.ts";
 import { createDirectory } from "../store/create-directory.ts";
 import { openBlobs } from "../store/index.ts";
-import { packageVersion, writeManifest, type BackupFile } from "./backup-manifest.ts";
+import { writeManifest, type BackupFile } from "./backup-manifest.ts";
+import { packageVersion } from "./package-version.ts";
 import { STORE_NAMES, type StoreName } from "./store-names.ts";
 import {
   copyFlushed,

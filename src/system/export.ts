@@ -8,7 +8,7 @@ import { systemClock } from "../scope/index.ts";
 import { openBlobs, type BlobStore } from "../store/index.ts";
 import { RunRows, type FiledRun } from "../workflow/index.ts";
 import type { RunState } from "../workflow/workflow.protocol.ts";
-import { packageVersion } from "./backup-manifest.ts";
+import { packageVersion } from "./package-version.ts";
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,

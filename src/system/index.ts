@@ -1,7 +1,10 @@
+export { ALERT_RULES, type Alert, type AlertName, type Thresholds } from "./alerts.ts";
 export { ACTORS, type ActorName, type Actors } from "./actors.ts";
 export type { BackupOptions, BackupSummary, CopyProgress } from "./backup.ts";
 export { CacheDoor, type CachePutOptions, type CachedValue, type GetOrComputeOptions } from "./cache-door.ts";
+export { checkData, measureDisk } from "./check-data.ts";
 export { backupData, exportData, importData, restoreData } from "./data-files.ts";
+export type { Role } from "./foundation.ts";
 export { openSystem } from "./open-system.ts";
 export type { CacheOptions, SystemOptions } from "./options.ts";
 export type { StepLogOptions, StepLogPage } from "./step-logs.ts";

@@ -17,6 +17,15 @@ export interface SystemOptions extends SupervisorSetup {
    * Default: `.mcplusplus` in the working directory.
    */
   readonly data?: string | null;
+  /**
+   * Shares the directory with other processes that open it so: the first one owns it, the others are its guests, which
+   * submit, ask and cancel as if they had it themselves, and when the owner ends, one of them takes its place. What is
+   * carried out, and how (`tasks`, `threads`, `roots` and all below), is the owner's word. Default false: no other process
+   * is let in.
+   *
+   * @see docs/guide/attach.md
+   */
+  readonly attach?: boolean;
   /** Modules whose exports made by `defineTasks` are the actions; file URLs or paths. */
   readonly tasks?: readonly (string | URL)[];
   /** What an acknowledgement means on disk; default `flushed`: it was fsynced. Ignored when `data` is null. */
@@ -84,6 +93,7 @@ export interface ResolvedOptions {
   readonly roots: string[];
   readonly allowedHosts: string[];
   readonly idle: boolean;
+  readonly attach: boolean;
   readonly order: TaskOrder;
   readonly quotas: Quota[];
   readonly cache: Required<CacheOptions>;
@@ -97,6 +107,7 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
   const {
     threads,
     idle = false,
+    attach = false,
     heapMb,
     graceMs,
     allowedHosts = [],
@@ -116,6 +127,8 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     // It is there for a few answers, and needs nobody who watches over it from another thread.
     supervision: idle ? { supervisor: "host" as const, ...supervision } : supervision,
     idle,
+    // Windows has no local sockets that only their owner may open: there a directory is not shared.
+    attach: attach && process.platform !== "win32",
     modules: tasks.map(moduleUrl),
     threads: whole("threads", threads ?? availableParallelism(), 1, limits.threadsMax),
     heapMb: whole("heapMb", heapMb ?? limits.heapMb, limits.heapMbMin, limits.heapMbMax),

@@ -1,18 +1,13 @@
 import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
-import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import type { NetworkStatus } from "../peers/peers.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
 import { checkText, checkTexts, ownMember } from "../schema/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
 import { openBlobs, type BlobStore, type Collected } from "../store/index.ts";
-import {
-  openSupervisor,
-  type ChildHealth,
-  type SpawnOptions,
-  type SupervisorHandle,
-} from "../supervisor/index.ts";
+import type { ChildHealth, SpawnOptions } from "../supervisor/index.ts";
 import type { MetricsSnapshot } from "../telemetry/index.ts";
 import type {
   RunEvent,
@@ -24,14 +19,19 @@ import type {
   RunSummary,
   SubmittedRun,
 } from "../workflow/workflow.protocol.ts";
-import { ACTORS, spawnActors, type ActorName, type Actors } from "./actors.ts";
+import { alertsOf, checkThresholds, type Alert, type Thresholds } from "./alerts.ts";
+import { ACTORS, type ActorName, type Actors } from "./actors.ts";
+import { SharedDirectory } from "./attach/shared-directory.ts";
 import type { BackupOptions, BackupSummary } from "./backup.ts";
 import { CacheDoor } from "./cache-door.ts";
+import type { Foundation, Role } from "./foundation.ts";
 import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
+import { openAlone } from "./own-actors.ts";
 import { RunFeed } from "./run-feed.ts";
 import { logsOfStep, type StepLogOptions, type StepLogPage } from "./step-logs.ts";
 import { TaskDoor } from "./task-door.ts";
 import { throughRestarts } from "./through-restarts.ts";
+import { VitalSigns } from "./vitals.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
 import {
   toDefinition,
@@ -90,7 +90,7 @@ const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
  * through restarts of the actor that answers them.
  */
 export class System {
-  readonly #supervisor: SupervisorHandle;
+  readonly #foundation: Foundation;
   readonly #options: ResolvedOptions;
   /** The actors themselves, for whoever wants their protocols: no method here adds a hop. */
   readonly actors: Actors;
@@ -104,32 +104,37 @@ export class System {
   readonly #events: RunFeed;
   /** For those who want nothing but the end. */
   readonly #ends: RunFeed<RunEnd>;
+  readonly #vitals: VitalSigns;
   #closing: Promise<void> | undefined;
 
-  private constructor(supervisor: SupervisorHandle, actors: Actors, options: ResolvedOptions) {
-    this.#supervisor = supervisor;
+  private constructor(foundation: Foundation, options: ResolvedOptions) {
+    this.#foundation = foundation;
+    const { actors } = foundation;
     this.actors = actors;
     this.#options = options;
     this.#clock = options.supervision.simulation?.clock ?? systemClock;
     this.#events = new RunFeed("changed", actors.scheduler.on.changed);
     this.#ends = new RunFeed("ended", actors.scheduler.on.ended);
     const { data } = options;
+    this.#vitals = new VitalSigns(actors, data);
     this.#blobs = data === null ? null : openBlobs({ directory: join(data, "blobs") });
     const load = (reference: Reference): Promise<unknown> => this.load(reference);
     this.cache = new CacheDoor(actors.cache, this.#clock, this.#blobs);
     this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, blobs: this.#blobs, load });
   }
 
-  /** @throws INVALID_ARGUMENT, STORE_OWNED, STORE_NEWER, STORE_CORRUPT, FILE_UNWRITABLE, ACTOR_START_FAILED */
+  /** @throws as `openSystem` */
   static async open(options: SystemOptions = {}): Promise<System> {
     const resolved = resolveOptions(options);
-    const supervisor = openSupervisor(resolved.supervision);
-    try {
-      return new System(supervisor, await spawnActors(supervisor, resolved), resolved);
-    } catch (error) {
-      await supervisor.close();
-      throw inWordsOfDirectory(innermostStartFailure(error), resolved.data);
-    }
+    const { data, attach } = resolved;
+    const foundation =
+      attach && data !== null ? await SharedDirectory.open(resolved, data) : await openAlone(resolved);
+    return new System(foundation, resolved);
+  }
+
+  /** Whose actors answer: this process's own, or, with `attach`, those of the process that owns the directory. */
+  get role(): Role {
+    return this.#foundation.role;
   }
 
   /**
@@ -137,26 +142,26 @@ export class System {
    * setup has finished; when it rejects, nothing of the actor is left.
    *
    * @throws INVALID_ARGUMENT, NOT_A_WIRE_VALUE (`init`), ALREADY_EXISTS (the name), PROTOCOL_MISMATCH,
-   *   ACTOR_START_FAILED (its cause is what setup threw), DEADLINE_EXCEEDED, ACTOR_STOPPED
+   *   ACTOR_START_FAILED (its cause is what setup threw), DEADLINE_EXCEEDED, ACTOR_STOPPED; UNAVAILABLE in a guest
    */
   spawn<M extends Members>(protocol: Protocol<M>, options: SpawnOptions<M>): Promise<Ref<M>> {
-    return this.#supervisor.spawn(protocol, options);
+    return this.#foundation.spawn(protocol, options);
   }
 
   /**
    * Ends an actor that `spawn` started, for good. Resolves when nothing of it is left; then its name is free.
    *
-   * @throws INVALID_ARGUMENT for one of the six, UNKNOWN_NAME
+   * @throws INVALID_ARGUMENT for one of the six, UNKNOWN_NAME; UNAVAILABLE in a guest
    */
   async stopActor(name: string): Promise<void> {
-    if (!(ACTORS as readonly string[]).includes(name)) return this.#supervisor.stopChild(name);
+    if (!(ACTORS as readonly string[]).includes(name)) return this.#foundation.stopChild(name);
     const allowed = "an actor that spawn started: the six of the system stop with it";
     throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
   }
 
-  /** Ends an actor's life as a crash would, for drills; it is restarted. @throws UNKNOWN_NAME */
+  /** Ends an actor's life as a crash would, for drills; it is restarted. @throws UNKNOWN_NAME; UNAVAILABLE in a guest */
   kill(name: ActorName | (string & {})): Promise<void> {
-    return this.#supervisor.kill(name);
+    return this.#foundation.kill(name);
   }
 
   /** What can run. Loads the task modules on a handler thread on first use. @throws MODULE_INVALID */
@@ -257,7 +262,7 @@ export class System {
     const { scheduler } = this.actors;
     checkText("workflowId", workflowId);
     checkText("reason", reason);
-    const timeoutMs = this.#options.graceMs + CANCEL_MARGIN_MS;
+    const timeoutMs = this.#foundation.graceMs + CANCEL_MARGIN_MS;
     return throughRestarts(scheduler, () =>
       scheduler.call.cancel({ workflowId, reason, force }, { timeoutMs }),
     );
@@ -351,7 +356,7 @@ export class System {
   async health(): Promise<SystemHealth> {
     const { peers } = this.actors;
     const [actors, network] = await Promise.all([
-      this.#supervisor.health(),
+      this.#foundation.health(),
       throughRestarts(peers, () => peers.call.status()),
     ]);
     return { healthy: actors.every(({ state }) => state === "running"), actors, network };
@@ -383,20 +388,31 @@ export class System {
     return throughRestarts(scheduler, () => scheduler.call.collect(undefined, { timeoutMs: Infinity }));
   }
 
-  /** Counters, gauges and histograms of all threads, read from shared memory. */
+  /**
+   * What is worth a word about the machine, the process, the tools and the work. It holds as long as what it is about does.
+   *
+   * @param thresholds in place of those of the table (`ALERT_RULES`); a value at its threshold is none
+   * @throws UNKNOWN_NAME, INVALID_ARGUMENT
+   */
+  async alerts(thresholds: Thresholds = {}): Promise<Alert[]> {
+    const checked = checkThresholds(thresholds);
+    return alertsOf(await this.#vitals.look(), checked);
+  }
+
+  /** Counters, gauges and histograms of all threads of this process, read from shared memory. */
   metrics(): MetricsSnapshot {
-    return this.#supervisor.metrics();
+    return this.#foundation.metrics();
   }
 
-  /** Rejects when the system can no longer be kept up; never resolves. */
+  /** Rejects when the system can no longer be kept up, or a guest finds no owner it fits to; never resolves. */
   get failed(): Promise<never> {
-    return this.#supervisor.failed;
+    return this.#foundation.failed;
   }
 
-  /** Stops the actors in reverse order; running handlers get their grace. No thread is left. */
+  /** Stops the actors in reverse order; running handlers get their grace. No thread is left. A guest only leaves. */
   close(): Promise<void> {
     this.cache.close();
-    this.#closing ??= this.#supervisor.close();
+    this.#closing ??= this.#foundation.close();
     return this.#closing;
   }
 
@@ -414,18 +430,4 @@ export class System {
     for await (const event of this.#watch(this.#ends, watch)) if ("result" in event) ({ result } = event);
     return result;
   }
-}
-
-/** "queue could not be started: … is in use" is what its cause says in fewer words and with a code of its own. */
-function innermostStartFailure(error: unknown): unknown {
-  if (!isFault(error, "ACTOR_START_FAILED") || !isFault(error.cause) || error.cause.code === "DEFECT")
-    return error;
-  return innermostStartFailure(error.cause);
-}
-
-/** Whoever opens a directory knows it by its name, and not which of its files is opened first. */
-function inWordsOfDirectory(error: unknown, data: string | null): unknown {
-  if (data === null || !isFault(error, "STORE_OWNED")) return error;
-  const wayOut = "one process has a data directory at a time";
-  return fault("STORE_OWNED", { ...error.details, path: data, wayOut }, { cause: error });
 }

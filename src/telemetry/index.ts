@@ -1,4 +1,4 @@
-export { createLog, type Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
+export { SECRET_NAME, createLog, type Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
 export {
   METRICS,
   attachMetrics,

@@ -38,7 +38,8 @@ const { lineChars, textChars, depth: depthMax, items: itemsMax } = LIMITS.teleme
 /** Room for the closing count of the fields left out. */
 const RESERVED_CHARS = 32;
 
-const SECRET = /token|secret|passw|authorization|api[-_]?key|private[-_]?key|cookie|credential/i;
+/** What is called so is not to be shown. */
+export const SECRET_NAME = /token|secret|passw|authorization|api[-_]?key|private[-_]?key|cookie|credential/i;
 /** Keys that a record has anyway; a field of that name gets a leading underscore. */
 const OWN_KEYS: ReadonlySet<string> = new Set(["time", "level", "component", "message"]);
 // oxlint-disable-next-line no-control-regex -- control characters are what it is for
@@ -128,7 +129,7 @@ function fitting(
   let pieces = "";
   let leftOut = 0;
   for (const [key, value] of Object.entries(fields)) {
-    const plain = SECRET.test(key) ? "[redacted]" : plainOf(value, 1);
+    const plain = SECRET_NAME.test(key) ? "[redacted]" : plainOf(value, 1);
     if (plain === undefined) continue;
     const piece = join(OWN_KEYS.has(key) ? `_${key}` : key, JSON.stringify(plain));
     if (pieces.length + piece.length + RESERVED_CHARS > roomChars) leftOut += 1;
@@ -158,7 +159,7 @@ function plainObject(value: object, depth: number): unknown {
   const entries = Object.entries(value);
   const plain: [string, unknown][] = entries
     .slice(0, itemsMax)
-    .map(([key, item]) => [key, SECRET.test(key) ? "[redacted]" : plainOf(item, depth + 1)]);
+    .map(([key, item]) => [key, SECRET_NAME.test(key) ? "[redacted]" : plainOf(item, depth + 1)]);
   if (entries.length > itemsMax) plain.push(["more", entries.length - itemsMax]);
   return Object.fromEntries(plain);
 }

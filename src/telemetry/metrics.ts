@@ -100,6 +100,16 @@ export const METRICS = Object.freeze({
   ),
   castsFailed: counter("casts_failed", "1", "Casts whose handler failed, of which no caller hears."),
   eventsLost: counter("events_lost", "1", "Events dropped, because a subscriber read too slowly."),
+  guestsRefused: counter(
+    "guests_refused",
+    "1",
+    "Processes that asked to attach to this one and were told why they cannot.",
+  ),
+  guestsCutOff: counter(
+    "guests_cut_off",
+    "1",
+    "Connections to this owner that were ended, because what came over them was wrong or nobody read.",
+  ),
   restarts: counter("restarts", "1", "Actors started again after a crash."),
   storeCommits: counter("store_commits", "1", "Transactions committed, each a batch of units of work."),
   storeRollbacks: counter(

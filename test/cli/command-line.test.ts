@@ -48,7 +48,7 @@ describe("the command line", () => {
       ["run", "x.json", "--thread", "2"],
       `there is no option "--thread"; there are: --threads (did you mean that?),`,
     ],
-    [["run", "x.json", "-x"], `there is no option "-x"; there are: --help, --tasks,`],
+    [["run", "x.json", "-x"], `there is no option "-x"; there are: --tasks,`],
     [["run", "x.json", "--__proto__"], `there is no option "--__proto__"; there are:`],
     [["run"], "<template> is missing; allowed is mcplusplus run <template>"],
     [["run", "", "--json"], "<template> is empty; allowed is mcplusplus run <template>"],

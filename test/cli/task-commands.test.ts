@@ -38,7 +38,7 @@ describe("a task from the command line", () => {
     );
     expect(submitted).toEqual({
       code: 0,
-      out: `task a is queued, 0 ahead of it\nIt is on disk in ${data}, and runs when a process opens that directory.\n`,
+      out: `task a is queued, 0 ahead of it\nIt is on disk in ${data}, and runs as soon as a process has that directory open.\n`,
       err: "",
     });
     const { code, out } = await command("task", "status", "a");
@@ -221,10 +221,31 @@ describe("the queue from the command line", () => {
     expect(await command("task", "list")).toMatchObject({
       code: 1,
       err: expect.stringMatching(
-        /^mcplusplus: \S+\/data is in use by .*: one process has a data directory at a time\n$/,
+        /^mcplusplus: \S+\/data is in use by .*: it lets no other process attach, so it has to end first\n$/,
       ) as string,
     });
     expect((await system.tasks.list()).total).toBe(0);
+  });
+});
+
+describe("an operator", () => {
+  it("drains the queue before a stop, and asks what is worth a word", async () => {
+    const data = join(temporaryDirectory(), "data");
+    await run("task", "submit", "echo", "--id", "a", "--data", data);
+    const drained = await run("queue", "drain", "--wait", "0", "--data", data);
+    expect(drained).toEqual({ code: 0, out: "nothing runs; 1 task queued\n", err: "" });
+    const thresholds = ["queue_long=0", "memory_high=0"].flatMap((each) => ["--threshold", each]);
+    const { out } = await run("queue", "alerts", ...thresholds, "--data", data);
+    expect(out).toMatch(
+      /^warning: memory of the machine .*, above 0\n(.*\n)*warning: tasks that wait: 1 tasks, above 0\n/m,
+    );
+    for (const wrong of ["queue_long", "queue_long=x", "nothing=1"]) {
+      const { code, err } = await run("queue", "alerts", "--threshold", wrong, "--data", data);
+      expect([code, err]).toEqual([
+        wrong === "nothing=1" ? 1 : 2,
+        expect.stringMatching(/^mcplusplus: [^\n]+\n$/),
+      ]);
+    }
   });
 });
 
@@ -336,7 +357,7 @@ describe("a command of two words", () => {
     ],
     [
       ["mcp", "--toolsets", "queue"],
-      'there is no toolset "queue"; there are: workflow, taskqueue, deadletters, runs, templates, cache, admin',
+      'there is no toolset "queue"; there are: workflow, taskqueue, peers, deadletters, runs, templates, cache, admin',
     ],
   ])("refuses %j with exit code 2, one sentence, and no data directory", async (argv, sentence) => {
     const data = join(temporaryDirectory(), "data");

@@ -38,6 +38,26 @@ async function commands(more?: (data: string) => Promise<void>) {
 }
 
 describe("workflows on the command line", () => {
+  it("are put on disk from a template, once for each id, and go by their verbs alone", async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, "template.json");
+    const steps = [{ step_id: "only", action: "echo", inputs: { month: "${month}" } }];
+    const parameters = [{ name: "month", type: "string" }];
+    writeFileSync(path, JSON.stringify({ template_id: "report", name: "Report", parameters, steps }));
+    const command = (...argv: string[]) => run(...argv, "--data", join(directory, "data"));
+    const submitted = await command("submit", path, "--param", "month=11", "--id", "r-1");
+    expect([submitted.code, submitted.err]).toEqual([0, ""]);
+    expect(submitted.out).toMatch(/^workflow r-1: 1 step on disk; /);
+    const again = await command("workflow", "submit", path, "--param", "month=11", "--id", "r-1", "--json");
+    expect(JSON.parse(again.out)).toMatchObject({ workflow_id: "r-1", status: "running", replayed: true });
+    expect((await command("list")).out).toMatch(/\nr-1 +running /);
+    expect((await command("status", "r-1")).out).toMatch(/^workflow +r-1\n/);
+    expect((await command("cancel", "r-1")).out).toMatch(/^workflow r-1 is cancelled: /);
+    const wrong = await command("submit", path);
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringMatching(/month/)]);
+    expect((await run("help", "status")).out).toContain("Usage: mcplusplus workflow status <id>");
+  });
+
   it("are listed, shown, and told with what came out of them", async () => {
     const { command, json } = await commands();
     const listed = await command("workflow", "list");
@@ -203,7 +223,7 @@ describe("workflows on the command line", () => {
 describe("a refusal about workflows", () => {
   it.each([
     [["workflow", "status"], "<id> is missing; allowed is mcplusplus workflow status <id>"],
-    [["workflow"], "workflow is alone; allowed is one of workflow list, "],
+    [["workflow"], "workflow is alone; allowed is one of workflow submit, workflow list, "],
     [
       ["workflow", "stat", "x"],
       'there is no command "workflow stat"; there are: workflow status (did you mean that?)',

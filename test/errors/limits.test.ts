@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
-import { LIMIT_TABLE, type Limit } from "../../src/errors/limits.ts";
+import type { Limit } from "../../src/errors/limit.ts";
+import { LIMIT_TABLE } from "../../src/errors/limits.ts";
 
 const rows = Object.entries(LIMIT_TABLE).flatMap(([room, limits]) =>
   Object.entries<Limit>(limits).map(([name, limit]) => ({ room, name, limit })),

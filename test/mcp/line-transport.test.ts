@@ -175,3 +175,48 @@ it("waits for room in the output before it takes the next answer", async () => {
   output.resume();
   await sending;
 });
+
+it("reads no further request while a client does not read, so that what waits for it has a bound", async () => {
+  const { input, output, received, transport, isClosed } = await openKit();
+  transport.onmessage = (message) => {
+    received.push(message);
+    // Answers at once, as a tool that has nothing to do.
+    if ("id" in message)
+      void transport.send({ jsonrpc: "2.0", id: message.id ?? 0, result: { text: "x".repeat(500) } });
+  };
+  let sent = 0;
+  while (sent < 10_000 && input.write(request(sent))) {
+    sent += 1;
+    if (sent % 100 === 0) await microtasksDrained();
+  }
+  await microtasksDrained();
+  expect(sent).toBeLessThan(10_000);
+  // As much as the two buffers of a stream hold, and one answer.
+  expect(output.writableLength + output.readableLength).toBeLessThan(
+    2 * output.writableHighWaterMark + 1_000,
+  );
+  const before = received.length;
+  expect(before).toBeLessThan(sent);
+  output.resume();
+  while (received.length < sent) await microtasksDrained();
+  expect(isClosed()).toBe(false);
+});
+
+it("gives up what it is telling a client that has gone", async () => {
+  const { output, transport, closed } = await openKit();
+  const large = "x".repeat(output.writableHighWaterMark);
+  const sending = transport.send({ jsonrpc: "2.0", id: 1, result: { large } });
+  output.destroy();
+  await sending;
+  await transport.close();
+  await closed;
+});
+
+it("gives up what it is telling a client that does not read, when the connection is closed", async () => {
+  const { output, transport, closed } = await openKit();
+  const large = "x".repeat(output.writableHighWaterMark);
+  const sending = transport.send({ jsonrpc: "2.0", id: 1, result: { large } });
+  await transport.close();
+  await sending;
+  await closed;
+});

@@ -1,10 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Client, type ClientOptions } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { toolsOf } from "../../src/tools/index.ts";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { selectTools } from "../../src/tools/index.ts";
 import { openInline } from "../kit/inline-system.ts";
 import { FLIGHTS_TASKS, fewFlights, flightsRoots, flightsWorkflow } from "../system/kit/flights.ts";
 import { ROOT, serverArguments, startServer } from "./kit/server-process.ts";
@@ -61,109 +63,32 @@ async function flightsArguments(
   return { workflow: { workflow_id, name, steps: written }, report: join(out, "report.json") };
 }
 
-describe("a client of either era", () => {
-  const ERAS = [
-    ["legacy", "legacy"],
-    ["auto", "auto"],
-    ["modern", { pin: "2026-07-28" }],
-  ] as const;
+it("a client that finds out the era runs the flights: it submits them, follows them, and gets what the report says", async () => {
+  await using connection = await connect(join(directory, "data-auto"), "auto");
+  const { client, call } = connection;
+  expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
+  const { tools } = await client.listTools();
+  expect(tools.map(({ name }) => name)).toEqual(selectTools().map(({ name }) => name));
 
-  it.each(ERAS)(
-    "lists the tools, submits the flights, follows them, and gets what the report says (%s)",
-    async (era, mode) => {
-      await using connection = await connect(join(directory, `data-${era}`), mode);
-      const { client, call } = connection;
-      const { tools } = await client.listTools();
-      expect(tools.map(({ name }) => name)).toEqual(toolsOf().map(({ name }) => name));
-
-      const workflow_id = `flights-${era}`;
-      const { workflow, report } = await flightsArguments(workflow_id);
-      expect(await call("workflow_submit", workflow)).toEqual({
-        success: true,
-        workflow_id,
-        status: "submitted",
-        peer_assigned: "local",
-        estimated_start_time: null,
-        replayed: false,
-        message: "9 steps on disk; ask workflow_status for their progress",
-      });
-      let status;
-      do status = await call("workflow_status", { workflow_id });
-      while (!ENDED.has(String(status["status"])));
-      expect(status).toMatchObject({ status: "completed", progress: 100, current_step: null, failure: null });
-      const result = await call("workflow_result", { workflow_id });
-      expect(result).toMatchObject({ success: true, status: "completed", failure: null });
-      expect(result["result"]).toEqual(JSON.parse(await readFile(report, "utf8")));
-    },
-  );
-
-  it("is told of every failure in one shape: what, which code, whether to try again, and about what", async () => {
-    await using connection = await connect(join(directory, "data-failures"), "legacy");
-    const { client, call } = connection;
-    expect(await call("workflow_status", { workflow_id: "nobody" })).toEqual({
-      success: false,
-      error: 'there is no workflow "nobody"',
-      code: "WORKFLOW_NOT_FOUND",
-      retryable: false,
-      workflow_id: "nobody",
-    });
-
-    const steps = [
-      { step_id: "a", action: "echo", depends_on: ["b"] },
-      { step_id: "b", action: "echo", depends_on: ["a", "gone"] },
-      { step_id: "c", action: "ecco" },
-      { step_id: "c", action: "echo" },
-    ];
-    const invalid = await call("workflow_submit", { workflow_id: "w", name: "w", steps });
-    expect(invalid).toMatchObject({
-      success: false,
-      code: "WORKFLOW_INVALID",
-      retryable: false,
-      workflow_id: "w",
-    });
-    for (const problem of [/"c" is used 2 times/, /"gone"/, /a -> b -> a/, /"ecco"/])
-      expect(invalid["error"]).toMatch(problem);
-
-    const unknown = await call("workflow_status", { workflow_id: "w", include_step: false });
-    expect(unknown).toEqual({
-      success: false,
-      error:
-        'the input of workflow_status does not fit: unknown key "include_step" (did you mean "include_steps"?); ' +
-        "known are workflow_id, include_steps, include_metrics",
-      code: "INPUT_INVALID",
-      retryable: false,
-      workflow_id: "w",
-    });
-    const wrong = await call("workflow_submit", { workflow_id: 7, name: "w", steps: [] });
-    expect(wrong).toMatchObject({ success: false, code: "INPUT_INVALID" });
-    expect(wrong["error"]).toContain("workflow_id is 7; allowed is a string");
-    expect(wrong["error"]).toContain("steps is an array of 0; allowed is at least 1 item");
-
-    await call("workflow_submit", {
-      workflow_id: "long",
-      name: "long",
-      steps: [{ step_id: "wait", action: "sleep", inputs: { ms: 3_600_000 } }],
-    });
-    expect(await call("workflow_result", { workflow_id: "long" })).toMatchObject({
-      success: false,
-      code: "WORKFLOW_NOT_FINISHED",
-      retryable: true,
-      workflow_id: "long",
-    });
-    await expect(client.callTool({ name: "constructor", arguments: {} })).rejects.toThrow(/constructor/);
+  const workflow_id = "flights";
+  const { workflow, report } = await flightsArguments(workflow_id);
+  expect(await call("workflow_submit", workflow)).toEqual({
+    success: true,
+    workflow_id,
+    status: "submitted",
+    peer_assigned: "local",
+    estimated_start_time: null,
+    replayed: false,
+    message: "9 steps on disk; ask workflow_status for their progress",
   });
+  const result = await call("workflow_result", { workflow_id, wait_seconds: 45 });
+  expect(result).toMatchObject({ success: true, status: "completed", failure: null });
+  expect(result["result"]).toEqual(JSON.parse(await readFile(report, "utf8")));
+  const status = await call("workflow_status", { workflow_id });
+  expect(status).toMatchObject({ status: "completed", progress: 100, current_step: null, failure: null });
 });
 
 describe("the server process", () => {
-  it("answers the handshake before its system is up, and a call as soon as it is", async () => {
-    await using server = startServer(join(directory, "data-early"));
-    expect(await server.initialize()).toMatchObject({ result: { serverInfo: { name: "mcplusplus" } } });
-    const answer = await server.call("workflow_status", { workflow_id: "nobody" });
-    expect(answer).toMatchObject({
-      result: { isError: true, structuredContent: { code: "WORKFLOW_NOT_FOUND" } },
-    });
-  });
-
   it("keeps standard output to the protocol, whatever a handler prints, and answers what is no message", async () => {
     await using server = startServer(join(directory, "data-prints"), "--tasks", DRILL);
     await server.initialize();
@@ -180,16 +105,16 @@ describe("the server process", () => {
     expect(status).toBe("completed");
   });
 
-  it.each(["the end of its input", "SIGTERM"] as const)(
+  it.each(["the end of its input", "SIGTERM", "SIGHUP"] as const)(
     "ends with code 0 at %s while a step runs, and leaves a data directory that can be opened",
     async (how) => {
-      const data = join(directory, how === "SIGTERM" ? "data-term" : "data-end");
+      const data = join(directory, `data-${how}`);
       await using server = startServer(data);
       await server.initialize();
       const steps = [{ step_id: "wait", action: "sleep", inputs: { ms: 3_600_000 } }];
       await server.call("workflow_submit", { workflow_id: "long", name: "long", steps });
-      if (how === "SIGTERM") server.kill("SIGTERM");
-      else server.end();
+      if (how === "the end of its input") server.end();
+      else server.kill(how);
       expect(await server.exited).toEqual([0, null]);
       expect(server.said()).toBe("");
       expect(() => process.kill(server.pid, 0)).toThrow("ESRCH");
@@ -222,6 +147,34 @@ describe("the server process", () => {
     server.end();
     expect(await server.exited).toEqual([0, null]);
     expect(server.said()).toBe("");
+  });
+
+  it("ends when the process that started it has died, though another one holds its input open", async () => {
+    // A named pipe ends for its reader when nobody has it open for writing.
+    const input = join(directory, "input");
+    execFileSync("mkfifo", [input]);
+    await using held = await open(input, "r+");
+    const script = '"$@" < "$INPUT" & echo $! >&2; wait';
+    const server = [process.execPath, ...serverArguments(join(directory, "data-orphan"))];
+    const env = { ...process.env, INPUT: input };
+    const parent = spawn("/bin/sh", ["-c", script, "sh", ...server], { cwd: ROOT, env });
+    const ended = once(parent.stdout, "close");
+    const [said] = (await once(parent.stderr.setEncoding("utf8"), "data")) as [string];
+    onTestFinished(() => {
+      try {
+        process.kill(Number.parseInt(said, 10), "SIGKILL");
+      } catch {
+        // It is gone, as it should be.
+      }
+    });
+    // It serves, so that its system and timers are up.
+    const answered = once(parent.stdout, "data");
+    const call = { name: "workflow_status", arguments: { workflow_id: "w" } };
+    await held.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: call })}\n`);
+    await Promise.race([answered, ended.then(() => expect.unreachable("the server has ended"))]);
+    parent.kill("SIGKILL");
+    // Nobody else holds its standard output, so that is closed when it is gone and no sooner.
+    await ended;
   });
 
   it("waits for a data directory that another process is about to give up", async () => {

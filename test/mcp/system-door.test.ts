@@ -2,7 +2,6 @@ import { expect, it } from "vitest";
 import { fault, type Fault } from "../../src/errors/index.ts";
 import { openDoor } from "../../src/mcp/system-door.ts";
 import type { System } from "../../src/system/index.ts";
-import { manualClock } from "../kit/manual-clock.ts";
 import { microtasksDrained } from "../kit/microtasks.ts";
 
 const owned = fault("STORE_OWNED", { path: "queue.sqlite", owner: "process 7" });
@@ -39,7 +38,7 @@ function opening(...outcomes: (System | Fault)[]) {
 it("begins to open at once, and opens one system for all calls", async () => {
   const { system } = fakeSystem();
   const counted = opening(system);
-  const door = openDoor(counted.open, manualClock());
+  const door = openDoor(counted.open);
   expect(counted.attempts).toBe(1);
   expect(await Promise.all([door.opened(signal), door.opened(signal)])).toEqual([system, system]);
   expect(counted.attempts).toBe(1);
@@ -48,42 +47,30 @@ it("begins to open at once, and opens one system for all calls", async () => {
 it("says why a system cannot be opened, and tries again with the next call", async () => {
   const { system } = fakeSystem();
   const broken = fault("STORE_CORRUPT", { path: "queue.sqlite", why: "it is no database" });
-  const door = openDoor(opening(broken, broken, system).open, manualClock());
+  const door = openDoor(opening(broken, broken, system).open);
   await expect(door.opened(signal)).rejects.toBe(broken);
   await expect(door.opened(signal)).rejects.toBe(broken);
   expect(await door.opened(signal)).toBe(system);
 });
 
-it("waits for an owner to leave, for five seconds at most", async () => {
+it("stops waiting for the system when its caller does, and the others go on", async () => {
   const { system } = fakeSystem();
-  const clock = manualClock();
-  const patient = openDoor(opening(owned, owned, owned, system).open, clock).opened(signal);
-  await clock.advance(1_000);
-  expect(await patient).toBe(system);
-
-  const refused = openDoor(opening(owned).open, clock).opened(signal);
-  refused.catch(() => undefined);
-  await clock.advance(5_100);
-  await expect(refused).rejects.toBe(owned);
-  expect(clock.pending).toBe(0);
-});
-
-it("stops waiting for an owner when its caller does", async () => {
+  const opened = Promise.withResolvers<System>();
+  const door = openDoor(() => opened.promise);
   const controller = new AbortController();
-  const clock = manualClock();
-  const waiting = openDoor(opening(owned).open, clock).opened(controller.signal);
-  await microtasksDrained();
+  const impatient = door.opened(controller.signal);
+  const patient = door.opened(signal);
   controller.abort();
-  await expect(waiting).rejects.toMatchObject({ code: "CANCELLED" });
-  const late = openDoor(opening(owned).open, clock).opened(controller.signal);
-  await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
-  expect(clock.pending).toBe(0);
+  await expect(impatient).rejects.toMatchObject({ code: "CANCELLED" });
+  await expect(door.opened(controller.signal)).rejects.toMatchObject({ code: "CANCELLED" });
+  opened.resolve(system);
+  expect(await patient).toBe(system);
 });
 
 it("closes a system that cannot be kept up, and opens another for the next call", async () => {
   const first = fakeSystem();
   const second = fakeSystem();
-  const door = openDoor(opening(first.system, second.system).open, manualClock());
+  const door = openDoor(opening(first.system, second.system).open);
   expect(await door.opened(signal)).toBe(first.system);
   first.fail(fault("ACTOR_STOPPED", { actor: "the system" }));
   await microtasksDrained();
@@ -94,7 +81,7 @@ it("closes a system that cannot be kept up, and opens another for the next call"
 it("reports to a system that is there, and to nobody else", async () => {
   const { system } = fakeSystem();
   const told: System[] = [];
-  const door = openDoor(opening(owned, system).open, manualClock());
+  const door = openDoor(opening(owned, system).open);
   door.report((each) => void told.push(each));
   await microtasksDrained();
   door.report((each) => void told.push(each));
@@ -106,9 +93,9 @@ it("reports to a system that is there, and to nobody else", async () => {
 
 it("closes what it has opened, also what is still being opened, and refuses calls from then on", async () => {
   const { system, fake } = fakeSystem();
-  const door = openDoor(opening(system).open, manualClock());
+  const door = openDoor(opening(system).open);
   await door.close();
   expect(fake.closed).toBe(1);
   await expect(door.opened(signal)).rejects.toMatchObject({ code: "UNAVAILABLE" });
-  await openDoor(opening(owned).open, manualClock()).close();
+  await openDoor(opening(owned).open).close();
 });

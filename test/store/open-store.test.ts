@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -109,6 +109,20 @@ describe("a second owner", () => {
     const [answer] = (await once(worker, "message")) as [string];
     await worker.terminate();
     expect(answer).toBe("STORE_OWNED");
+  });
+
+  it("that was refused in the owner's process has not opened the file for other processes", () => {
+    const { path } = openKit();
+    expect(opening({ path })).toThrow(refusal("STORE_OWNED", /another part of this process/));
+    const script = `
+      const [{ openStore }, scope] = await Promise.all([import(${JSON.stringify(DOOR)}), import(${JSON.stringify(SCOPE_DOOR)})]);
+      try {
+        openStore({ path: ${JSON.stringify(path)}, migrations: [], clock: scope.systemClock, scheduler: scope.systemScheduler });
+      } catch (error) {
+        process.stdout.write(error.code);
+      }`;
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script]);
+    expect(String(stdout)).toBe("STORE_OWNED");
   });
 
   it("is told which process is the first", async () => {

@@ -26,7 +26,7 @@ describe("the command", () => {
   const run = (file: string, flags: readonly string[] = [], words: readonly string[] = []) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, join(folder, file), ...words], {
       encoding: "utf8",
-      env: {},
+      env: { XDG_CACHE_HOME: join(folder, "cache") },
     });
     return { status, stdout, stderr };
   };
@@ -37,6 +37,7 @@ describe("the command", () => {
     put(
       "package.json",
       JSON.stringify({
+        version: "0.0.0",
         type: "module",
         exports: { ".": { private: "./src/index.ts", default: "./dist/index.js" } },
       }),

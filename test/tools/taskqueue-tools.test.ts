@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/errors/index.ts";
 import type { System } from "../../src/system/index.ts";
-import { TOOLS, TOOLSETS, inputSchemaOf } from "../../src/tools/index.ts";
+import { TOOLS, inputSchemaOf } from "../../src/tools/index.ts";
 import { openInline } from "../kit/inline-system.ts";
 import { callOf, toolNamed } from "./kit/call.ts";
 
@@ -19,30 +19,6 @@ const later = (task_id: string, more: object = {}) =>
 const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string;
 
 describe("the tools of the queue", () => {
-  it("are fourteen, with the categories, priorities and times of the contract", () => {
-    const rows = TOOLSETS.taskqueue.map(
-      ({ name, metadata: { category, priority, timeoutMs, retryPolicy } }) =>
-        [name, category, priority, timeoutMs / 1_000, retryPolicy].join(" "),
-    );
-    expect(rows).toEqual([
-      "task_submit p2p_taskqueue 8 60 exponential",
-      "task_status p2p_taskqueue 9 10 none",
-      "task_cancel p2p_taskqueue 10 15 none",
-      "task_list p2p_taskqueue 7 30 none",
-      "task_priority p2p_taskqueue 8 10 none",
-      "task_result p2p_taskqueue 8 15 none",
-      "task_retry p2p_taskqueue 8 15 exponential",
-      "queue_stats p2p_queue_mgmt 7 10 none",
-      "queue_pause p2p_queue_mgmt 9 10 none",
-      "queue_resume p2p_queue_mgmt 9 10 none",
-      "queue_clear p2p_queue_mgmt 10 20 none",
-      "worker_register p2p_worker_mgmt 9 20 none",
-      "worker_unregister p2p_worker_mgmt 9 15 none",
-      "worker_status p2p_worker_mgmt 7 10 none",
-    ]);
-    expect(toolNamed("task_submit").metadata).toMatchObject({ runtime: "p2p", ioIntensive: true });
-  });
-
   it.each([
     ["task_submit", { priority: 1, tags: [], metadata: {}, depends_on: [], on_dependency_failure: "cancel" }],
     ["task_status", { include_logs: false, include_metrics: false }],

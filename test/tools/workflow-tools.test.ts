@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Reference } from "../../src/codec/index.ts";
 import { LIMITS, fault } from "../../src/errors/index.ts";
 import type { RunOutcome, System } from "../../src/system/index.ts";
-import { TOOLS, TOOLSETS, callTool, inputSchemaOf, type Tool } from "../../src/tools/index.ts";
+import { TOOLS, callTool, inputSchemaOf, type Tool } from "../../src/tools/index.ts";
 import type { RunStatus, StepStatus } from "../../src/workflow/workflow.protocol.ts";
 
 const START_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -58,25 +58,6 @@ const resultOf = (status: RunStatus, outputs: RunOutcome["outputs"]): Partial<Sy
 });
 
 describe("the tools of workflows", () => {
-  it("are six, with the category, priorities and times of the contract", () => {
-    const rows = TOOLSETS.workflow.map(({ name, metadata: { category, priority, timeoutMs, retryPolicy } }) =>
-      [name, category, priority, timeoutMs / 1_000, retryPolicy].join(" "),
-    );
-    expect(rows).toEqual([
-      "workflow_submit p2p_workflow 8 90 exponential",
-      "workflow_status p2p_workflow 9 30 none",
-      "workflow_cancel p2p_workflow 10 20 none",
-      "workflow_list p2p_workflow 7 30 none",
-      "workflow_dependencies p2p_workflow 7 15 none",
-      "workflow_result p2p_workflow 8 20 none",
-    ]);
-    expect(tool("workflow_submit").metadata).toMatchObject({
-      runtime: "p2p",
-      ioIntensive: true,
-      cpuIntensive: true,
-    });
-  });
-
   it.each([
     [
       "workflow_submit",

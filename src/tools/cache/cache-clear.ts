@@ -18,6 +18,9 @@ export const cacheClear = defineTool({
   refuse({ confirm: confirmed }, { confirmation }) {
     if (!confirmed) throw fault("CONFIRMATION_REQUIRED", { what: "clearing the cache", how: confirmation });
   },
+  async preview(_args, { system }) {
+    return `${(await system.cache.stats()).entries} results would be removed.`;
+  },
   async run(_args, { system }) {
     return { removed_count: await system.cache.clear() };
   },

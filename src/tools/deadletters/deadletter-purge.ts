@@ -3,7 +3,7 @@ import { z } from "../../schema/zod-schema.ts";
 import { defineTool } from "../tool.ts";
 import { DESTROYS, confirm, count } from "../taskqueue/shapes.ts";
 import { answer } from "../workflow/shapes.ts";
-import { CHOICE_RULE, DEAD_LETTERS, choice, choiceIsClear, chosen } from "./choice.ts";
+import { CHOICE_RULE, DEAD_LETTERS, choice, choiceIsClear, chosen, filterOf } from "./choice.ts";
 
 export const deadletterPurge = defineTool({
   name: "deadletter_purge",
@@ -18,6 +18,11 @@ export const deadletterPurge = defineTool({
   echo: [],
   refuse({ confirm: confirmed }, { confirmation }) {
     if (!confirmed) throw fault("CONFIRMATION_REQUIRED", { what: "purging dead letters", how: confirmation });
+  },
+  async preview(args, { system }) {
+    const count =
+      args.task_ids?.length ?? (await system.tasks.deadLetters.list({ ...filterOf(args), limit: 1 })).total;
+    return `${count} dead letters would be forgotten.`;
   },
   async run(args, { system }) {
     const { purged } = await system.tasks.deadLetters.purge(chosen(args));

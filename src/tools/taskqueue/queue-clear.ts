@@ -26,6 +26,12 @@ export const queueClear = defineTool({
   refuse({ confirm: confirmed }, { confirmation }) {
     if (!confirmed) throw fault("CONFIRMATION_REQUIRED", { what: "clearing the queue", how: confirmation });
   },
+  async preview({ status_filter }, { system }) {
+    const stats = await system.tasks.stats();
+    const meant = CLEARED.filter((state) => !status_filter || state === status_filter);
+    const counts = meant.map((state) => `${stats[state]} ${state}`).join(", ");
+    return `At most these would be cancelled or forgotten: ${counts}; ended steps of workflows stay.`;
+  },
   async run({ status_filter }, { system }) {
     const { cleared, remaining } = await system.tasks.clear(status_filter ? [status_filter] : CLEARED);
     return { cleared_count: cleared, remaining_count: remaining, cleared_at: new Date().toISOString() };

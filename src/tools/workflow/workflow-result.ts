@@ -2,7 +2,8 @@ import { z } from "../../schema/zod-schema.ts";
 import type { RunStatus } from "../../workflow/workflow.protocol.ts";
 import { READS } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { answer, failureOf, isoTime, ofWorkflow, runSeconds, workflowId } from "./shapes.ts";
+import { goesOn, waitForRun, waitSeconds, waitsMs } from "../waiting.ts";
+import { answer, failureOf, isoTime, ofWorkflow, percentOf, runSeconds, workflowId } from "./shapes.ts";
 
 const recordShape = z.looseObject({
   time: z.string().nullable(),
@@ -17,7 +18,8 @@ export const workflowResult = defineTool({
   description:
     "Gives what a finished workflow produced: the output of its last steps as the result and, if asked for, of every " +
     "step. A large output is shown as a reference with its size. A workflow that failed or was cancelled has no result, " +
-    "but the outputs of the steps that completed. Before the end it says that there is no result yet.",
+    "but the outputs of the steps that completed. Before the end it says that there is no result yet, or with " +
+    "wait_seconds waits for it.",
   input: z.strictObject({
     workflow_id: workflowId,
     include_outputs: z.boolean().default(true).describe("List the output of every step"),
@@ -25,6 +27,7 @@ export const workflowResult = defineTool({
       .boolean()
       .default(false)
       .describe("Add what is on record about each step: its start, its end, and why it failed"),
+    wait_seconds: waitSeconds,
   }),
   output: z.looseObject({
     ...answer,
@@ -34,14 +37,25 @@ export const workflowResult = defineTool({
     failure: z.string().nullable().optional(),
     failure_code: z.string().nullable().optional(),
     execution_time: z.number().nullable().optional(),
+    progress: z.number().optional(),
+    next: z.string().optional(),
     outputs: z.array(z.looseObject({ step_id: z.string(), output: z.unknown() })).optional(),
     logs: z.array(recordShape).optional(),
   }),
   hints: READS,
   metadata: ofWorkflow(8, 20),
   echo: ["workflow_id"],
-  async run({ workflow_id, include_outputs, include_logs }, { system }) {
-    const { status, outputs } = await system.result(workflow_id);
+  waitsMs,
+  async run({ workflow_id, include_outputs, include_logs, wait_seconds }, call) {
+    const { system } = call;
+    const waitMs = waitsMs({ wait_seconds });
+    await waitForRun(workflow_id, waitMs, call);
+    const ended = await system.result(workflow_id).catch((error: unknown) => {
+      if (goesOn(error, waitMs)) return undefined;
+      throw error;
+    });
+    if (ended === undefined) return unfinished(await system.status(workflow_id));
+    const { status, outputs } = ended;
     return {
       workflow_id,
       status: status.state,
@@ -55,6 +69,17 @@ export const workflowResult = defineTool({
       ...(include_logs && { logs: recordsOf(status) }),
     };
   },
+});
+
+const unfinished = ({ workflowId: workflow_id, state, progress }: RunStatus) => ({
+  workflow_id,
+  status: state,
+  result: null,
+  failure: null,
+  failure_code: null,
+  execution_time: null,
+  progress: percentOf(progress),
+  next: "it has not ended: ask workflow_result again with wait_seconds, or workflow_status",
 });
 
 /** The output of the step that no other depends on; of several, an object by step. */

@@ -18,6 +18,7 @@ export async function callOf(
 ): Promise<Record<string, unknown>> {
   const tool = toolNamed(name);
   const answer = await callTool(tool, args, { open, signal: new AbortController().signal, ...more });
-  expect(tool.output.safeParse(answer).error, `what ${name} answers`).toBeUndefined();
+  const { issues } = await tool.output["~standard"].validate(answer);
+  expect(issues, `what ${name} answers`).toBeUndefined();
   return answer;
 }
