@@ -8,7 +8,7 @@ import { INTERRUPTED, failureOf, type Failure } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
 import { openOutDirectory, type OutDirectory } from "./out-directory.ts";
 import { loadPage, type Page } from "./page-module.ts";
-import { runParameters, type RunParameters } from "./run-parameters.ts";
+import { TEMPLATE_FLAGS, runParameters, type RunParameters } from "./run-parameters.ts";
 import { closingLines, summaryOf, type RunSummary } from "./run-summary.ts";
 import { liveView, plainView, silentView, type RunView } from "./run-view.ts";
 import { loadTemplate } from "./template-files.ts";
@@ -20,18 +20,7 @@ export const runCommand: Command = {
   summary: "run a workflow from a template file, JSON or YAML, to its end",
   flags: {
     ...settings("tasks"),
-    include: {
-      type: "string",
-      multiple: true,
-      value: "<file>",
-      help: "file of templates that the template includes; may be given several times",
-    },
-    param: {
-      type: "string",
-      multiple: true,
-      value: "<name>=<value>",
-      help: "a parameter of the template; JSON or text",
-    },
+    ...TEMPLATE_FLAGS,
     out: {
       type: "string",
       value: "<dir>",

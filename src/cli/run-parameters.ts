@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 import { fault } from "../errors/index.ts";
 import type { Template } from "../workflow/template.ts";
+import type { Flags } from "./arguments.ts";
 
 /** What the command line says about a template's blanks, and what follows from it. */
 export interface RunParameters {
@@ -12,6 +13,22 @@ export interface RunParameters {
 }
 
 const OUT_DEFAULT = "out";
+
+/** What is said of a template wherever one becomes a run. */
+export const TEMPLATE_FLAGS: Flags = {
+  include: {
+    type: "string",
+    multiple: true,
+    value: "<file>",
+    help: "file of templates that the template includes; may be given several times",
+  },
+  param: {
+    type: "string",
+    multiple: true,
+    value: "<name>=<value>",
+    help: "a parameter of the template, JSON or text; may be given several times",
+  },
+};
 
 /**
  * @param pairs `name=value`; a value that is JSON is taken as such unless the template wants text

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fault } from "../errors/index.ts";
@@ -21,6 +21,8 @@ export interface Probe {
 /** A server that says nothing for so long does not work. */
 const ANSWER_MS = 20_000;
 const EXIT_MS = 20_000;
+/** The end of what it prints beside the protocol, which says why it has ended. */
+const SAID_CHARS = 1_000;
 const CLIENT = { name: "mcplusplus-doctor", version: "1" };
 /** Changes nothing, and is answered by the queue. */
 const CALLED = "queue_stats";
@@ -36,8 +38,9 @@ type Message = { readonly id?: unknown; readonly result?: Record<string, unknown
 export async function probeServer(argv: readonly string[], era: Era, signal: AbortSignal): Promise<Probe> {
   const [program = "", ...args] = argv;
   const startMs = performance.now();
-  const server = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], signal, killSignal: "SIGKILL" });
-  const exited = once(server, "exit") as Promise<[number | null]>;
+  const server = spawn(program, args, { stdio: "pipe", signal, killSignal: "SIGKILL" });
+  // Not "exit": what it has said last may come after that.
+  const exited = once(server, "close") as Promise<[number | null]>;
   exited.catch(() => undefined);
   const conversation = converse(server, exited);
   try {
@@ -70,13 +73,8 @@ const ENVELOPE = {
   "io.modelcontextprotocol/clientCapabilities": {},
 };
 
-type Server = ReturnType<typeof spawn> & {
-  readonly stdin: NodeJS.WritableStream;
-  readonly stdout: NodeJS.ReadableStream;
-};
-
 function converse(
-  server: Server,
+  server: ChildProcessWithoutNullStreams,
   exited: Promise<unknown>,
 ): {
   requestsOf(era: Era): (method: string, params: Record<string, unknown>) => Promise<Record<string, unknown>>;
@@ -85,8 +83,13 @@ function converse(
   const answers = new Map<number, PromiseWithResolvers<Message>>();
   const broken = Promise.withResolvers<never>();
   broken.promise.catch(() => undefined);
+  let said = "";
+  server.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-SAID_CHARS)));
   exited.then(
-    () => broken.reject(wrong("it ended before it had answered")),
+    () => {
+      const last = said.trimEnd().split("\n").at(-1);
+      broken.reject(wrong(`it ended before it had answered${last ? `, and said: ${last}` : ""}`));
+    },
     (error: unknown) => broken.reject(error),
   );
   // One that has gone does not read; its end is told elsewhere.

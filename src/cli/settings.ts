@@ -1,7 +1,7 @@
 import { delimiter, resolve } from "node:path";
 import { fault, isFault } from "../errors/index.ts";
 import { nearestName, shortText } from "../schema/index.ts";
-import type { Flag, Flags, Values } from "./arguments.ts";
+import { wholeOf, type Flag, type Flags, type Values } from "./arguments.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { SETTING_FLAGS } from "./setting-flags.ts";
 
@@ -48,7 +48,18 @@ export function settle(
       sources.set(name, file.path);
     }
   }
+  checkNumbers(flags, { values, sources });
   return { values, sources };
+}
+
+/** Also for a command that only shows them; the range is for whoever uses one. @throws INVALID_ARGUMENT */
+function checkNumbers(flags: Flags, { values, sources }: Settled): void {
+  const numbers = Object.entries(flags).filter(([, { setting }]) => setting === "number");
+  try {
+    for (const [name] of numbers) wholeOf(values, name, 0, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    throw inWordsOfSource(error, sources);
+  }
 }
 
 /** Are all keys of the file names of settings? @throws UNKNOWN_NAME */

@@ -1,7 +1,7 @@
 import { fault } from "../errors/index.ts";
 import { dagPicture } from "../workflow/index.ts";
 import { numberOf, textOf, textsOf, toNumber, type Values } from "./arguments.ts";
-import { runParameters } from "./run-parameters.ts";
+import { TEMPLATE_FLAGS, runParameters } from "./run-parameters.ts";
 import { loadTemplate, loadTemplates } from "./template-files.ts";
 import {
   PAGE_FLAGS,
@@ -33,18 +33,7 @@ const submit = toolCommand({
   operands: "<template>",
   summary: "put a workflow from a template file on disk, and leave it to whoever has the directory open",
   flags: {
-    include: {
-      type: "string",
-      multiple: true,
-      value: "<file>",
-      help: "file of templates that the template includes; may be given several times",
-    },
-    param: {
-      type: "string",
-      multiple: true,
-      value: "<name>=<value>",
-      help: "a parameter of the template; may be given several times",
-    },
+    ...TEMPLATE_FLAGS,
     id: {
       type: "string",
       value: "<id>",
@@ -73,7 +62,15 @@ const submit = toolCommand({
     });
   },
   options: (values) => ({ data: dataOf(values), idle: true }),
-  linesOf: ({ workflow_id, message }) => [`workflow ${String(workflow_id)}: ${String(message)}`],
+  linesOf({ workflow_id, status: state, replayed }, values) {
+    const id = String(workflow_id);
+    if (replayed === true) return [`workflow ${id} was submitted before, and is ${String(state)}`];
+    const data = dataOf(values);
+    return [
+      `workflow ${id} is submitted`,
+      `It is on disk in ${data}, and goes on while a process has that directory open: mcplusplus serve --data ${data}`,
+    ];
+  },
 });
 
 const list = toolCommand({

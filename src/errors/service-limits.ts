@@ -155,7 +155,7 @@ export const SERVICE_LIMITS = {
   router: {
     tools: limit(1_000, "tools", "Tools with figures of their own; all others share one row."),
     toolChars: limit(128, "characters", "Name of a tool; at least one."),
-    reportCalls: limit(64, "calls", "Calls that are reported to the router in one message at the most."),
+    reportCalls: limit(256, "calls", "Calls that are reported to the router in one message at the most."),
     reportMs: limit(100, "ms", "How long a call that has ended waits for others to be reported with."),
     windowCalls: limit(1_000, "calls", "Latest calls of a tool that its percentiles are made from."),
     timeoutMs: limit(

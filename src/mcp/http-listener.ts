@@ -89,6 +89,7 @@ class Listener implements HttpListener {
   readonly #guards: readonly ((request: IncomingMessage, response: ServerResponse) => boolean)[];
   readonly #serve: ReturnType<typeof toNodeHandler>;
   readonly #startedMs: number;
+  readonly #requestMs: number;
   #connections = 0;
   #requests = 0;
   #errors = 0;
@@ -107,6 +108,7 @@ class Listener implements HttpListener {
     );
     const { httpHeadMs, httpIdleMs, httpConnections, httpRequestMs } = LIMITS.mcp;
     const requestMs = options.requestMs ?? httpRequestMs;
+    this.#requestMs = requestMs;
     this.#server = createServer(
       {
         headersTimeout: Math.min(httpHeadMs, requestMs),
@@ -142,8 +144,7 @@ class Listener implements HttpListener {
   }
 
   async listen(host: string, port: number): Promise<void> {
-    // Where the system can, a successor may listen while this one answers what is left.
-    this.#server.listen({ host, port, reusePort: port !== 0 && process.platform === "linux" });
+    this.#server.listen({ host, port });
     try {
       await once(this.#server, "listening");
     } catch (error) {
@@ -173,7 +174,13 @@ class Listener implements HttpListener {
     response.once("close", () => {
       if (!response.writableEnded || response.statusCode >= 500) this.#errors += 1;
       else if (response.statusCode >= 400) this.#refused += 1;
+      // Its connection has nothing more to wait for.
+      if (this.#closing !== undefined) this.#server.closeIdleConnections();
     });
+    response.setTimeout(this.#requestMs, () => endUnread(response));
+    // Of several, which one counts is not the same for everyone on the way. @see RFC 9112, 3.2
+    if ((request.headersDistinct["host"] ?? []).length > 1)
+      return refuse(response, 400, "one header Host is allowed, and there are several");
     if (!this.#guards.every((allows) => allows(request, response))) return;
     if (this.#closing !== undefined) {
       response.setHeader("connection", "close");
@@ -190,7 +197,7 @@ class Listener implements HttpListener {
     if (page === undefined)
       return refuse(response, 404, `there is nothing at this path; there is ${MCP_PATH}`);
     if (request.method !== "GET" && request.method !== "HEAD")
-      return refuse(response, 405, "only GET is answered here");
+      return refuse(response.setHeader("allow", "GET, HEAD"), 405, "only GET is answered here");
     void page(isKnown).then(
       ({ status, type, body }) => void response.writeHead(status, { "content-type": type }).end(body),
       (error: unknown) => refuse(response, 500, sentenceOf(error)),
@@ -199,6 +206,8 @@ class Listener implements HttpListener {
 
   #mcp(request: IncomingMessage, response: ServerResponse): void {
     if (this.#closing !== undefined) return refuse(response, 503, "the server is stopping");
+    if (request.method !== "POST")
+      return refuse(response.setHeader("allow", "POST"), 405, "only POST is answered here");
     // Only of the answers that a client gets there may be none of the two.
     const received = request as IncomingMessage & { method: string; url: string };
     this.#serve(received, response).catch((error: unknown) => {
@@ -209,7 +218,8 @@ class Listener implements HttpListener {
 
   /** The answer, or its beginning where it is a stream, comes in time; else the call sees its signal. */
   async #inTime(request: Request, more: Parameters<McpHttpHandler["fetch"]>[1]): Promise<Response> {
-    const { handler, requestMs = LIMITS.mcp.httpRequestMs, compress = true } = this.#options;
+    const { handler, compress = true } = this.#options;
+    const requestMs = this.#requestMs;
     const over = new AbortController();
     const late = Promise.withResolvers<Response>();
     const timer = this.#clock.at(this.#clock.now() + requestMs, () => {
@@ -227,6 +237,11 @@ class Listener implements HttpListener {
       timer.cancel();
     }
   }
+}
+
+/** Nothing has moved for a while. A stream that has nothing to say may be quiet; one whose client does not read is over. */
+function endUnread({ socket }: ServerResponse): void {
+  if (socket !== null && socket.writableLength > 0) socket.destroy();
 }
 
 /** As a URL and the header `Host` have it. */

@@ -2,6 +2,7 @@ import {
   INVALID_PARAMS,
   INVALID_REQUEST,
   PARSE_ERROR,
+  isInitializeRequest,
   isJSONRPCRequest,
   type JSONRPCMessage,
   type RequestId,
@@ -32,15 +33,21 @@ export function readIncoming(line: string): Incoming {
   if (Array.isArray(value)) return wrong(INVALID_REQUEST, "batches are not part of this protocol");
   if (typeof value !== "object" || value === null) return wrong(INVALID_REQUEST, "the line is no object");
   const { jsonrpc, id, method } = value as { jsonrpc?: unknown; id?: unknown; method?: unknown };
-  const isAnswer = "result" in value || "error" in value;
+  // With a method it is a request that went wrong, and its client waits.
+  const isAnswer = ("result" in value || "error" in value) && method === undefined;
   const own = isId(id) ? id : undefined;
   if (isAnswer) return own !== undefined && jsonrpc === "2.0" ? message(value) : { kind: "nothing" };
   if (jsonrpc !== "2.0") return wrong(INVALID_REQUEST, 'jsonrpc is not "2.0"', own);
   if (typeof method !== "string") return wrong(INVALID_REQUEST, "there is no method", own);
   if ("id" in value && own === undefined)
     return wrong(INVALID_REQUEST, "the id is neither text nor a whole number");
+  // Nobody waits for the answer to a notification.
+  if (own === undefined) return message(value);
   if (hidesKey(value)) return wrong(INVALID_PARAMS, 'the arguments hold the key "__proto__"', own);
-  if (own !== undefined && !isJSONRPCRequest(value)) return wrong(INVALID_REQUEST, misshapen(value), own);
+  if (!isJSONRPCRequest(value)) return wrong(INVALID_REQUEST, misshapen(value), own);
+  // The package would say of it that the server has failed.
+  if (method === "initialize" && !isInitializeRequest(value))
+    return wrong(INVALID_PARAMS, "initialize takes protocolVersion, capabilities and clientInfo", own);
   return message(value);
 }
 

@@ -2,7 +2,9 @@ import {
   McpServer,
   ProtocolError,
   ProtocolErrorCode,
+  specTypeSchemas,
   type McpRequestContext,
+  type McpServerOptions,
   type Result,
   type ServerContext,
 } from "@modelcontextprotocol/server";
@@ -42,6 +44,9 @@ const CAPABILITIES = {
 /** The extension came with the newer era. */
 const MODERN_CAPABILITIES = { ...CAPABILITIES, extensions: { [TASKS_EXTENSION]: {} } };
 
+/** Named to the package anew: of what does not fit where it names them itself, it says that the server has failed. */
+const PARAMS = specTypeSchemas;
+const PAGE = { params: PARAMS.PaginatedRequestParams };
 const ABOUT_TASK = { params: z.looseObject({ taskId: z.string() }) };
 
 /**
@@ -49,7 +54,7 @@ const ABOUT_TASK = { params: z.looseObject({ taskId: z.string() }) };
  * handlers only hand over.
  */
 export function createMcpServer(source: AppSource, { era }: Pick<McpRequestContext, "era">): McpServer {
-  const mcp = new McpServer(source.identity, {
+  const mcp = new SourcedServer(source, {
     instructions: INSTRUCTIONS,
     capabilities: era === "modern" ? MODERN_CAPABILITIES : CAPABILITIES,
     cacheHints: CACHE_HINTS,
@@ -76,6 +81,7 @@ export function createMcpServer(source: AppSource, { era }: Pick<McpRequestConte
 
   server.setRequestHandler(
     "tools/list",
+    PAGE,
     list(({ tools }) => ({ tools: [...tools.values()].map(({ listing }) => listing) })),
   );
   server.setRequestHandler("tools/call", ({ params }, context) =>
@@ -83,23 +89,30 @@ export function createMcpServer(source: AppSource, { era }: Pick<McpRequestConte
   );
   server.setRequestHandler(
     "resources/list",
+    PAGE,
     list(({ resources }) => ({ resources: [...resources.listing] })),
   );
   server.setRequestHandler(
     "resources/templates/list",
+    PAGE,
     list(({ resources }) => ({ resourceTemplates: [...resources.templates] })),
   );
-  server.setRequestHandler("resources/read", ({ params }, context) =>
-    serve(context, (app, request) => app.resources.read(params.uri, request)),
+  server.setRequestHandler(
+    "resources/read",
+    { params: PARAMS.ReadResourceRequestParams },
+    (params, context) => serve(context, (app, request) => app.resources.read(params.uri, request)),
   );
-  server.setRequestHandler("prompts/list", () => ({ prompts: [...PROMPT_LISTING] }));
-  server.setRequestHandler("prompts/get", ({ params }, context) =>
+  server.setRequestHandler("prompts/list", PAGE, () => ({ prompts: [...PROMPT_LISTING] }));
+  server.setRequestHandler("prompts/get", { params: PARAMS.GetPromptRequestParams }, (params, context) =>
     serve(context, () => promptOf(params.name, params.arguments)),
   );
-  server.setRequestHandler("completion/complete", ({ params }, context) =>
-    serve(context, ({ services }, request) =>
-      completionsFor(params.argument, params.context?.arguments ?? {}, services, request),
-    ),
+  server.setRequestHandler(
+    "completion/complete",
+    { params: PARAMS.CompleteRequestParams },
+    (params, context) =>
+      serve(context, ({ services }, request) =>
+        completionsFor(params.argument, params.context?.arguments ?? {}, services, request),
+      ),
   );
   if (era === "modern") {
     server.setRequestHandler("tasks/get", ABOUT_TASK, ({ taskId }, context) =>
@@ -113,6 +126,27 @@ export function createMcpServer(source: AppSource, { era }: Pick<McpRequestConte
     );
   }
   return mcp;
+}
+
+/**
+ * Over HTTP an argument may be told in a header too, for whoever routes requests without reading them. That both say the
+ * same is checked by the package, which asks for the schema here.
+ *
+ * @see https://github.com/modelcontextprotocol/modelcontextprotocol SEP-2243, HTTP Standardization
+ */
+class SourcedServer extends McpServer {
+  readonly #source: AppSource;
+
+  constructor(source: AppSource, options: McpServerOptions) {
+    super(source.identity, options);
+    this.#source = source;
+  }
+
+  override toolInputSchemaJson(name: string): Record<string, unknown> | undefined {
+    const app = this.#source.loaded();
+    // Where it is still loading there are no headers: over HTTP it is there from the start.
+    return app instanceof Promise ? undefined : app.tools.get(name)?.listing.inputSchema;
+  }
 }
 
 /** The map has no prototype to find a name in. */

@@ -11,6 +11,9 @@ export function claimStandardOutput(): Writable {
   const claimed = new Writable({
     decodeStrings: false,
     write: (chunk: string, _encoding, done) => void write(chunk, "utf8", (error) => done(error)),
+    // What was written while it was corked leaves in one piece.
+    writev: (chunks: { chunk: string }[], done) =>
+      void write(chunks.map(({ chunk }) => chunk).join(""), "utf8", (error) => done(error)),
   });
   stdout.on("error", (error: Error) => claimed.destroy(error));
   return claimed;

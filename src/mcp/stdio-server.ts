@@ -66,8 +66,8 @@ export function openStdioServer({ open, version, offer, output }: StdioServerOpt
   const source: AppSource = { identity: identityOf(version), loaded };
   const handle = serveStdio((connection) => createMcpServer(source, connection), {
     transport: announcing(transport, closed.resolve),
-    onerror: (error) =>
-      void offered?.then(({ services }) => services.log.debug("a message was not served", { error })),
+    onerror: (why) =>
+      void offered?.then(({ services }) => services.log.debug("a message was not served", { error: why })),
   });
   const timer = systemClock.at(systemClock.now() + SILENCE_MS, () => void loaded());
   void transport.answered.then(loaded);

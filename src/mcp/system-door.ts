@@ -46,7 +46,7 @@ export function openDoor(open: () => Promise<System>): SystemDoor {
   return {
     async opened(signal) {
       if (closed) throw fault("UNAVAILABLE", { what: "the system", why: "the server is stopping" });
-      return unlessAborted(attempt ?? begin(), signal);
+      return current !== undefined && !signal.aborted ? current : unlessAborted(attempt ?? begin(), signal);
     },
     report(tell) {
       // Now, so that what is asked after it is answered after it.

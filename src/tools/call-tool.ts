@@ -4,6 +4,7 @@ import { findNonWire } from "../schema/index.ts";
 import type { System } from "../system/index.ts";
 import { TemplateRegistry } from "../workflow/template.ts";
 import { runOnThread } from "./compute.ts";
+import { plainJson } from "./plain-json.ts";
 import type { Tool } from "./tool.ts";
 import { inWords, wordsOf, type Words } from "./words.ts";
 
@@ -97,16 +98,4 @@ function echoOf(tool: Tool, args: unknown): Record<string, string> {
     .map((name) => [name, given?.[name]] as const)
     .filter(([, value]) => typeof value === "string" && value.length <= LIMITS.queue.nameChars);
   return Object.fromEntries(texts) as Record<string, string>;
-}
-
-/**
- * What JSON has no word for is put into one: large whole numbers as digits, NaN and infinities by their names, bytes as
- * base64, references by their hash.
- */
-export function plainJson<T>(value: T): T {
-  const text = JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part === "bigint" || (typeof part === "number" && !Number.isFinite(part))) return String(part);
-    return part instanceof Uint8Array ? { base64: Buffer.from(part).toString("base64") } : part;
-  });
-  return JSON.parse(text) as T;
 }

@@ -1,4 +1,5 @@
-export { callTool, plainJson } from "./call-tool.ts";
+export { callTool } from "./call-tool.ts";
+export { plainJson } from "./plain-json.ts";
 export { computeTasks } from "./compute.ts";
 export { answerSchemaOf, inputSchemaOf, type Tool } from "./tool.ts";
 export type { Words } from "./words.ts";

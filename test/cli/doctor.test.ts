@@ -64,6 +64,13 @@ describe("doctor", () => {
   });
 });
 
+it("a server that ends at once is told with what it said last", async () => {
+  const script = "console.error('first'); console.error('there is no port'); process.exitCode = 1;";
+  await expect(
+    probeServer([process.execPath, "--eval", script], "2026-07-28", new AbortController().signal),
+  ).rejects.toMatchObject({ message: /it ended before it had answered, and said: there is no port$/ });
+});
+
 describe("the check of a data directory", () => {
   it("changes nothing, and leaves a file to the process that has it", async () => {
     const data = join(temporaryDirectory(), "data");

@@ -46,6 +46,17 @@ describe("a setting", () => {
     expect(named).toBe(file);
   });
 
+  it("is refused by the place where it stands when it is no number, also by a command that only shows it", async () => {
+    vi.stubEnv("MCPLUSPLUS_THREADS", "x");
+    expect(await run("config")).toMatchObject({
+      code: 2,
+      err: 'mcplusplus: MCPLUSPLUS_THREADS is "x"; allowed is a whole number\n',
+    });
+    const file = configFile({ "heap-mb": 1.5 });
+    const { code, err } = await run("config", "--threads", "2", "--config", file);
+    expect([code, err]).toEqual([2, expect.stringContaining(`heap-mb in ${file} is "1.5"`)]);
+  });
+
   it("stands in the user's own file, unless another one is named by an option or a variable", async () => {
     expect(await shown()).toEqual({ settings: {}, file: null });
     const own = join(home, "mcplusplus", "config.json");

@@ -47,7 +47,13 @@ describe("workflows on the command line", () => {
     const command = (...argv: string[]) => run(...argv, "--data", join(directory, "data"));
     const submitted = await command("submit", path, "--param", "month=11", "--id", "r-1");
     expect([submitted.code, submitted.err]).toEqual([0, ""]);
-    expect(submitted.out).toMatch(/^workflow r-1: 1 step on disk; /);
+    const data = join(directory, "data");
+    expect(submitted.out).toBe(
+      `workflow r-1 is submitted\nIt is on disk in ${data}, and goes on while a process has that directory open: ` +
+        `mcplusplus serve --data ${data}\n`,
+    );
+    const repeated = await command("submit", path, "--param", "month=11", "--id", "r-1");
+    expect(repeated.out).toBe("workflow r-1 was submitted before, and is running\n");
     const again = await command("workflow", "submit", path, "--param", "month=11", "--id", "r-1", "--json");
     expect(JSON.parse(again.out)).toMatchObject({ workflow_id: "r-1", status: "running", replayed: true });
     expect((await command("list")).out).toMatch(/\nr-1 +running /);

@@ -5,7 +5,10 @@ import { ROOT, codeBlocks, readPage } from "./pages.ts";
 
 const readme = readPage("README.md");
 const blocks = codeBlocks(readme);
-const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+const { name, bin, engines, scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  readonly name: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly engines: { readonly node: string };
   readonly scripts: Readonly<Record<string, string>>;
 };
 
@@ -28,15 +31,30 @@ describe("the README", () => {
     expect(called.filter((name) => !NPM_ITSELF.has(name) && !Object.hasOwn(scripts, name))).toEqual([]);
   });
 
-  it("shows an MCP host configuration that is JSON and calls a script that exists", () => {
-    const [block] = blocks.filter(({ info }) => info === "json");
-    const { mcpServers } = JSON.parse(block?.code ?? "") as {
-      readonly mcpServers: Readonly<
-        Record<string, { readonly command: string; readonly args: readonly string[] }>
-      >;
-    };
-    const { command, args } = mcpServers["mcplusplus"] ?? { command: "", args: [] };
-    expect(command).toBe("npm");
+  it("shows MCP host configurations that are JSON: one that brings its Node, and one that calls a script of a clone", () => {
+    const [packed, cloned] = blocks
+      .filter(({ info }) => info === "json")
+      .map(({ code }) => {
+        const { mcpServers } = JSON.parse(code) as {
+          readonly mcpServers: Readonly<
+            Record<string, { readonly command: string; readonly args: readonly string[] }>
+          >;
+        };
+        return mcpServers["mcplusplus"] ?? { command: "", args: [] };
+      });
+    const needed = /\d+/.exec(engines.node)?.[0];
+    expect(packed?.command).toBe("npx");
+    expect(packed?.args.slice(0, 7)).toEqual([
+      "-y",
+      "-p",
+      `node@${needed}`,
+      "-p",
+      name,
+      ...Object.keys(bin),
+      "mcp",
+    ]);
+    expect(cloned?.command).toBe("npm");
+    const args = cloned?.args ?? [];
     const [, script] = args.slice(args.indexOf("run")).filter((each) => !each.startsWith("--"));
     expect(scripts).toHaveProperty([script ?? ""]);
   });

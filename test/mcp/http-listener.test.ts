@@ -152,6 +152,44 @@ describe("a listener", () => {
     await aborted;
   });
 
+  it("ends the connection of a client that does not read its answer", async () => {
+    const kit = await openKit({ requestMs: 100 });
+    const client = connect(kit.listener.port, "127.0.0.1").pause();
+    const closed = once(client, "close");
+    client.on("error", () => undefined);
+    client.write("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
+    (await kit.received()).answer(new Response(new Uint8Array(64 * 2 ** 20)));
+    while (kit.listener.figures().connections > 0) await new Promise((resolve) => setImmediate(resolve));
+    client.resume();
+    await closed;
+    expect(client.bytesRead).toBeLessThan(64 * 2 ** 20);
+  });
+
+  it.each([
+    ["two hosts", "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example", 400],
+    ["two hosts that are the same", "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost", 400],
+    ["no host", "GET /health HTTP/1.1", 400],
+    ["two lengths", "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2", 400],
+    [
+      "a length and pieces",
+      "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+      400,
+    ],
+    ["a host with a space before its colon", "GET /health HTTP/1.1\r\nHost : localhost", 400],
+    ["a head that is too long", `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(2 ** 15)}`, 431],
+    ["a method that no request may have", "TRACE /mcp HTTP/1.1\r\nHost: localhost", 405],
+    ["another method than POST", "GET /mcp HTTP/1.1\r\nHost: localhost", 405],
+  ])("refuses a request with %s, and no handler sees it", async (_, head, status) => {
+    const kit = await openKit({
+      handler: { fetch: () => Promise.reject(new Error("the handler was asked")) },
+    });
+    const client = connect(kit.listener.port, "127.0.0.1");
+    client.end(`${head}\r\n\r\n`);
+    const answer = Buffer.concat(await client.toArray()).toString();
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(kit.listener.figures().errors).toBe(0);
+  });
+
   it("refuses a body that is too large, and connections that are too many, and goes on", async () => {
     const kit = await openKit({ connectionsMax: 1 });
     const response = await kit.post({ connection: "close" }, "x".repeat(LIMITS.mcp.httpBodyBytes + 1));
@@ -215,16 +253,23 @@ describe("a listener", () => {
     expect(await stuck).toBe("cut off");
   });
 
-  it("says so when its port is taken", async () => {
+  it("has its port alone: another one on it is refused, until it closes", async () => {
     const kit = await openKit();
-    const taken = openListener({
-      port: kit.listener.port,
-      handler: { fetch: () => Promise.reject(new Error("unused")) },
-      pages: {},
-    });
-    await expect(taken).rejects.toMatchObject({
+    const { port } = kit.listener;
+    // What listens at a port that it has chosen itself is not what listens at one that was named.
+    await kit.listener.close();
+    const named = await openKit({ port });
+    const again = { port, handler: { fetch: () => Promise.reject(new Error("unused")) }, pages: {} };
+    await expect(openListener(again)).rejects.toMatchObject({
       code: "UNAVAILABLE",
       message: /127\.0\.0\.1:\d+ .*EADDRINUSE/,
     });
+    const posted = named.post();
+    const { answer } = await named.received();
+    const closing = named.listener.close();
+    const successor = await openListener(again);
+    answer(answerOf({}));
+    expect((await posted).status).toBe(200);
+    await Promise.all([closing, successor.close()]);
   });
 });

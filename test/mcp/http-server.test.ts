@@ -9,6 +9,7 @@ import { exposition } from "../../src/mcp/exposition.ts";
 import type { HttpServerOptions } from "../../src/mcp/http-server.ts";
 import { openHttpServer } from "../../src/mcp/open-http-server.ts";
 import { selectTools } from "../../src/tools/index.ts";
+import { defineOwnTool } from "../../src/tools/own-tool.ts";
 import { defineTool } from "../../src/tools/tool.ts";
 import { openInline } from "../kit/inline-system.ts";
 
@@ -103,6 +104,37 @@ describe("the server over HTTP", () => {
       listeners: { 'a"\\\n': { requests: 0, errors: 0 } as never },
     });
     expect(labelled).toContain(String.raw`mcp_requests_total{listener="a\"\\\n"} 0`);
+  });
+
+  it("refuses an argument that its tool tells in a header too when the header says something else", async () => {
+    const routed = defineOwnTool({
+      name: "routed",
+      description: "Says where it was sent.",
+      input: { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } },
+      run: ({ region }) => ({ region }),
+    });
+    const { urls } = await serve({ tools: [routed] });
+    const client = await connected(urls["mcp"] ?? "", { pin: "2026-07-28" });
+    const call = { name: "routed", arguments: { region: "north" } };
+    await client.listTools();
+    expect((await client.callTool(call)).structuredContent).toMatchObject({ region: "north" });
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const response = await fetch(urls["mcp"] ?? "", {
+      method: "POST",
+      headers: {
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": "routed",
+        "mcp-param-region": "south",
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { ...call, _meta } }),
+    });
+    expect([response.status, await response.json()]).toMatchObject([400, { error: { code: -32_020 } }]);
   });
 
   it("has two listeners where that is asked for, each with the tools that run there", async () => {

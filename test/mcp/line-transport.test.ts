@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import { expect, it, onTestFinished } from "vitest";
 import { LineTransport } from "../../src/mcp/line-transport.ts";
@@ -219,4 +219,71 @@ it("gives up what it is telling a client that does not read, when the connection
   await transport.close();
   await sending;
   await closed;
+});
+
+it.each([
+  [
+    "with a member that no request has",
+    { method: "tools/list", _meta: {} },
+    -32_600,
+    /unknown member "_meta"/,
+  ],
+  [
+    "with a result beside its method",
+    { method: "tools/list", result: {} },
+    -32_600,
+    /unknown member "result"/,
+  ],
+  [
+    "whose parameters are no object",
+    { method: "tools/list", params: [1] },
+    -32_600,
+    /params is not an object/,
+  ],
+  ["whose _meta is no object", { method: "tools/list", params: { _meta: 7 } }, -32_600, /_meta/],
+  [
+    "whose progress token is neither text nor number",
+    { method: "tools/list", params: { _meta: { progressToken: {} } } },
+    -32_600,
+    /_meta/,
+  ],
+  ["to initialize that says no version", { method: "initialize", params: {} }, -32_602, /protocolVersion/],
+])("a request %s is answered at once, and its id is free again", async (_, parts, code, why) => {
+  const { write, received } = await openKit();
+  const line = `${JSON.stringify({ jsonrpc: "2.0", id: 5, ...parts })}\n`;
+  const answer = { jsonrpc: "2.0", id: 5, error: { code, message: expect.stringMatching(why) as string } };
+  expect(await write(line, line)).toEqual([answer, answer]);
+  expect(received).toEqual([]);
+});
+
+it("answers that are ready in the same turn leave in one piece, in their order, and before it is closed", async () => {
+  const pieces: string[] = [];
+  const output = new Writable({
+    decodeStrings: false,
+    write(chunk: string, _encoding, done) {
+      pieces.push(chunk);
+      done();
+    },
+    writev(chunks: { chunk: string }[], done) {
+      pieces.push(chunks.map(({ chunk }) => chunk).join(""));
+      done();
+    },
+  });
+  const transport = new LineTransport({ input: new PassThrough(), output });
+  onTestFinished(() => transport.close());
+  await transport.start();
+  const answers = [1, 2, 3].map((id) => ({ jsonrpc: "2.0", id, result: {} }) as const);
+  const piece = answers.map((answer) => `${JSON.stringify(answer)}\n`).join("");
+  await Promise.all(answers.map((answer) => transport.send(answer)));
+  await microtasksDrained();
+  expect(pieces).toEqual([piece]);
+  for (const answer of answers) void transport.send(answer);
+  void transport.close();
+  expect(pieces).toEqual([piece, piece]);
+});
+
+it("a notification is never answered, whatever it holds", async () => {
+  const { write } = await openKit();
+  const params = '{"arguments":{"__proto__":{}},"_meta":7}';
+  expect(await write(`{"jsonrpc":"2.0","method":"tools/call","params":${params}}\n`)).toEqual([]);
 });

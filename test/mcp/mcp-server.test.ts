@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TOOLS } from "../../src/tools/index.ts";
 import { ERAS, connectTo, openApp } from "./kit/connected-client.ts";
+import { rawClient } from "./kit/raw-client.ts";
 
 describe.each(ERAS)("a client of the %s era", (era) => {
   it("is told of tools, resources and prompts, and that their lists do not change", async () => {
@@ -83,4 +84,17 @@ describe.each(ERAS)("a client of the %s era", (era) => {
     });
     await expect(client.callTool({ name: "constructor", arguments: {} })).rejects.toThrow(/constructor/);
   });
+});
+
+it.each([
+  ["tools/list", { cursor: 5 }],
+  ["prompts/list", { cursor: {} }],
+  ["resources/list", { cursor: [] }],
+  ["resources/templates/list", { cursor: true }],
+  ["resources/read", { uri: 7 }],
+  ["prompts/get", { name: "plan_workflow", arguments: { goal: 1 } }],
+  ["completion/complete", { ref: { type: "ref/other" } }],
+])("a request for %s with parameters of a wrong type is told that they are wrong", async (method, params) => {
+  const { request } = await rawClient(await openApp());
+  expect(await request(method, params)).toMatchObject({ error: { code: -32_602 } });
 });

@@ -186,7 +186,7 @@ describe("a malformed measurement", () => {
 
   it.each(malformed)("with %s is counted as refused and changes no figure", (_, measurement) => {
     const core = new RouterCore();
-    core.measured(measurement as ToolMeasurement);
+    core.measured(measurement);
     expect(core.figures()).toEqual([]);
     expect(core.stats()).toEqual({ tools: 0, measured: 0, failures: 0, refused: 1 });
     expect(core.runtimes()).toEqual([]);

@@ -30,7 +30,18 @@ const HOSTILE: readonly unknown[] = [
   JSON.parse('{"__proto__":{"admin":true},"hasOwnProperty":0}'),
 ];
 const DEPTHS = [3, 40, 200, 20_000];
-const KEYS = ["id", "method", "params", "_meta", "arguments", "name", "jsonrpc", "__proto__", "toJSON", "result"];
+const KEYS = [
+  "id",
+  "method",
+  "params",
+  "_meta",
+  "arguments",
+  "name",
+  "jsonrpc",
+  "__proto__",
+  "toJSON",
+  "result",
+];
 
 /** All that chance decides about a conversation. */
 export class LineMutator {
@@ -61,7 +72,7 @@ export class LineMutator {
 
   /** Cuts bytes anywhere, also inside a character. */
   *chunks(bytes: Buffer): Generator<Buffer> {
-    for (let from = 0; from < bytes.length; ) {
+    for (let from = 0; from < bytes.length;) {
       const to = from + 1 + this.below(4_000);
       yield bytes.subarray(from, to);
       from = to;
@@ -79,13 +90,20 @@ export class LineMutator {
     const members = value as Members;
     const keys = Object.keys(members);
     const key = keys.length === 0 ? this.oneOf(KEYS) : this.oneOf(keys);
-    const inner = members[key];
+    // A name of a prototype would lead to that of all objects.
+    const inner = Object.hasOwn(members, key) ? members[key] : undefined;
     if (typeof inner === "object" && inner !== null && this.below(4) > 0) return this.#change(inner);
     const kind = this.below(4);
     if (kind === 0) Reflect.deleteProperty(members, key);
-    else if (kind === 1) put(members, this.oneOf(KEYS), this.oneOf(HOSTILE));
-    else if (kind === 2 && typeof inner === "string") put(members, key, `${inner}${this.oneOf(["x", "\u0000", "é"])}`);
-    else put(members, key, this.oneOf(HOSTILE));
+    else if (kind === 1) put(members, this.oneOf(KEYS), this.#hostile());
+    else if (kind === 2 && typeof inner === "string")
+      put(members, key, `${inner}${this.oneOf(["x", "\u0000", "é"])}`);
+    else put(members, key, this.#hostile());
+  }
+
+  /** A value of its own: the next change may be made inside it. */
+  #hostile(): unknown {
+    return structuredClone(this.oneOf(HOSTILE));
   }
 
   /** One of its empty places holds a value of many levels. */

@@ -100,7 +100,8 @@ export function* validMessages(era: Era, mutator: LineMutator): Generator<Member
     const id = mutator.oneOf(ids);
     // Some ids are used again while their requests are under way, and some are texts.
     const requestId = mutator.oneOf<unknown>([n, n, n, `r${n}`, mutator.below(20)]);
-    const [method, params] = mutator.below(4) === 0 ? mutator.oneOf(OTHERS)(id, mutator.below(9)) : callOf(id);
+    const [method, params] =
+      mutator.below(4) === 0 ? mutator.oneOf(OTHERS)(id, mutator.below(9)) : callOf(id);
     const progressToken = mutator.oneOf<unknown>([n, `p${n}`]);
     const asked = mutator.below(6) === 0 ? { progressToken } : {};
     const _meta = era === "modern" ? { ...ENVELOPE, ...asked } : asked;
