@@ -79,7 +79,7 @@ it("a client that finds out the era runs the flights: it submits them, follows t
     peer_assigned: "local",
     estimated_start_time: null,
     replayed: false,
-    message: "9 steps on disk; ask workflow_status for their progress",
+    message: "9 steps on disk; workflow_status tells how far the run is",
   });
   const result = await call("workflow_result", { workflow_id, wait_seconds: 45 });
   expect(result).toMatchObject({ success: true, status: "completed", failure: null });

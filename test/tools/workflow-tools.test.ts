@@ -147,7 +147,7 @@ describe("workflow_submit", () => {
       peer_assigned: "local",
       estimated_start_time: null,
       replayed: false,
-      message: "1 step on disk; ask workflow_status for their progress",
+      message: "1 step on disk; workflow_status tells how far the run is",
     });
     expect(submitted).toMatchObject([
       { workflowId: "w", name: "W", priority: 1, onFailure: "skip_dependents", tags: [], metadata: {} },

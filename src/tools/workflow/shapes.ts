@@ -141,7 +141,7 @@ export function submittedAnswer(run: RunStatus & { readonly replayed: boolean })
     peer_assigned: LOCAL_PEER,
     estimated_start_time: null,
     replayed: run.replayed,
-    message: `${count} on disk; ask workflow_status for their progress`,
+    message: `${count} on disk; workflow_status tells how far the run is`,
   };
 }
 
