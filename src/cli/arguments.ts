@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { fault } from "../errors/index.ts";
-import { checkInteger, nearestName } from "../schema/index.ts";
+import { checkInteger, nearestFirst } from "../schema/index.ts";
 
 /** One flag of a command, as its help shows it. */
 export interface Flag {
@@ -161,8 +161,6 @@ function unknownFlag(rawName: string, given: string, names: readonly string[]): 
     const allowed = `-- ${given}: after two dashes nothing is taken for an option`;
     return fault("INVALID_ARGUMENT", { argument: given, got: "no option", allowed });
   }
-  const nearest = nearestName(rawName.replace(/^-+/, ""), names);
-  const others = names.filter((name) => name !== nearest).map((name) => `--${name}`);
-  const known = nearest ? [`--${nearest} (did you mean that?)`, ...others] : others;
+  const known = nearestFirst(rawName.replace(/^-+/, ""), names).map((name) => `--${name}`);
   return fault("UNKNOWN_NAME", { kind: "option", name: rawName, known });
 }

@@ -12,9 +12,12 @@ export function openInterrupts(
   doing = "cancelling",
 ): {
   readonly signal: AbortSignal;
+  /** Resolves with the first. */
+  readonly interrupted: Promise<void>;
   close(): void;
 } {
   const controller = new AbortController();
+  const interrupted = Promise.withResolvers<void>();
   let firstMs = 0;
   const onSignal = (name: NodeJS.Signals): void => {
     const nowMs = performance.now();
@@ -25,11 +28,13 @@ export function openInterrupts(
     firstMs = nowMs;
     tell(`${doing}; once more to leave at once`);
     controller.abort(fault("CANCELLED", { what: "the run", reason: name === "SIGINT" ? "Ctrl-C" : name }));
+    interrupted.resolve();
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   return {
     signal: controller.signal,
+    interrupted: interrupted.promise,
     close() {
       process.off("SIGINT", onSignal);
       process.off("SIGTERM", onSignal);

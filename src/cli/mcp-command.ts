@@ -31,14 +31,11 @@ export const mcpCommand: Command = {
       open: () => openSystem(options),
     });
     const interrupts = openInterrupts(() => undefined);
-    const interrupted = new Promise<void>((resolve) =>
-      interrupts.signal.addEventListener("abort", () => resolve()),
-    );
     // Its terminal has gone, if it had one: for other commands that is as it always was.
     const hungUp = new Promise<void>((resolve) => process.once("SIGHUP", () => resolve()));
     try {
       // Whatever ends it: the client, a signal, or an offer that cannot be made.
-      await Promise.race([server.closed, interrupted, hungUp]);
+      await Promise.race([server.closed, interrupts.interrupted, hungUp]);
     } finally {
       leaveInTime();
       await server.close();

@@ -35,13 +35,11 @@ export const serveCommand: Command = {
   ],
   async run(_, values) {
     const interrupts = openInterrupts((note) => process.stderr.write(`${note}\n`), "stopping");
-    const { signal } = interrupts;
-    const interrupted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     const serving = values["http"] === true ? await overHttp(values) : await alone(values);
     for (const line of serving.lines) process.stdout.write(`${line}\n`);
     try {
       // A system that cannot be kept up says why.
-      await Promise.race([interrupted, serving.failed]);
+      await Promise.race([interrupts.interrupted, serving.failed]);
     } finally {
       leaveInTime();
       await serving.close();

@@ -1,8 +1,7 @@
 import { resolve } from "node:path";
 import { fault } from "../errors/index.ts";
+import type { Offer } from "../mcp/index.ts";
 import type { SystemOptions } from "../system/index.ts";
-import type { Tool } from "../tools/index.ts";
-import type { TemplateRegistry } from "../workflow/template.ts";
 import { textOf, textsOf, type Flags, type Values } from "./arguments.ts";
 import { toolsOf } from "./tools-command.ts";
 import { serverData, setting, settings, threadsOf } from "./setting-flags.ts";
@@ -41,9 +40,7 @@ async function computeTasksOf(values: Values, data: string): Promise<readonly UR
 }
 
 /** What a server offers. Modules and files are read. @throws whatever is wrong with one of them, INVALID_ARGUMENT */
-export async function offerOf(
-  values: Values,
-): Promise<{ readonly tools: readonly Tool[]; readonly templates?: TemplateRegistry }> {
+export async function offerOf(values: Values): Promise<Offer> {
   const tools = await toolsOf(values);
   const files = textsOf(values, "templates");
   if (files.length > 0 && !tools.some(({ metadata }) => metadata.category === "templates")) {

@@ -1,6 +1,6 @@
 import { delimiter, resolve } from "node:path";
 import { fault, isFault } from "../errors/index.ts";
-import { nearestName, shortText } from "../schema/index.ts";
+import { nearestFirst, shortText } from "../schema/index.ts";
 import { wholeOf, type Flag, type Flags, type Values } from "./arguments.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { SETTING_FLAGS } from "./setting-flags.ts";
@@ -67,13 +67,8 @@ export function checkSettingNames({ path, content }: ConfigFile): void {
   const known = Object.keys(SETTING_FLAGS);
   const unknown = Object.keys(content).find((key) => !known.includes(key));
   if (unknown === undefined) return;
-  const nearest = nearestName(unknown, known);
-  const others = known.filter((name) => name !== nearest);
-  throw fault("UNKNOWN_NAME", {
-    kind: `setting in ${path}:`,
-    name: unknown,
-    known: nearest === undefined ? others : [`${nearest} (did you mean that?)`, ...others],
-  });
+  const kind = `setting in ${path}:`;
+  throw fault("UNKNOWN_NAME", { kind, name: unknown, known: nearestFirst(unknown, known) });
 }
 
 /** A refusal of an option whose value nobody typed names the place where it stands. */

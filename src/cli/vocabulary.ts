@@ -1,5 +1,5 @@
 import { fault } from "../errors/index.ts";
-import { nearestName } from "../schema/index.ts";
+import { nearestFirst } from "../schema/index.ts";
 import type { Command } from "./arguments.ts";
 import type { CommandGroup, Vocabulary } from "./tool-command.ts";
 
@@ -78,11 +78,5 @@ export function findVerb({ name, commands }: CommandGroup, verb: string | undefi
   throw unknown(`${name} ${verb}`, names);
 }
 
-function unknown(name: string, known: readonly string[]): Error {
-  const nearest = nearestName(name, known);
-  return fault("UNKNOWN_NAME", {
-    kind: "command",
-    name,
-    known: nearest ? [`${nearest} (did you mean that?)`, ...known.filter((each) => each !== nearest)] : known,
-  });
-}
+const unknown = (name: string, known: readonly string[]): Error =>
+  fault("UNKNOWN_NAME", { kind: "command", name, known: nearestFirst(name, known) });

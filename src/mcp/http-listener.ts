@@ -208,7 +208,7 @@ class Listener implements HttpListener {
     if (this.#closing !== undefined) return refuse(response, 503, "the server is stopping");
     if (request.method !== "POST")
       return refuse(response.setHeader("allow", "POST"), 405, "only POST is answered here");
-    // Only of the answers that a client gets there may be none of the two.
+    // By their type they may be absent; that is so only where a client gets a message.
     const received = request as IncomingMessage & { method: string; url: string };
     this.#serve(received, response).catch((error: unknown) => {
       if (!response.headersSent) refuse(response, 500, sentenceOf(error));

@@ -1,11 +1,9 @@
 import { createMcpHandler } from "@modelcontextprotocol/server";
-import { isFault, sentenceOf } from "../errors/index.ts";
+import { LIMITS, isFault, sentenceOf } from "../errors/index.ts";
 import { ToolRouter } from "../router/index.ts";
 import { failAfter } from "../scope/index.ts";
-import { LIMITS } from "../errors/index.ts";
 import type { System } from "../system/index.ts";
 import type { Tool } from "../tools/index.ts";
-import type { TemplateRegistry } from "../workflow/template.ts";
 import { exposition } from "./exposition.ts";
 import {
   openListener,
@@ -16,16 +14,13 @@ import {
 } from "./http-listener.ts";
 import { createMcpApp, type McpApp } from "./mcp-app.ts";
 import { createMcpServer } from "./mcp-server.ts";
+import type { Offer } from "./offer.ts";
 import { openDoor, type SystemDoor } from "./system-door.ts";
 
-export interface HttpServerOptions extends ListenSettings {
+export interface HttpServerOptions extends ListenSettings, Offer {
   /** May be called again after it has failed, or after the system has. */
   readonly open: () => Promise<System>;
   readonly version: string;
-  /** Those that are offered, in this order. */
-  readonly tools: readonly Tool[];
-  /** What the tools of templates are about; default: none. */
-  readonly templates?: TemplateRegistry;
   /** Port of a second listener, for the tools that actors answer; the first has the others then. Default: there is one. */
   readonly p2pPort?: number;
 }
@@ -37,7 +32,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** How long `ready` waits for a system that is just opening. */
+/** How long a page waits for a system that is just opening. */
 const READY_MS = 1_000;
 
 /** One listener with the tools that it offers. */
@@ -138,7 +133,7 @@ export class HttpServing implements HttpServer {
   async #ready(): Promise<Page> {
     if (this.#isDraining) return json(503, { ready: false, why: "the server is stopping" });
     try {
-      await failAfter(READY_MS, ({ signal }) => this.#door.opened(signal), { name: "opening the system" });
+      await this.#opened();
       return json(200, { ready: true });
     } catch (error) {
       if (!isFault(error)) throw error;
@@ -147,9 +142,7 @@ export class HttpServing implements HttpServer {
   }
 
   async #metrics(): Promise<Page> {
-    const system = await failAfter(READY_MS, ({ signal }) => this.#door.opened(signal), {
-      name: "opening the system",
-    }).catch(() => null);
+    const system = await this.#opened().catch(() => null);
     this.#flushReports();
     const tools = (await system?.actors.router.call.figures().catch(() => [])) ?? [];
     const categories = new Map(this.#options.tools.map(({ name, metadata }) => [name, metadata.category]));
@@ -160,6 +153,10 @@ export class HttpServing implements HttpServer {
       listeners: this.#each((figures) => figures),
     });
     return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body };
+  }
+
+  #opened(): Promise<System> {
+    return failAfter(READY_MS, ({ signal }) => this.#door.opened(signal), { name: "opening the system" });
   }
 
   #flushReports(): void {

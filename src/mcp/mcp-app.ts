@@ -3,10 +3,9 @@ import { CallReports, ToolRouter } from "../router/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
 import { threadLog } from "../supervisor/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import type { Tool } from "../tools/index.ts";
-import type { TemplateRegistry } from "../workflow/template.ts";
 import { Confirmations } from "./confirmations.ts";
 import { identityOf } from "./identity.ts";
+import type { Offer } from "./offer.ts";
 import { ResourceDesk } from "./resource-desk.ts";
 import { servedTool, type ServedTool } from "./served-tool.ts";
 import type { SystemDoor } from "./system-door.ts";
@@ -14,13 +13,9 @@ import { textHygiene } from "./text-hygiene.ts";
 import type { ToolServices } from "./tool-services.ts";
 import { WorkDesk } from "./work-desk.ts";
 
-export interface McpAppOptions {
+export interface McpAppOptions extends Offer {
   readonly door: SystemDoor;
   readonly version: string;
-  /** Those that are offered, in this order. */
-  readonly tools: readonly Tool[];
-  /** What the tools of templates are about; default: none. */
-  readonly templates?: TemplateRegistry;
   readonly clock?: Clock;
   /** Whose secrets are not told to clients; default: that of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;

@@ -2,12 +2,11 @@ import type { Writable } from "node:stream";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { systemClock } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
-import type { Tool } from "../tools/index.ts";
-import type { TemplateRegistry } from "../workflow/template.ts";
 import { LineTransport } from "./line-transport.ts";
 import { identityOf } from "./identity.ts";
 import type { AppSource, McpApp } from "./mcp-app.ts";
 import { createMcpServer } from "./mcp-server.ts";
+import type { Offer } from "./offer.ts";
 import { watchParent } from "./parent-watch.ts";
 import { openDoor, type SystemDoor } from "./system-door.ts";
 
@@ -26,13 +25,6 @@ export interface StdioServerOptions {
   readonly offer: () => Promise<Offer>;
   /** What `claimStandardOutput` gave. */
   readonly output: Writable;
-}
-
-export interface Offer {
-  /** Those that are offered, in this order. */
-  readonly tools: readonly Tool[];
-  /** What the tools of templates are about; default: none. */
-  readonly templates?: TemplateRegistry;
 }
 
 /** A client that has not said anything for so long does not wait for the handshake. */

@@ -1,4 +1,5 @@
 import { fault } from "../errors/index.ts";
+import { unlessAborted } from "../scope/index.ts";
 import type { System } from "../system/index.ts";
 
 /** The way from a server, which lives as long as its client, to a system, which may not be there yet or any more. */
@@ -46,7 +47,11 @@ export function openDoor(open: () => Promise<System>): SystemDoor {
   return {
     async opened(signal) {
       if (closed) throw fault("UNAVAILABLE", { what: "the system", why: "the server is stopping" });
-      return current !== undefined && !signal.aborted ? current : unlessAborted(attempt ?? begin(), signal);
+      if (current !== undefined && !signal.aborted) return current;
+      return unlessAborted(attempt ?? begin(), signal).catch((error: unknown) => {
+        if (!signal.aborted || error !== signal.reason) throw error;
+        throw fault("CANCELLED", { what: "waiting for the system" }, { cause: error });
+      });
     },
     report(tell) {
       // Now, so that what is asked after it is answered after it.
@@ -58,13 +63,4 @@ export function openDoor(open: () => Promise<System>): SystemDoor {
       await attempt?.then((system) => system.close()).catch(() => undefined);
     },
   };
-}
-
-function unlessAborted(opening: Promise<System>, signal: AbortSignal): Promise<System> {
-  const over = Promise.withResolvers<never>();
-  const onAbort = (): void =>
-    over.reject(fault("CANCELLED", { what: "waiting for the system" }, { cause: signal.reason }));
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([opening, over.promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }

@@ -16,7 +16,7 @@ export {
   nameRule,
 } from "./argument.ts";
 export { canonicalJson } from "./canonical-json.ts";
-export { nearestName } from "./nearest-name.ts";
+export { nearestFirst, nearestName } from "./nearest-name.ts";
 export { ownMember } from "./own-member.ts";
 export {
   validate,

@@ -16,6 +16,13 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   return nearest;
 }
 
+/** The known names for a refusal that lists them: the one that was most likely meant comes first, and is asked about. */
+export function nearestFirst(name: string, known: readonly string[]): readonly string[] {
+  const nearest = nearestName(name, known);
+  if (nearest === undefined) return known;
+  return [`${nearest} (did you mean that?)`, ...known.filter((each) => each !== nearest)];
+}
+
 /**
  * How many characters must be inserted, deleted, replaced, or swapped with their neighbour.
  *

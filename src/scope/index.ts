@@ -12,4 +12,5 @@ export {
   type Timer,
 } from "./services.ts";
 export { failAfter, moveOnAfter, type MovedOn, type TimeLimitOptions } from "./time-limits.ts";
+export { unlessAborted } from "./unless-aborted.ts";
 export { withScope } from "./with-scope.ts";

@@ -1,5 +1,5 @@
 import { fault } from "../errors/index.ts";
-import { checkNumber, nearestName } from "../schema/index.ts";
+import { checkNumber, nearestFirst } from "../schema/index.ts";
 
 export type Severity = "warning" | "critical";
 
@@ -141,12 +141,8 @@ export function alertsOf(vitals: Vitals, thresholds: Thresholds = {}): Alert[] {
 /** @throws UNKNOWN_NAME; INVALID_ARGUMENT for what is no number from 0 */
 export function checkThresholds(thresholds: Readonly<Record<string, unknown>>): Thresholds {
   for (const [name, value] of Object.entries(thresholds)) {
-    if (!Object.hasOwn(ALERT_RULES, name)) {
-      const nearest = nearestName(name, ALERT_NAMES);
-      const others = ALERT_NAMES.filter((each) => each !== nearest);
-      const known = nearest === undefined ? others : [`${nearest} (did you mean that?)`, ...others];
-      throw fault("UNKNOWN_NAME", { kind: "alert", name, known });
-    }
+    if (!Object.hasOwn(ALERT_RULES, name))
+      throw fault("UNKNOWN_NAME", { kind: "alert", name, known: nearestFirst(name, ALERT_NAMES) });
     checkNumber(`the threshold of ${name}`, value as number, 0, Number.MAX_SAFE_INTEGER);
   }
   return thresholds;

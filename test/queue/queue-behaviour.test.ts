@@ -13,6 +13,17 @@ const info = (name: string, timeoutMs: number | null = null): HandlerInfo[] => [
   { name, description: "", module: "file:///tasks.js", timeoutMs, moduleSha256: "ab", isolation: "shared" },
 ];
 
+/** A task "a" has ended so long ago that it is about to leave. */
+async function beginRemoval(kit: Awaited<ReturnType<typeof openKit>>): Promise<void> {
+  await kit.submitAlone({ taskId: "a" });
+  await kit.end("a");
+  await kit.clock.advance(7 * DAY_MS);
+  await kit.submitAlone({ taskId: "b" });
+  kit.pool.end("b", completed());
+  // The end of b is committed in one turn; the removal of a begins there, and is committed in the next.
+  await kit.scheduler.step();
+}
+
 describe("disk first", () => {
   it("commits a submit and its claim in one transaction when the queue is idle, and starts only after it", async () => {
     const kit = await openKit({ directory: temporaryDirectory() });
@@ -411,13 +422,7 @@ describe("outcomes", () => {
 
   it("hold back a submission under their id while they leave, and it never happens when its caller has gone by then", async () => {
     const kit = await openKit();
-    await kit.submitAlone({ taskId: "a" });
-    await kit.end("a");
-    await kit.clock.advance(7 * DAY_MS);
-    await kit.submitAlone({ taskId: "b" });
-    kit.pool.end("b", completed());
-    // The end of b is committed in one turn; the removal of a begins there, and is committed in the next.
-    await kit.scheduler.step();
+    await beginRemoval(kit);
     const caller = new AbortController();
     const tasks = [specOf({ taskId: "a", input: packValue("other work") })];
     const late = kit.queue.submit({ tasks }, fakeMessage({ signal: caller.signal }));
@@ -430,13 +435,7 @@ describe("outcomes", () => {
 
   it("stay when their removal cannot be committed, and leave when there is room", async () => {
     const kit = await openKit();
-    await kit.submitAlone({ taskId: "a" });
-    await kit.end("a");
-    await kit.clock.advance(7 * DAY_MS);
-    await kit.submitAlone({ taskId: "b" });
-    kit.pool.end("b", completed());
-    // The end of b is committed in one turn; the removal it sets off comes in the next.
-    await kit.scheduler.step();
+    await beginRemoval(kit);
     kit.disk.room = 0;
     await kit.turns();
     expect(await kit.status("a")).toMatchObject({ state: "completed" });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearestName } from "../../src/schema/nearest-name.ts";
+import { nearestFirst, nearestName } from "../../src/schema/nearest-name.ts";
 
 describe("the nearest name", () => {
   it.each([
@@ -17,5 +17,13 @@ describe("the nearest name", () => {
     expect(nearestName("zzz", ["priority", "abc"])).toBeUndefined();
     expect(nearestName("x".repeat(1_000_000), ["priority"])).toBeUndefined();
     expect(nearestName("", [])).toBeUndefined();
+  });
+});
+
+describe("the known names of a refusal", () => {
+  it("begin with the one that was meant, and keep their order otherwise", () => {
+    const known = ["task_id", "priority", "action"];
+    expect(nearestFirst("priorty", known)).toEqual(["priority (did you mean that?)", "task_id", "action"]);
+    expect(nearestFirst("zzz", known)).toEqual(known);
   });
 });

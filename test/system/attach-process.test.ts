@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { openInline } from "../kit/inline-system.ts";
 import { STEPS, linesOf, temporaryDirectory } from "./kit/directory.ts";
+import { THREE_STEPS } from "./kit/three-steps.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -30,16 +31,9 @@ it("a guest takes over from an owner that is killed, and nothing that it asked i
   expect(owner.role).toBe("owner");
   await using guest = await openInline(options);
   expect(guest.role).toBe("guest");
-  const step = (stepId: string, action: string, ...dependsOn: string[]) => ({
-    stepId,
-    action,
-    inputs: { log: "log", line: stepId, ...(action === "wait_for" && { file: "go" }) },
-    dependsOn,
-  });
-  const steps = [step("first", "note"), step("second", "wait_for", "first"), step("third", "note", "second")];
   const begun = Promise.withResolvers<void>();
   const running = guest.run(
-    { workflowId: "w", steps },
+    { workflowId: "w", steps: THREE_STEPS },
     { onEvent: ({ step }) => step?.stepId === "second" && step.state === "running" && begun.resolve() },
   );
   await begun.promise;

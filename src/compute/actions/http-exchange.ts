@@ -3,7 +3,7 @@ import { request as requestHttp, type IncomingMessage, type RequestOptions } fro
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { LIMITS, fault } from "../../errors/index.ts";
-import { linkSignals } from "../../scope/index.ts";
+import { unlessAborted } from "../../scope/index.ts";
 import { plainName, type HostRules } from "../host-rules.ts";
 import { specialKindOf } from "./address-kind.ts";
 import { portOf, type Hop } from "./http-hop.ts";
@@ -80,7 +80,8 @@ async function allowedAddresses(url: URL, services: ExchangeServices): Promise<r
     const why = rules.isEmpty ? "no host is allowed" : "it is not among the allowed hosts";
     throw fault("HOST_NOT_ALLOWED", { host, why, allow: host });
   }
-  const addresses = family === 0 ? await untilAborted(resolve(host), signal) : [{ address: host, family }];
+  // Node's own resolving cannot be cut off.
+  const addresses = family === 0 ? await unlessAborted(resolve(host), signal) : [{ address: host, family }];
   const allowed = addresses.filter(
     ({ address }) => rules.allowsAddress(address, port) || specialKindOf(address) === undefined,
   );
@@ -93,11 +94,4 @@ async function allowedAddresses(url: URL, services: ExchangeServices): Promise<r
     why: `it leads to ${address}, ${specialKindOf(address)}`,
     allow: address,
   });
-}
-
-/** Node's own resolving cannot be cut off; its answer is left alone then. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const unlink = linkSignals([signal], () => reject(signal.reason));
-  return Promise.race([work, aborted]).finally(unlink);
 }

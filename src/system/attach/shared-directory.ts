@@ -9,7 +9,7 @@ import {
   readMetrics,
   type MetricsSnapshot,
 } from "../../telemetry/index.ts";
-import { PROTOCOLS, type ActorName, type Actors } from "../actors.ts";
+import { ACTORS, PROTOCOLS, type ActorName, type Actors } from "../actors.ts";
 import type { Foundation, Role } from "../foundation.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { openOwnActors } from "../own-actors.ts";
@@ -49,6 +49,7 @@ export class SharedDirectory implements Foundation {
   readonly #data: string;
   readonly #hello: Hello;
   readonly #clock: Clock;
+  /** In the order of `ACTORS`. */
   readonly #connections: readonly Connection[];
   /** Figures of this process while it is a guest. */
   readonly #block = createMetricsBlock().buffer;
@@ -64,17 +65,16 @@ export class SharedDirectory implements Foundation {
     this.#data = data;
     this.#hello = helloOf(data, options.modules);
     this.#clock = options.supervision.simulation?.clock ?? systemClock;
-    const byName = (name: ActorName): Connection => new Connection(name);
-    const [cache, queue, scheduler] = [byName("cache"), byName("queue"), byName("scheduler")];
-    const [peers, bootstrap, router] = [byName("peer-registry"), byName("bootstrap"), byName("router")];
-    this.#connections = [cache, queue, scheduler, peers, bootstrap, router];
+    const entries = ACTORS.map((name) => [name, new Connection(name)] as const);
+    this.#connections = entries.map(([, connection]) => connection);
+    const byName = Object.fromEntries(entries) as Record<ActorName, Connection>;
     this.actors = {
-      cache: createRef(PROTOCOLS.cache, cache),
-      queue: createRef(PROTOCOLS.queue, queue),
-      scheduler: createRef(PROTOCOLS.scheduler, scheduler),
-      peers: createRef(PROTOCOLS["peer-registry"], peers),
-      bootstrap: createRef(PROTOCOLS.bootstrap, bootstrap),
-      router: createRef(PROTOCOLS.router, router),
+      cache: createRef(PROTOCOLS.cache, byName.cache),
+      queue: createRef(PROTOCOLS.queue, byName.queue),
+      scheduler: createRef(PROTOCOLS.scheduler, byName.scheduler),
+      peers: createRef(PROTOCOLS["peer-registry"], byName["peer-registry"]),
+      bootstrap: createRef(PROTOCOLS.bootstrap, byName.bootstrap),
+      router: createRef(PROTOCOLS.router, byName.router),
     };
     this.failed = this.#failure.promise;
     this.failed.catch(() => undefined); // whoever cares awaits it
