@@ -34,6 +34,8 @@ const SECOND_DOORS = [
   "^src/compute/expression\\.ts$",
   // Checks the options of a system on its caller's thread, which loads no pool.
   "^src/compute/host-rules\\.ts$",
+  // Public knowledge, for the options of a system; loads nothing.
+  "^src/peers/bootstrap/public-nodes\\.ts$",
   "^src/system/open-system\\.ts$",
   // What an actor reads the cache with, on a thread that loads no system.
   "^src/system/cache-door\\.ts$",
@@ -48,6 +50,8 @@ const SECOND_DOORS = [
 /** What an entry in workers/ may import beside the doors: the code that lives on that thread, and nothing heavier. */
 const THREAD_DOORS = [
   "[^/]+\\.behaviour\\.ts$",
+  // Of a room that has folders of its own.
+  "[^/]+/[^/]+\\.behaviour\\.ts$",
   "[^/]*host\\.ts$",
   "[^/]*runner\\.ts$",
   "[^/]*-thread\\.ts$",
@@ -55,12 +59,17 @@ const THREAD_DOORS = [
 
 /** Every third-party package (and the one built-in engine) has one owner in src. */
 const OWNERS = {
+  "@libp2p/[^/]+": "^src/peers/",
   "@modelcontextprotocol/[^/]+": "^src/mcp/",
+  "@multiformats/[^/]+": "^src/peers/",
+  "@octokit/[^/]+": "^src/peers/",
   comlink: "^src/supervisor/",
   "csv-parse": "^src/compute/",
   "hdr-histogram-js": "^src/load/",
   jsonata: "^src/compute/",
+  libp2p: "^src/peers/",
   msgpackr: "^src/codec/",
+  multiformats: "^src/peers/",
   piscina: "^src/compute/",
   semver: "^src/workflow/",
   xstate: "^src/lifecycle/",

@@ -2,7 +2,7 @@
  * Builds the package into `dist/`: types by the compiler, code by the bundler.
  *
  * Every one of the eight threads of a system loads its code anew, and Node spends more on finding and linking a
- * hundred small modules than on running them. In a few larger files the six actors are ready a quarter sooner and
+ * hundred small modules than on running them. In a few larger files the eight actors are ready a quarter sooner and
  * take 24 MB less. Dependencies stay what they are: packages of their own.
  */
 import { execFileSync } from "node:child_process";

@@ -8,17 +8,25 @@ export type {
   Actors,
   Alert,
   AlertName,
+  AllowOptions,
   BackupOptions,
   BackupSummary,
+  BootstrapOptions,
+  Bootstrapped,
   CacheOptions,
   CachePutOptions,
   CachedValue,
   CancelOptions,
+  ConnectOptions,
   CopyProgress,
   DeadLetter,
   DeadLetterChoice,
   DeadLetterDoor,
+  DiscoverOptions,
   GetOrComputeOptions,
+  GithubOptions,
+  NetworkOptions,
+  PeerDoor,
   QuotaDoor,
   Role,
   RunFilter,
@@ -79,6 +87,21 @@ export type {
   WorkerState,
   WorkerStatus,
 } from "./queue/queue.protocol.ts";
+
+export type {
+  BootstrapAttempt,
+  BootstrapState,
+  BootstrapView,
+  FigurePoint,
+  KnownPeer,
+  NatType,
+  PeerFigures,
+  PeerQuery,
+  PeerStatus,
+  SourceReport,
+} from "./peers/peers.protocol.ts";
+export type { NetworkStatus, NodeFigures, Reach } from "./peers/network.protocol.ts";
+export type { Grant, Outlet } from "./remote/remote.protocol.ts";
 
 export { defineTasks, handler } from "./compute/define-tasks.ts";
 export type { Handler, HandlerDefinition, TaskContext, Tasks } from "./compute/index.ts";

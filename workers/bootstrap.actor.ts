@@ -1,1 +1,1 @@
-export { bootstrapBehaviour as default } from "../src/peers/index.ts";
+export { bootstrapBehaviour as default } from "../src/peers/bootstrap/bootstrap.behaviour.ts";

@@ -1,1 +1,1 @@
-export { peerRegistryBehaviour as default } from "../src/peers/index.ts";
+export { peerRegistryBehaviour as default } from "../src/peers/registry/registry.behaviour.ts";

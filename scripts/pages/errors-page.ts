@@ -5,6 +5,8 @@ import { FAULTS, type FaultCode } from "../../src/errors/index.ts";
 import { ROOT, origin, table } from "./page.ts";
 
 const TABLE_FILE = "src/errors/fault-table.ts";
+/** A part of the table with a file of its own. */
+const NETWORK_FILE = "src/errors/network-faults.ts";
 
 /** A detail as the table declares it: its name, and its type as TypeScript. */
 interface Detail {
@@ -14,7 +16,8 @@ interface Detail {
 
 /** `docs/errors.md`: every code with what it means, its details, and a sentence in its shape. */
 export function errorsPage(): string {
-  const declared = declaredDetails(readFileSync(join(ROOT, TABLE_FILE), "utf8"));
+  const files = [TABLE_FILE, NETWORK_FILE].map((file) => readFileSync(join(ROOT, file), "utf8"));
+  const declared = new Map(files.flatMap((source) => [...declaredDetails(source)]));
   const codes = Object.keys(FAULTS) as FaultCode[];
   const rows = codes.map((code) => {
     const details = declared.get(code);

@@ -1,5 +1,6 @@
 import { format, resolveConfig } from "prettier";
 import {
+  bootstrapMachine,
   childMachine,
   compensationMachine,
   compile,
@@ -23,6 +24,7 @@ export async function lifecycleTables(): Promise<string> {
     stepTable: stepMachine,
     compensationTable: compensationMachine,
     childTable: childMachine,
+    bootstrapTable: bootstrapMachine,
   };
   const tables = Object.entries(machines).map(
     ([name, machine]) => `export const ${name} = tableOf(${JSON.stringify(compile(machine))});\n`,

@@ -1,6 +1,8 @@
-import { openSystem, type SystemOptions } from "../system/index.ts";
+import type { Offer } from "../mcp/index.ts";
+import type { SystemOptions } from "../system/index.ts";
 import type { Command } from "./arguments.ts";
 import { openInterrupts } from "./interrupts.ts";
+import { openForPeers } from "./peer-service.ts";
 import { SERVER_FLAGS, leaveInTime, offerOf, systemOptions } from "./server-options.ts";
 import { version } from "./version.ts";
 
@@ -19,16 +21,17 @@ export const mcpCommand: Command = {
     const { claimStandardOutput, openStdioServer } = await import("../mcp/index.ts");
     // First: a module that prints while it is loaded would else write between the messages.
     const output = claimStandardOutput();
-    let options: SystemOptions | undefined;
+    let options: SystemOptions = {};
+    let offered: Offer = { tools: [] };
     const server = openStdioServer({
       version: version(),
       output,
       async offer() {
-        const offered = await offerOf(values);
+        offered = await offerOf(values);
         options = await systemOptions(values);
         return offered;
       },
-      open: () => openSystem(options),
+      open: () => openForPeers(options, offered),
     });
     const interrupts = openInterrupts(() => undefined);
     // Its terminal has gone, if it had one: for other commands that is as it always was.

@@ -1,7 +1,8 @@
 import { LIMITS } from "../errors/index.ts";
-import { openSystem, type System } from "../system/index.ts";
+import type { System, SystemOptions } from "../system/index.ts";
 import { textOf, textsOf, wholeOf, type Command, type Flags, type Values } from "./arguments.ts";
 import { openInterrupts } from "./interrupts.ts";
+import { openForPeers } from "./peer-service.ts";
 import { SERVER_FLAGS, leaveInTime, offerOf, systemOptions } from "./server-options.ts";
 import { settings } from "./setting-flags.ts";
 import { version } from "./version.ts";
@@ -57,13 +58,21 @@ interface Serving {
 
 async function alone(values: Values): Promise<Serving> {
   const options = await systemOptions(values);
-  const system = await openSystem(options);
+  const offer = options.network === undefined ? { tools: [] } : await offerOf(values);
+  const system = await openForPeers(options, offer);
   const { failed } = system;
   return {
-    lines: [`working in ${String(options.data)}; Ctrl-C ends it`],
+    lines: [...(await nodeLines(system, options)), `working in ${String(options.data)}; Ctrl-C ends it`],
     failed,
     close: () => system.close(),
   };
+}
+
+/** Who it is to its peers, and where. */
+async function nodeLines(system: System, { network }: SystemOptions): Promise<string[]> {
+  if (network === undefined) return [];
+  const { peerId, addresses } = await system.peers.node();
+  return [`node ${peerId}`, ...addresses.map((address) => `  at ${address}`)];
 }
 
 async function overHttp(values: Values): Promise<Serving> {
@@ -71,10 +80,11 @@ async function overHttp(values: Values): Promise<Serving> {
   const options = await systemOptions(values);
   const tokenFile = textOf(values, "token-file");
   const seconds = wholeOf(values, "request-timeout", 1, LIMITS.mcp.httpRequestMsMax / 1_000);
+  const offer = await offerOf(values);
   const server = await openHttpServer({
-    open: (): Promise<System> => openSystem(options),
+    open: () => openForPeers(options, offer),
     version: version(),
-    ...(await offerOf(values)),
+    ...offer,
     host: textOf(values, "host") ?? "127.0.0.1",
     port: wholeOf(values, "port", 0, PORT_MAX) ?? PORT,
     allowedHosts: textsOf(values, "allow-origin"),

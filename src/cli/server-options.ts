@@ -4,6 +4,7 @@ import type { Offer } from "../mcp/index.ts";
 import type { SystemOptions } from "../system/index.ts";
 import { textOf, textsOf, type Flags, type Values } from "./arguments.ts";
 import { toolsOf } from "./tools-command.ts";
+import { NETWORK_FLAGS, networkOf } from "./network-flags.ts";
 import { serverData, setting, settings, threadsOf } from "./setting-flags.ts";
 
 /** What a server carries out, and what it offers, whatever it is reached by. */
@@ -11,6 +12,7 @@ export const SERVER_FLAGS: Flags = {
   ...settings("tasks", "allow-host", "threads", "toolsets", "only", "read-only", "tools", "templates"),
   data: setting("data", "data directory (default ~/.local/share/mcplusplus)"),
   root: setting("root", "directory that handlers may use, besides --data (default: the working one)"),
+  ...NETWORK_FLAGS,
 };
 
 /** Handlers get less than elsewhere: a client that has gone does not expect its server to stay. */
@@ -21,6 +23,7 @@ export async function systemOptions(values: Values): Promise<SystemOptions> {
   const data = textOf(values, "data") ?? serverData();
   const threads = threadsOf(values);
   const roots = textsOf(values, "root");
+  const network = networkOf(values);
   return {
     data,
     attach: true,
@@ -29,6 +32,7 @@ export async function systemOptions(values: Values): Promise<SystemOptions> {
     roots: [...(roots.length > 0 ? roots : [process.cwd()]), data],
     allowedHosts: textsOf(values, "allow-host"),
     ...(threads === undefined ? {} : { threads }),
+    ...(network && { network }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { oneLine } from "./failure.ts";
 
 /** Cells are cut to this, so that one long id does not push everything else off the screen. */
-const CELL_CHARS = 48;
+const CELL_CHARS = 64;
 
 /** Rows under their headings, in columns; numbers stand to the right. */
 export function tableLines(headings: readonly string[], rows: readonly (readonly unknown[])[]): string[] {

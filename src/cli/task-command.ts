@@ -339,6 +339,7 @@ function statusLines(answer: Answer): string[] {
     ["deadline", answer["deadline"]],
     ["tags", some(answer["tags"])],
     ["worker", answer["worker_id"]],
+    ["peer", answer["peer_id"] === "local" ? null : answer["peer_id"]],
     ["submitted", answer["submitted_time"]],
     ["started", answer["start_time"]],
     ["ended", answer["end_time"]],

@@ -7,7 +7,7 @@ import type { TemplateRegistry } from "../workflow/template.ts";
 import { numberOf, type Command, type Flags, type Values } from "./arguments.ts";
 import { INTERRUPTED, oneLine } from "./failure.ts";
 import { openInterrupts } from "./interrupts.ts";
-import { dataOf, settings } from "./setting-flags.ts";
+import { dataAskedOf, settings } from "./setting-flags.ts";
 
 /** What a tool answers: plain JSON, checked by the tool's own output schema. */
 export type Answer = Readonly<Record<string, unknown>>;
@@ -65,7 +65,7 @@ export interface Vocabulary {
  * @throws FILE_UNREADABLE where there is no data directory: a name that was mistyped would else be an empty queue
  */
 function idle(values: Values): SystemOptions {
-  const data = dataOf(values);
+  const data = dataAskedOf(values);
   if (statSync(data, { throwIfNoEntry: false })) return { data, attach: true, idle: true };
   const why = "there is no such directory: task submit makes one, and --data names another";
   throw fault("FILE_UNREADABLE", { path: resolve(data), why });

@@ -28,6 +28,7 @@ const GROUPS: Readonly<Record<string, () => Promise<CommandGroup>>> = {
   quota: async () => (await import("./quota-command.ts")).quotaGroup,
   template: async () => (await import("./template-command.ts")).templateGroup,
   cache: async () => (await import("./cache-command.ts")).cacheGroup,
+  peers: async () => (await import("./peers-command.ts")).peersGroup,
 };
 
 /** What is asked for most goes by its verb alone. */

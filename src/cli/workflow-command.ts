@@ -61,7 +61,7 @@ const submit = toolCommand({
       priority: numberOf(values, "priority"),
     });
   },
-  options: (values) => ({ data: dataOf(values), idle: true }),
+  options: (values) => ({ data: dataOf(values), attach: true, idle: true }),
   linesOf({ workflow_id, status: state, replayed }, values) {
     const id = String(workflow_id);
     if (replayed === true) return [`workflow ${id} was submitted before, and is ${String(state)}`];

@@ -36,15 +36,19 @@ const moreLines = (shown: number, total: unknown, hasMore: unknown): string[] =>
 export function runLines(answer: Answer): string[] {
   const { metrics, steps } = answer;
   const { execution_time } = (metrics ?? {}) as Row;
+  // Where all ran here, that goes without saying.
+  const isWhere = rowsOf(steps).some((step) => isElsewhere(step["peer_id"]));
   const rows = rowsOf(steps).map((step) => [
     step["step_id"],
     step["action"],
     statusOf(step),
     percent(step["progress"]),
     step["attempt"],
+    ...(isWhere ? [shortPeer(step["peer_id"])] : []),
     seconds(step["execution_time"]),
     step["error"],
   ]);
+  const where = isWhere ? ["WHERE"] : [];
   return [
     ...factLines([
       ["workflow", answer["workflow_id"]],
@@ -63,9 +67,15 @@ export function runLines(answer: Answer): string[] {
       ["changed handlers", some(answer["handlers_changed"])],
     ]),
     "",
-    ...tableLines(["STEP", "ACTION", "STATUS", "PROGRESS", "ATTEMPT", "TOOK", "ERROR"], rows),
+    ...tableLines(["STEP", "ACTION", "STATUS", "PROGRESS", "ATTEMPT", ...where, "TOOK", "ERROR"], rows),
   ];
 }
+
+const isElsewhere = (peer: unknown): peer is string => typeof peer === "string" && peer !== "local";
+
+/** The end of an id tells peers apart; its beginning is the same for all. */
+const shortPeer = (peer: unknown): unknown => (isElsewhere(peer) ? peer.slice(-PEER_CHARS) : peer);
+const PEER_CHARS = 8;
 
 function statusOf({ status, cached, reused, items }: Row): string {
   const state = String(status);

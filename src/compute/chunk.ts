@@ -9,6 +9,8 @@ export interface Chunk {
   /** For each attempt the values of `HEAD`, then where its input ends. */
   readonly heads: readonly (string | number)[];
   readonly inputs: Uint8Array<ArrayBuffer>;
+  /** Of those that are part of a trace: which of the attempts, and its `traceparent`. Absent: none is. */
+  readonly traces?: readonly (readonly [place: number, traceparent: string])[];
 }
 
 /** Slot, token, task, action, attempt, time-out, end of the input. */
@@ -17,16 +19,18 @@ const HEAD_LENGTH = 7;
 export function chunkOf(requests: readonly AttemptRequest[]): Chunk {
   const heads: (string | number)[] = [];
   const inputs = joined(requests.map(({ input }) => input));
+  const traces: [number, string][] = [];
   let end = 0;
-  for (const { slot, token, taskId, action, attempt, timeoutMs, input } of requests) {
+  for (const { slot, token, taskId, action, attempt, timeoutMs, input, traceparent } of requests) {
+    if (traceparent !== undefined) traces.push([heads.length / HEAD_LENGTH, traceparent]);
     end += input.byteLength;
     heads.push(slot, token, taskId, action, attempt, timeoutMs, end);
   }
-  return { heads, inputs };
+  return traces.length === 0 ? { heads, inputs } : { heads, inputs, traces };
 }
 
 /** Their inputs are views of one array. */
-export function requestsOf({ heads, inputs }: Chunk): AttemptRequest[] {
+export function requestsOf({ heads, inputs, traces = [] }: Chunk): AttemptRequest[] {
   const requests: AttemptRequest[] = [];
   let start = 0;
   for (let at = 0; at < heads.length; at += HEAD_LENGTH) {
@@ -42,6 +46,10 @@ export function requestsOf({ heads, inputs }: Chunk): AttemptRequest[] {
       input: inputs.subarray(start, end),
     });
     start = end;
+  }
+  for (const [place, traceparent] of traces) {
+    const request = requests[place];
+    if (request !== undefined) requests[place] = { ...request, traceparent };
   }
   return requests;
 }

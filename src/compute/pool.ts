@@ -171,7 +171,7 @@ export class HandlerPool implements ComputePool {
   }
 
   run(request: RunRequest): Promise<RunOutcome> {
-    const { taskId, token, action, attempt, timeoutMs, input } = request;
+    const { taskId, token, action, attempt, timeoutMs, input, traceparent } = request;
     assert(!this.#runs.has(taskId), `task "${taskId}" runs already`);
     if (this.#closing !== null) return Promise.resolve(interrupted("the pool was closed"));
     const line = request.place === "shared" && !this.#suspects.has(taskId) ? this.#shared : this.#lone;
@@ -189,6 +189,7 @@ export class HandlerPool implements ComputePool {
       attempt,
       timeoutMs,
       input: line === this.#lone ? detached(input) : input,
+      ...(traceparent !== undefined && { traceparent }),
     } as const;
     const stop = line.run(attemptRequest, (end, module) => {
       if (line === this.#lone) this.#suspects.delete(taskId);

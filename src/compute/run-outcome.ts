@@ -1,7 +1,7 @@
 import { fault, toWireError, wireFault, type Fault, type WireError } from "../errors/index.ts";
 import type { AssignmentEnd } from "./assignment.ts";
 import type { Crash } from "./crash.ts";
-import type { HandlerInfo } from "./thread-message.ts";
+import { plainTaskId, type HandlerInfo } from "./thread-message.ts";
 import { causeOf, textOfThrown } from "./thrown.ts";
 
 /**
@@ -113,7 +113,7 @@ export function textOfCrash(crash: Crash, pool: Pick<PoolTerms, "heapMb">): stri
 }
 
 function cancelled({ taskId }: RunTerms, terminated: boolean): Fault {
-  const what = `task "${taskId}"`;
+  const what = `task "${plainTaskId(taskId)}"`;
   return terminated
     ? fault("CANCELLED", { what, reason: "it did not stop within the grace, so its thread was terminated" })
     : fault("CANCELLED", { what });

@@ -12,13 +12,14 @@ import { openContext, type ContextServices } from "./task-context.ts";
 import { TaskLog } from "./task-log.ts";
 import { causeOf, stackOf, textOfThrown } from "./thrown.ts";
 import type { Handler } from "./define-tasks.ts";
-import type {
-  AttemptRequest,
-  DescribeRequest,
-  Progress,
-  ShareRequest,
-  ThreadMessage,
-  ThreadReply,
+import {
+  plainTaskId,
+  type AttemptRequest,
+  type DescribeRequest,
+  type Progress,
+  type ShareRequest,
+  type ThreadMessage,
+  type ThreadReply,
 } from "./thread-message.ts";
 
 export interface RunnerServices extends ContextServices, ActionServices {
@@ -140,8 +141,10 @@ class HandlerRunner implements Runner {
     return reply;
   }
 
-  #originOf({ slot, taskId, token, attempt }: AttemptRequest): Origin {
-    return { slot, log: new TaskLog({ taskId, token, attempt }, this.#services.post), over: false };
+  #originOf({ slot, taskId, token, attempt, traceparent }: AttemptRequest): Origin {
+    const name = { taskId, token, attempt };
+    const by = traceparent === undefined ? name : { ...name, traceparent };
+    return { slot, log: new TaskLog(by, this.#services.post), over: false };
   }
 
   async #attemptOf(request: AttemptRequest, origin: Origin): Promise<ThreadReply> {
@@ -222,7 +225,7 @@ async function preparedInputOf(
   { taskId, action }: AttemptRequest,
   { blobs }: RunnerServices,
 ): Promise<unknown> {
-  const whole = holdsReference(given) ? await resolveReferences(given, blobs, taskId) : given;
+  const whole = holdsReference(given) ? await resolveReferences(given, blobs, plainTaskId(taskId)) : given;
   return schema === null ? whole : checked(schema, whole, "INPUT_INVALID", action);
 }
 

@@ -8,13 +8,26 @@ import { addressesOf, touchValues } from "./references.ts";
 import type { Slots } from "./slots.ts";
 import { createStopSignal } from "./stop-signal.ts";
 import { shortText, type TaskLog } from "./task-log.ts";
-import type { AttemptRequest, Progress, TaskLogFields, ThreadMessage } from "./thread-message.ts";
+import {
+  plainTaskId,
+  type AttemptRequest,
+  type Progress,
+  type TaskLogFields,
+  type ThreadMessage,
+} from "./thread-message.ts";
 
 /** What a handler is given beside its input. Its functions may be taken apart (`{ signal, progress }`). */
 export interface TaskContext {
   readonly taskId: string;
   /** From 1. */
   readonly attempt: number;
+  /**
+   * W3C trace context of this attempt, to be sent along with whatever it asks of others: the trace of whoever submitted
+   * the task, with a span of its own. Undefined when the submitter said nothing of one.
+   *
+   * @see https://www.w3.org/TR/trace-context/
+   */
+  readonly traceparent?: string | undefined;
   /**
    * Aborts when the task is cancelled or its time has run out. `signal.aborted` is true at once, also in a loop that
    * never waits; listeners run when the handler waits, or at the next look at `aborted` or `checkpoint`.
@@ -79,14 +92,15 @@ export interface OpenContext {
 
 /** The context of one attempt, good until `end`; what a handler left running does with it afterwards has no effect. */
 export function openContext(request: AttemptRequest, log: TaskLog, services: ContextServices): OpenContext {
-  const { taskId, attempt } = request;
+  const { taskId, attempt, traceparent } = request;
   const { slots, clock, roots, blobs, post } = services;
   const stop = createStopSignal(slots, request);
   const reporter = createReporter(request, clock, post);
 
   const context: TaskContext = {
-    taskId,
+    taskId: plainTaskId(taskId),
     attempt,
+    traceparent,
     get signal() {
       return stop.signal();
     },
@@ -107,7 +121,10 @@ export function openContext(request: AttemptRequest, log: TaskLog, services: Con
       stop.checkpoint();
       const packed = tryPack(value);
       if (packed.bytes === undefined) {
-        throw fault("NOT_A_WIRE_VALUE", { what: `what task "${taskId}" keeps`, found: packed.found });
+        throw fault("NOT_A_WIRE_VALUE", {
+          what: `what task "${plainTaskId(taskId)}" keeps`,
+          found: packed.found,
+        });
       }
       if (blobs === null) {
         throw fault("UNAVAILABLE", { what: "keep", why: "the queue keeps nothing on disk" });

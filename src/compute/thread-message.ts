@@ -1,6 +1,6 @@
 import type { WireError } from "../errors/index.ts";
 
-/** What the pool and a handler thread say to each other. Both sides import this file, so it holds nothing else. */
+/** What the pool and a handler thread say to each other. Both sides import this file, so it holds little else. */
 
 export interface Progress {
   /** 0 to 1. */
@@ -15,7 +15,15 @@ export interface AttemptName {
   readonly token: number;
   /** From 1. */
   readonly attempt: number;
+  /** W3C trace context of this attempt; absent: it is part of no trace. */
+  readonly traceparent?: string;
 }
+
+/**
+ * What handlers and people are told as the id of a task. Attempts that are made for no task of the queue have something
+ * before it that tells them apart from all tasks, whose ids hold no NUL.
+ */
+export const plainTaskId = (taskId: string): string => taskId.slice(taskId.lastIndexOf("\0") + 1);
 
 export interface AttemptRequest extends AttemptName {
   readonly kind: "run";

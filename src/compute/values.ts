@@ -1,3 +1,3 @@
 // The second door, for whoever handles values on a thread that runs no pool.
-export { addressesOf, touchValues } from "./references.ts";
+export { addressesOf, replaceReferences, touchValues } from "./references.ts";
 export { storedOutput } from "./stored-output.ts";

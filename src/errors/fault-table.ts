@@ -1,20 +1,12 @@
+import { row, type Row } from "./fault-row.ts";
+import { NETWORK_FAULTS } from "./network-faults.ts";
+
 /**
  * The closed table of everything that can go wrong and is expected to. One row per code: what it means, whether
  * the same request may succeed if it is simply sent again, and the sentence a person reads.
  *
  * `docs/errors.md` is generated from this table. Callers match on `code`; the sentence may change.
  */
-
-interface Row<D> {
-  /** True when the same request, unchanged, may succeed later. */
-  readonly retryable: boolean;
-  /** What the code stands for, for the reference page. */
-  readonly means: string;
-  /** Names the thing, the number and the way out. */
-  readonly sentence: (details: D) => string;
-}
-
-const row = <D>(entry: Row<D>): Row<D> => entry;
 
 const seconds = (ms: number): string => `${ms / 1000} s`;
 
@@ -225,22 +217,7 @@ export const FAULTS = {
   }),
 
   // --- the network ------------------------------------------------------------------------------------------------
-  HOST_NOT_ALLOWED: row<{ host: string; why: string; allow: string }>({
-    retryable: false,
-    means: "A host, or the address that its name leads to, is not among those that may be fetched from.",
-    sentence: (d) =>
-      `${d.host} may not be fetched from: ${d.why}; --allow-host ${d.allow}, or allowedHosts, allows it`,
-  }),
-  HTTP_FAILED: row<{ url: string; why: string }>({
-    retryable: true,
-    means: "A server could not be reached, or did not answer as the protocol demands.",
-    sentence: (d) => `${d.url} could not be fetched: ${d.why}`,
-  }),
-  HTTP_STATUS: row<{ url: string; status: number }>({
-    retryable: true,
-    means: "A server answered with a status that is no success.",
-    sentence: (d) => `${d.url} answered with status ${d.status}`,
-  }),
+  ...NETWORK_FAULTS,
 
   // --- tasks and handlers ------------------------------------------------------------------------------------------
   TASK_NOT_FOUND: row<{ taskId: string }>({

@@ -1,3 +1,3 @@
 // The light door: tables only. `machines.ts` is the second door, for whoever draws or interprets the machines.
-export { childTable, compensationTable, runTable, stepTable, taskTable } from "./tables.ts";
+export { bootstrapTable, childTable, compensationTable, runTable, stepTable, taskTable } from "./tables.ts";
 export { advance, type StateOf } from "./table.ts";

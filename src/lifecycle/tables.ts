@@ -85,3 +85,16 @@ export const childTable = tableOf({
     given_up: {},
   },
 });
+
+export const bootstrapTable = tableOf({
+  name: "bootstrap",
+  initial: "idle",
+  events: ["probe", "reach", "dial", "miss", "lose"],
+  rows: {
+    idle: { probe: "probing", reach: "ready" },
+    probing: { reach: "ready", dial: "dialling", miss: "degraded" },
+    dialling: { reach: "ready", miss: "degraded" },
+    ready: { lose: "degraded" },
+    degraded: { probe: "probing", reach: "ready" },
+  },
+});

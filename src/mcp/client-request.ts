@@ -1,5 +1,6 @@
 import {
   CLIENT_CAPABILITIES_META_KEY,
+  TRACEPARENT_META_KEY,
   type ClientCapabilities,
   type Progress,
   type ServerContext,
@@ -13,6 +14,12 @@ export interface ClientRequest {
   readonly capabilities: ClientCapabilities;
   /** Whether the answer to a call may be a task that goes on. */
   readonly takesTasks: boolean;
+  /**
+   * The trace that the client says the request is part of, as it came: in `_meta`, or over HTTP in its header.
+   *
+   * @see https://www.w3.org/TR/trace-context/ and SEP-414
+   */
+  readonly traceparent: unknown;
   /** Tells the client how far its request is; undefined: it has not asked for that. */
   readonly notify: ((progress: Progress) => Promise<void>) | undefined;
   /** What the client answers to a question of an earlier round. */
@@ -23,7 +30,7 @@ export interface ClientRequest {
 
 /** @param declared what the client said of itself when it connected; in the newer era every request says it anew */
 export function clientRequest(
-  { mcpReq }: ServerContext,
+  { mcpReq, http }: ServerContext,
   declared: ClientCapabilities | undefined,
 ): ClientRequest {
   const { signal, inputResponses, _meta } = mcpReq;
@@ -35,6 +42,8 @@ export function clientRequest(
     signal,
     takesTasks: told?.extensions?.[TASKS_EXTENSION] !== undefined,
     capabilities: told ?? declared ?? {},
+    // The message says it of itself; the header may have been put there by anyone on its way.
+    traceparent: _meta?.[TRACEPARENT_META_KEY] ?? http?.req?.headers.get("traceparent"),
     notify:
       progressToken === undefined
         ? undefined

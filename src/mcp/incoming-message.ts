@@ -43,12 +43,19 @@ export function readIncoming(line: string): Incoming {
     return wrong(INVALID_REQUEST, "the id is neither text nor a whole number");
   // Nobody waits for the answer to a notification.
   if (own === undefined) return message(value);
-  if (hidesKey(value)) return wrong(INVALID_PARAMS, 'the arguments hold the key "__proto__"', own);
-  if (!isJSONRPCRequest(value)) return wrong(INVALID_REQUEST, misshapen(value), own);
-  // The package would say of it that the server has failed.
-  if (method === "initialize" && !isInitializeRequest(value))
-    return wrong(INVALID_PARAMS, "initialize takes protocolVersion, capabilities and clientInfo", own);
+  const problem = requestProblem(value);
+  if (problem) return wrong(problem.code, problem.why, own);
   return message(value);
+}
+
+/** What is wrong about a request beyond its id and its method; undefined: nothing that is seen before it is served. */
+export function requestProblem(value: object): { readonly code: number; readonly why: string } | undefined {
+  if (hidesKey(value)) return { code: INVALID_PARAMS, why: 'the arguments hold the key "__proto__"' };
+  if (!isJSONRPCRequest(value)) return { code: INVALID_REQUEST, why: misshapen(value) };
+  // The package would say of it that the server has failed.
+  if (value.method === "initialize" && !isInitializeRequest(value))
+    return { code: INVALID_PARAMS, why: "initialize takes protocolVersion, capabilities and clientInfo" };
+  return undefined;
 }
 
 /** Why a request is none for the protocol's package, which would leave it out without a word. */

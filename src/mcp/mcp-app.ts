@@ -1,4 +1,5 @@
 import type { Implementation } from "@modelcontextprotocol/server";
+import { LIMITS } from "../errors/index.ts";
 import { CallReports, ToolRouter } from "../router/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
 import { threadLog } from "../supervisor/index.ts";
@@ -17,6 +18,8 @@ export interface McpAppOptions extends Offer {
   readonly door: SystemDoor;
   readonly version: string;
   readonly clock?: Clock;
+  /** How long a call of a tool may keep its client waiting; default `LIMITS.mcp.callMs`. */
+  readonly callMs?: number;
   /** Whose secrets are not told to clients; default: that of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly log?: Log;
@@ -52,6 +55,7 @@ export function createMcpApp(options: McpAppOptions): McpApp {
     reports,
     templates,
     clock,
+    callMs: options.callMs ?? LIMITS.mcp.callMs,
     log: options.log ?? threadLog("mcp"),
     hygiene: textHygiene(environment),
     confirmations: new Confirmations(clock),

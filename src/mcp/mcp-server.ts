@@ -44,6 +44,9 @@ const CAPABILITIES = {
 /** The extension came with the newer era. */
 const MODERN_CAPABILITIES = { ...CAPABILITIES, extensions: { [TASKS_EXTENSION]: {} } };
 
+/** What of an app a connection is shown: all of it, or its tools alone. */
+export type View = "all" | "tools";
+
 /** Named to the package anew: of what does not fit where it names them itself, it says that the server has failed. */
 const PARAMS = specTypeSchemas;
 const PAGE = { params: PARAMS.PaginatedRequestParams };
@@ -53,32 +56,52 @@ const ABOUT_TASK = { params: z.looseObject({ taskId: z.string() }) };
  * One connection's server, or one request's, of an app that outlives it: cheap to make, and without a state of its own. Its
  * handlers only hand over.
  */
-export function createMcpServer(source: AppSource, { era }: Pick<McpRequestContext, "era">): McpServer {
+export function createMcpServer(
+  source: AppSource,
+  { era }: Pick<McpRequestContext, "era">,
+  view: View = "all",
+): McpServer {
+  const whole = era === "modern" ? MODERN_CAPABILITIES : CAPABILITIES;
   const mcp = new SourcedServer(source, {
-    instructions: INSTRUCTIONS,
-    capabilities: era === "modern" ? MODERN_CAPABILITIES : CAPABILITIES,
+    ...(view === "all" && { instructions: INSTRUCTIONS }),
+    capabilities: view === "all" ? whole : { tools: CAPABILITIES.tools },
     cacheHints: CACHE_HINTS,
   });
-  const { server } = mcp;
-  const list = <R>(listOf: (app: McpApp) => R): (() => R | Promise<R>) => {
-    return () => {
-      const app = source.loaded();
-      return app instanceof Promise ? app.then(listOf) : listOf(app);
-    };
-  };
-  const serve = async <R extends Result>(
+  const hands = handsOf(source, mcp);
+  offerTools(mcp, hands);
+  if (view === "all") offerRest(mcp, hands);
+  if (view === "all" && era === "modern") offerTasks(mcp, hands);
+  return mcp;
+}
+
+/** How handlers come by the app. */
+interface Hands {
+  list<R>(listOf: (app: McpApp) => R): () => R | Promise<R>;
+  serve<R extends Result>(
     context: ServerContext,
     answer: (app: McpApp, request: ClientRequest) => R | Promise<R>,
-  ) => {
-    const app = await source.loaded();
-    try {
-      // oxlint-disable-next-line typescript/no-deprecated -- in the older era a client tells this once, and nowhere else
-      return await answer(app, clientRequest(context, server.getClientCapabilities()));
-    } catch (error) {
-      throw protocolError(error, (defect) => app.services.log.error("a request failed", { error: defect }));
-    }
-  };
+  ): Promise<R>;
+}
 
+function handsOf(source: AppSource, { server }: McpServer): Hands {
+  return {
+    list: (listOf) => () => {
+      const app = source.loaded();
+      return app instanceof Promise ? app.then(listOf) : listOf(app);
+    },
+    async serve(context, answer) {
+      const app = await source.loaded();
+      try {
+        // oxlint-disable-next-line typescript/no-deprecated -- in the older era a client tells this once, and nowhere else
+        return await answer(app, clientRequest(context, server.getClientCapabilities()));
+      } catch (error) {
+        throw protocolError(error, (defect) => app.services.log.error("a request failed", { error: defect }));
+      }
+    },
+  };
+}
+
+function offerTools({ server }: McpServer, { list, serve }: Hands): void {
   server.setRequestHandler(
     "tools/list",
     PAGE,
@@ -87,6 +110,9 @@ export function createMcpServer(source: AppSource, { era }: Pick<McpRequestConte
   server.setRequestHandler("tools/call", ({ params }, context) =>
     serve(context, (app, request) => toolOf(app, params.name).call(params.arguments ?? {}, request)),
   );
+}
+
+function offerRest({ server }: McpServer, { list, serve }: Hands): void {
   server.setRequestHandler(
     "resources/list",
     PAGE,
@@ -114,18 +140,18 @@ export function createMcpServer(source: AppSource, { era }: Pick<McpRequestConte
         completionsFor(params.argument, params.context?.arguments ?? {}, services, request),
       ),
   );
-  if (era === "modern") {
-    server.setRequestHandler("tasks/get", ABOUT_TASK, ({ taskId }, context) =>
-      serve(context, ({ work }, request) => work.get(taskId, request)),
-    );
-    server.setRequestHandler("tasks/update", ABOUT_TASK, ({ taskId }, context) =>
-      serve(context, ({ work }, request) => work.update(taskId, request)),
-    );
-    server.setRequestHandler("tasks/cancel", ABOUT_TASK, ({ taskId }, context) =>
-      serve(context, ({ work }, request) => work.cancel(taskId, request)),
-    );
-  }
-  return mcp;
+}
+
+function offerTasks({ server }: McpServer, { serve }: Hands): void {
+  server.setRequestHandler("tasks/get", ABOUT_TASK, ({ taskId }, context) =>
+    serve(context, ({ work }, request) => work.get(taskId, request)),
+  );
+  server.setRequestHandler("tasks/update", ABOUT_TASK, ({ taskId }, context) =>
+    serve(context, ({ work }, request) => work.update(taskId, request)),
+  );
+  server.setRequestHandler("tasks/cancel", ABOUT_TASK, ({ taskId }, context) =>
+    serve(context, ({ work }, request) => work.cancel(taskId, request)),
+  );
 }
 
 /**

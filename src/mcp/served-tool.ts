@@ -43,8 +43,8 @@ export function servedTool(tool: Tool, services: ToolServices, desk: WorkDesk): 
 async function carryOut(
   tool: Tool,
   args: Members,
-  { signal, notify }: ClientRequest,
-  { door, router, templates, clock, log }: ToolServices,
+  { signal, notify, traceparent }: ClientRequest,
+  { door, router, templates, clock, callMs, log }: ToolServices,
 ): Promise<Members> {
   const progress =
     notify &&
@@ -54,7 +54,8 @@ async function carryOut(
       open: () => door.opened(signal),
       signal,
       router,
-      timeoutMsMax: LIMITS.mcp.callMs,
+      timeoutMsMax: callMs,
+      traceparent,
       ...(progress && { onProgress: (fraction, message) => progress.report(fraction, message) }),
       ...(templates && { templates }),
     });

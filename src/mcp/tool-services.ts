@@ -14,6 +14,8 @@ export interface ToolServices {
   readonly reports: CallReports;
   readonly templates: TemplateRegistry | undefined;
   readonly clock: Clock;
+  /** How long a call may keep its client waiting. */
+  readonly callMs: number;
   readonly log: Log;
   readonly hygiene: TextHygiene;
   readonly confirmations: Confirmations;

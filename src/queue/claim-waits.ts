@@ -5,11 +5,13 @@ export interface ClaimRequest {
   readonly workerId: string;
   readonly max: number;
   readonly leaseMs: number;
+  /** Only these, if given. */
+  readonly actions?: readonly string[] | undefined;
 }
 
 interface Waiting {
   readonly request: ClaimRequest;
-  readonly resume: () => void;
+  readonly resume: (isOver?: boolean) => void;
 }
 
 /** Workers outside that wait for a task, first come first served. */
@@ -25,24 +27,32 @@ export class ClaimWaits {
     return Array.from(this.#waiting, ({ request }) => request);
   }
 
-  /** Resolves when there may be something to claim, or the time is up, or the caller is gone. */
-  wait(request: ClaimRequest, waitMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
+  /** Resolves when there may be something to claim, or with true: the time is up, the caller is gone or has enough. */
+  wait(request: ClaimRequest, waitMs: number, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(true);
     const limit = LIMITS.queue.waits;
     if (this.#waiting.size >= limit)
       throw fault("MAILBOX_FULL", { actor: "queue", limit, unit: "calls in flight" });
     return new Promise((resolve) => {
-      const resume = (): void => {
+      const resume = (isOver = false): void => {
         this.#waiting.delete(waiting);
         timer.cancel();
-        signal.removeEventListener("abort", resume);
-        resolve();
+        signal.removeEventListener("abort", end);
+        resolve(isOver);
       };
+      const end = (): void => resume(true);
       const waiting: Waiting = { request, resume };
-      const timer = this.#clock.at(this.#clock.now() + waitMs, resume);
+      const timer = this.#clock.at(this.#clock.now() + waitMs, end);
       this.#waiting.add(waiting);
-      signal.addEventListener("abort", resume, { once: true });
+      signal.addEventListener("abort", end, { once: true });
     });
+  }
+
+  /** Those of this worker have waited long enough. Returns how many there were. */
+  end(workerId: string): number {
+    const its = [...this.#waiting].filter(({ request }) => request.workerId === workerId);
+    for (const { resume } of its) resume(true);
+    return its.length;
   }
 
   /** Something has changed for those for whom `may` says so: they look again. */

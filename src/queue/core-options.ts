@@ -38,6 +38,8 @@ export interface ClaimTerms {
   readonly max: number;
   /** Null: until it ends, however long that takes. */
   readonly leaseMs: number | null;
+  /** Only these; default: all that it can. */
+  readonly actions?: readonly string[] | undefined;
 }
 
 /** What the disk has kept, to be taken over by a core. */

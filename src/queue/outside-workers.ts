@@ -1,7 +1,9 @@
 import { LIMITS, fault, isFault } from "../errors/index.ts";
-import { checkInteger, checkNumber, cutText } from "../schema/index.ts";
-import type { Clock } from "../scope/index.ts";
+import { checkInteger, checkNumber, checkTexts, cutText } from "../schema/index.ts";
+import type { Clock, Random } from "../scope/index.ts";
+import { attemptSpan } from "./attempt-span.ts";
 import { ClaimWaits, type ClaimRequest } from "./claim-waits.ts";
+import type { QueueContext } from "./queue-context.ts";
 import type { QueueEngine } from "./queue-engine.ts";
 import type { AttemptEnd } from "./queue.core.ts";
 import type { Lease, LeaseEnd, TaskState, WorkerSpec, WorkerStatus } from "./queue.protocol.ts";
@@ -26,13 +28,15 @@ const CLAIM_MAX = 1_000;
 export class OutsideWorkers {
   readonly #engine: QueueEngine;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #waits: ClaimWaits;
   /** Told when a draining worker has nothing left. */
   readonly #drained = new Map<string, () => void>();
 
-  constructor(engine: QueueEngine, clock: Clock) {
+  constructor(engine: QueueEngine, { clock, random }: Pick<QueueContext, "clock" | "random">) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#random = random;
     this.#waits = new ClaimWaits(clock);
     engine.onChange = () => this.#look();
   }
@@ -83,12 +87,12 @@ export class OutsideWorkers {
     checkInteger("max", request.max, 1, CLAIM_MAX);
     checkInteger("waitMs", waitMs, 0, LIMITS.queue.waitMs);
     checkLease(request.leaseMs);
+    if (request.actions !== undefined) checkTexts("actions", request.actions);
     const untilMs = this.#clock.now() + waitMs;
     let rows = this.#take(request);
     for (let leftMs = waitMs; rows.length === 0 && leftMs > 0; leftMs = untilMs - this.#clock.now()) {
-      await this.#waits.wait(request, leftMs, signal);
       // Whoever is gone would take tasks with it until its lease ends.
-      if (signal.aborted) return [];
+      if (await this.#waits.wait(request, leftMs, signal)) return [];
       // Somebody else may have been quicker.
       rows = this.#take(request);
     }
@@ -99,6 +103,10 @@ export class OutsideWorkers {
       this.#engine.news.started(row);
       return this.#leaseOf(row);
     });
+  }
+
+  endClaims(workerId: string): number {
+    return this.#waits.end(workerId);
   }
 
   renew(
@@ -141,19 +149,19 @@ export class OutsideWorkers {
     return true;
   }
 
-  #take({ workerId, max, leaseMs }: ClaimRequest): RowChange[] {
+  #take({ workerId, max, leaseMs, actions }: ClaimRequest): RowChange[] {
     const { core } = this.#engine;
     const worker = core.workers.outside(workerId);
     const nowMs = this.#engine.nowMs();
     worker.lastSeenMs = nowMs;
-    return core.claim({ worker, max, leaseMs }, nowMs);
+    return core.claim({ worker, max, leaseMs, actions }, nowMs);
   }
 
   #look(): void {
     const { core } = this.#engine;
-    this.#waits.wake(({ workerId }) => {
+    this.#waits.wake(({ workerId, actions }) => {
       const worker = core.workers.find(workerId);
-      return !worker || worker.draining || core.couldClaim(worker, this.#engine.nowMs());
+      return !worker || worker.draining || core.couldClaim(worker, this.#engine.nowMs(), actions);
     });
     for (const [workerId, resume] of this.#drained) {
       if (core.workers.find(workerId)?.running.size === 0) resume();
@@ -172,6 +180,7 @@ export class OutsideWorkers {
   async #abandon({ taskId, life }: Task): Promise<void> {
     try {
       await this.#engine.tryEnd(taskId, life.token, { kind: "interrupted" });
+      this.#engine.news.recalled([{ taskId, life }]);
     } catch (error) {
       // It ended by itself meanwhile.
       if (!isFault(error, "LEASE_LOST")) throw error;
@@ -187,6 +196,7 @@ export class OutsideWorkers {
       attempt: after.attempt,
       timeoutMs: task.terms.timeoutMs,
       leaseUntilMs: after.leaseUntilMs ?? 0,
+      ...attemptSpan(task, this.#random),
     };
   }
 }

@@ -4,6 +4,7 @@ import { LIMITS, assert, fault, isFault, sentenceOf, toWireError } from "../erro
 import { checkNumber } from "../schema/index.ts";
 import type { Timer } from "../scope/index.ts";
 import type { LookPlace } from "../store/index.ts";
+import { attemptSpan } from "./attempt-span.ts";
 import type { Handlers } from "./handlers.ts";
 import { PendingWrites } from "./pending-writes.ts";
 import type { QueueContext, QueueInit } from "./queue-context.ts";
@@ -120,6 +121,7 @@ export class QueueEngine {
   async retry(
     select: () => readonly Task[],
     change: { readonly attempts?: number; readonly timeoutMs?: number },
+    traceparent?: string,
   ): Promise<{ origin: string; taskId: string; retries: number }[]> {
     checkRetry(change);
     await this.confirmed(select);
@@ -129,11 +131,8 @@ export class QueueEngine {
       await this.flushed();
       origins = select();
     }
-    const again = origins.map((task) => ({
-      task,
-      content: this.#contents.get(task) ?? this.rows.content(task),
-      change,
-    }));
+    const contentOf = (task: Task): Content => this.#contents.get(task) ?? this.rows.content(task);
+    const again = origins.map((task) => ({ task, content: contentOf(task), change, traceparent }));
     const { made, rows } = this.core.retry(again, this.nowMs());
     await this.#submitted(rows);
     this.#learn();
@@ -153,11 +152,10 @@ export class QueueEngine {
     this.news.ended(rows);
     const graceMs = force ? 0 : this.#init.graceMs;
     for (const task of cancelling) this.#handlers.cancel(task.taskId, graceMs);
+    this.news.recalled(cancelling);
     this.pump();
-    return {
-      cancelled: rows.filter(({ after }) => after.endedAtMs !== null).length,
-      cancelling: cancelling.length,
-    };
+    const cancelled = rows.filter(({ after }) => after.endedAtMs !== null).length;
+    return { cancelled, cancelling: cancelling.length };
   }
 
   async withdraw(taskIds: readonly string[]): Promise<string[]> {
@@ -288,7 +286,7 @@ export class QueueEngine {
   logged(by: AttemptName | null, line: LoggedLine): void {
     const task = by === null ? undefined : this.core.find(by.taskId);
     const of = by === null || task === undefined ? null : { task, attempt: by.attempt };
-    this.logs.add(of, line, this.nowMs());
+    this.logs.add(of, line, this.nowMs(), by?.traceparent);
   }
 
   /**
@@ -358,7 +356,8 @@ export class QueueEngine {
     try {
       const input = this.takeInput(task);
       const { action, timeoutMs } = terms;
-      end = await this.#handlers.run({ taskId, token, action, input, timeoutMs, attempt, place });
+      const span = attemptSpan(task, this.#context.random);
+      end = await this.#handlers.run({ taskId, token, action, input, timeoutMs, attempt, place, ...span });
     } catch (error) {
       // Neither the task's fault nor its handler's: the input could not be read, or no pool be opened.
       if (!isFault(error)) throw error;
@@ -401,12 +400,12 @@ export class QueueEngine {
   #expire(): void {
     const nowMs = this.nowMs();
     for (let task = this.core.expired(nowMs); task; task = this.core.expired(nowMs)) {
-      const { token, workerId } = task.life;
-      const why = fault("UNAVAILABLE", { what: `worker ${workerId ?? ""}`, why: "its lease ran out" });
+      const { taskId, life } = task;
+      const why = fault("UNAVAILABLE", { what: `worker ${life.workerId ?? ""}`, why: "its lease ran out" });
       // Tried again by looking again: until it is written, its worker may still renew the lease.
-      this.tryEnd(task.taskId, token, { kind: "interrupted", error: toWireError(why) }).catch(
-        (error: unknown) => this.#retryLater(error),
-      );
+      this.tryEnd(taskId, life.token, { kind: "interrupted", error: toWireError(why) })
+        .then(() => this.news.recalled([{ taskId, life }]))
+        .catch((error: unknown) => this.#retryLater(error));
     }
   }
 

@@ -8,13 +8,13 @@
  * ```
  *  head  what is fixed when the task is made; only the last character, `held`, ever changes
  *        sequence, id, terms, submittedAtMs, priority,
- *          0 or [group, deadlineMs, notBeforeMs, idempotencyKey, origin, dependsOn], held
+ *          0 or [group, deadlineMs, notBeforeMs, idempotencyKey, origin, dependsOn, traceparent], held
  *  life  null until its first change
  *        state, priority, attempt, interruptions, token, startedAtMs since submittedAtMs, endedAtMs since that, worker,
  *          0 or [leaseUntilMs, notBeforeMs, cancelReason, successor]
  * ```
  * Both are JSON arrays without their brackets; a time of -1 and a list of 0 are not there, a time in
- * quotes is since 1970, worker 1 is `local`. So
+ * quotes is since 1970, worker 1 is `local`; what is part of no trace has no `traceparent`. So
  * `SELECT json_extract('[' || head || ']', '$[1]') FROM task` is the way to a task's id from a shell.
  *
  * A task's id has no unique index: the core holds all ids and is the file's only writer, and a random index costs

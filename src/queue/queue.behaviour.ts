@@ -1,12 +1,13 @@
 import { isAbsolute, join } from "node:path";
 import { actor, type Behaviour, type HandlersOf } from "../actor/index.ts";
 import { openPool } from "../compute/index.ts";
-import { LIMITS, assert, fault, fromWireError } from "../errors/index.ts";
+import { LIMITS, assert, fault } from "../errors/index.ts";
 import { checkPage, invalidArgument } from "../schema/index.ts";
 import { openStore } from "../store/index.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { Handlers } from "./handlers.ts";
 import { fittingAttempts, fittingItems } from "./message-page.ts";
+import { LoneAttempts } from "./lone-attempts.ts";
 import { OutsideWorkers } from "./outside-workers.ts";
 import type { QueueContext, QueueInit } from "./queue-context.ts";
 import { QueueEngine } from "./queue-engine.ts";
@@ -35,9 +36,9 @@ export const queueBehaviour = queueBehaviourOver({ openStore, openPool });
 
 export function queueBehaviourOver(services: QueueServices): Behaviour<typeof Queue.members> {
   return actor(Queue, (context, init) => {
-    const { engine, handlers } = assemble(context, init, services);
+    const { engine, handlers, attempts } = assemble(context, init, services);
     const { core, rows } = engine;
-    const outside = new OutsideWorkers(engine, context.clock);
+    const outside = new OutsideWorkers(engine, context);
     const openedAtMs = engine.nowMs();
     context.defer(async () => {
       // Half of the grace to end by themselves, the other half to end when told.
@@ -59,7 +60,13 @@ export function queueBehaviourOver(services: QueueServices): Behaviour<typeof Qu
       ...taskCalls(engine),
       ...operatorCalls(engine, handlers),
       ...workerCalls(engine, outside),
-      compute: computeCall(handlers, init.graceMs),
+      compute: ({ action, input }, message) => attempts.compute(action, input, message),
+      attempt: async ({ spec }, message) => ({ end: await attempts.attempt(spec, message) }),
+      stopAttempt: ({ attemptId }) => attempts.stop(attemptId),
+      async references({ from }) {
+        const found = await engine.references(from);
+        return { ...found, attemptMs: Math.max(found.attemptMs, attempts.oldestMs) };
+      },
       stats: () => engine.confirmed(() => statsOf(engine, init, context.metrics, openedAtMs)),
     };
   });
@@ -121,11 +128,12 @@ function taskCalls(
     cancel: ({ taskIds, reason, force }) => engine.cancel(taskIds, reason, force),
     withdraw: async ({ taskIds }) => ({ withdrawn: await engine.withdraw(taskIds) }),
     reprioritize: ({ taskId, to }) => engine.reprioritize(taskId, to),
-    async retry({ taskId, attempts, timeoutMs }) {
-      const [made] = await engine.retry(() => [core.task(taskId)], {
+    async retry({ taskId, attempts, timeoutMs }, { traceparent }) {
+      const change = {
         ...(attempts === undefined ? {} : { attempts }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      });
+      };
+      const [made] = await engine.retry(() => [core.task(taskId)], change, traceparent);
       assert(made, "one task is made of one");
       return { taskId: made.taskId, retries: made.retries };
     },
@@ -163,7 +171,6 @@ function operatorCalls(
   | "removeQuota"
   | "quotas"
   | "actions"
-  | "references"
   | "backup"
 > {
   const { core, rows } = engine;
@@ -202,7 +209,6 @@ function operatorCalls(
     },
     quotas: () => engine.confirmed(() => ({ quotas: core.quotas.all().map(({ status }) => status) })),
     actions: async () => handlers.list(),
-    references: ({ from }) => engine.references(from),
     backup: ({ path }) => {
       if (!isAbsolute(path)) throw invalidArgument("path", `"${path}"`, "an absolute path");
       return rows.backup(path);
@@ -223,7 +229,16 @@ function workerCalls(
   outside: OutsideWorkers,
 ): Pick<
   Calls,
-  "registerWorker" | "unregisterWorker" | "workers" | "worker" | "claim" | "renew" | "finish" | "report"
+  | "registerWorker"
+  | "unregisterWorker"
+  | "workers"
+  | "worker"
+  | "elsewhere"
+  | "claim"
+  | "endClaims"
+  | "renew"
+  | "finish"
+  | "report"
 > {
   const { core } = engine;
   return {
@@ -235,43 +250,14 @@ function workerCalls(
         workers: core.workers.all().map((worker) => worker.status(engine.nowMs())),
       })),
     worker: ({ workerId }) => engine.confirmed(() => core.workers.get(workerId).status(engine.nowMs())),
-    claim: async ({ workerId, max, leaseMs, waitMs }, { signal }) => ({
-      leases: await outside.claim({ workerId, max, leaseMs }, waitMs, signal),
+    elsewhere: ({ actions }) => ({ actions: actions.filter((action) => core.workers.areOutside(action)) }),
+    claim: async ({ waitMs, ...request }, { signal }) => ({
+      leases: await outside.claim(request, waitMs, signal),
     }),
+    endClaims: ({ workerId }) => ({ ended: outside.endClaims(workerId) }),
     renew: ({ workerId, leases, leaseMs }) => outside.renew(workerId, leases, leaseMs),
     finish: async ({ end, ...lease }) => ({ state: await outside.finish(lease, end) }),
     report: ({ progress, message, ...lease }) => outside.report(lease, progress, message),
-  };
-}
-
-/** Runs beside tasks, and not as one: the core, which decides what runs next, knows nothing of it. */
-function computeCall(handlers: Handlers, graceMs: number): Calls["compute"] {
-  let runs = 0;
-  return async ({ action, input }, { signal }) => {
-    await handlers.check([action], () => false);
-    signal.throwIfAborted();
-    // No task has such an id.
-    const taskId = `compute\0${(runs += 1)}`;
-    const onAbort = (): void => handlers.cancel(taskId, graceMs);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      const run = {
-        taskId,
-        token: 1,
-        attempt: 1,
-        action,
-        input,
-        timeoutMs: Infinity,
-        place: "thread",
-      } as const;
-      const end = await handlers.run(run);
-      if (end.kind === "completed") return { output: end.output };
-      signal.throwIfAborted();
-      assert("error" in end, "only its caller withdraws it");
-      throw fromWireError(end.error);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
   };
 }
 
@@ -279,7 +265,7 @@ function assemble(
   context: QueueContext,
   init: QueueInit,
   services: QueueServices,
-): { engine: QueueEngine; handlers: Handlers } {
+): { engine: QueueEngine; handlers: Handlers; attempts: LoneAttempts } {
   const { clock, scheduler, metrics, log, random } = context;
   const { durability, modules, threads, sharedPerThread, heapMb, graceMs, roots, order, keptTasks, keptMs } =
     init;
@@ -338,12 +324,17 @@ function assemble(
         allowedHosts: init.allowedHosts,
         clock,
         log,
-        onProgress: (by, fraction, message) => engine.progressed(by, fraction, message),
+        onProgress(by, progress, message) {
+          const attemptId = attempts.attemptIdOf(by);
+          if (attemptId === undefined) engine.progressed(by, progress, message);
+          else context.emit.attemptProgressed({ attemptId, progress, message });
+        },
         onLog: (by, level, message, fields) => engine.logged(by, { level, message, fields }),
       }),
   });
   // A dead thread takes its handler threads with it; those of a killed inline queue have to be ended.
   context.atExit(() => void handlers.close(0));
   const engine = new QueueEngine(core, rows, handlers, context, init);
-  return { engine, handlers };
+  const attempts = new LoneAttempts({ handlers, clock, random, graceMs: init.graceMs });
+  return { engine, handlers, attempts };
 }

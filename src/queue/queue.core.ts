@@ -16,6 +16,7 @@ import type {
   TaskSpec,
   TaskState,
 } from "./queue.protocol.ts";
+import type { Lane } from "./lanes.ts";
 import type { RowChange } from "./row-change.ts";
 import { Seats } from "./seats.ts";
 import { Submission, type Retried, type Retry, type SubmissionView } from "./submission.ts";
@@ -269,13 +270,13 @@ export class QueueCore {
   // --- running ------------------------------------------------------------------------------------------------------
 
   /** Gives the next tasks that the worker may take, each under a token above every earlier one. */
-  claim({ worker, max, leaseMs }: ClaimTerms, nowMs: number): RowChange[] {
+  claim({ worker, max, leaseMs, actions }: ClaimTerms, nowMs: number): RowChange[] {
     this.#seats.advance(nowMs);
     const rows: RowChange[] = [];
     if (this.pause !== null || worker.draining) return rows;
     const { lanes } = this.#seats;
     while (rows.length < max) {
-      const next = lanes.next(nowMs, (lane) => worker.can(lane) && worker.hasRoom(lane));
+      const next = lanes.next(nowMs, (lane) => takes(worker, lane, actions));
       if (!next) break;
       const { lane, task } = next;
       const { progress } = task;
@@ -298,10 +299,9 @@ export class QueueCore {
   }
 
   /** Would a claim of this worker give it something? */
-  couldClaim(worker: Worker, nowMs: number): boolean {
+  couldClaim(worker: Worker, nowMs: number, actions?: ClaimTerms["actions"]): boolean {
     if (this.pause !== null || worker.draining) return false;
-    const { lanes } = this.#seats;
-    return lanes.next(nowMs, (lane) => worker.can(lane) && worker.hasRoom(lane)) !== undefined;
+    return this.#seats.lanes.next(nowMs, (lane) => takes(worker, lane, actions)) !== undefined;
   }
 
   /** When something may change by time alone: a delay that ends, a lease that runs out, a rate that allows a start. */
@@ -510,6 +510,9 @@ export class QueueCore {
     return row;
   }
 }
+
+const takes = (worker: Worker, lane: Lane, actions: ClaimTerms["actions"]): boolean =>
+  worker.can(lane) && worker.hasRoom(lane) && (actions === undefined || actions.includes(lane.action));
 
 /** A lease that was renewed meanwhile stays renewed: its worker has been told so. */
 function withLeaseOf({ token, leaseUntilMs }: TaskLife, before: TaskLife): TaskLife {

@@ -76,6 +76,8 @@ export interface TaskSpec {
   readonly requires?: readonly string[];
   /** For the submitter; the queue does not look inside. */
   readonly metadata?: WireRecord;
+  /** W3C trace context of whoever submits it, for its handler; no part of its work. One that is invalid is left out. */
+  readonly traceparent?: string;
 }
 
 /** What a submit answers for each task. */
@@ -181,11 +183,20 @@ export interface WorkerSpec {
   readonly workerId: string;
   /** Names of actions it has handlers for, and whatever else tasks may require. */
   readonly capabilities: readonly string[];
+  /** Those of them that are actions it takes; default: all. What it merely has makes of no task one of its own then. */
+  readonly actions?: readonly string[];
   /** Tasks it may have at once; default 5. */
   readonly maxConcurrent?: number;
   readonly resourceLimits?: WireRecord;
   readonly metadata?: WireRecord;
 }
+
+/** What the id of a worker begins with that is another node; its id follows. */
+export const PEER_WORKER = "peer:";
+
+/** The peer that a worker is; null: it is none, but the queue's own pool or another process. */
+export const peerOfWorker = (workerId: string): string | null =>
+  workerId.startsWith(PEER_WORKER) ? workerId.slice(PEER_WORKER.length) : null;
 
 export type WorkerState = "active" | "idle" | "busy" | "draining" | "offline";
 
@@ -216,13 +227,39 @@ export interface Lease {
   /** Null: the worker's own. */
   readonly timeoutMs: number | null;
   readonly leaseUntilMs: number;
+  /** Of this attempt: the trace that the task is part of, with a span of its own. */
+  readonly traceparent?: string;
 }
 
 export type LeaseEnd =
   | { readonly kind: "completed"; readonly output: Uint8Array }
   | { readonly kind: "failed"; readonly error: WireError }
+  /** Cut off through no fault of the task: not charged, but counted. */
+  | { readonly kind: "interrupted"; readonly error: WireError }
   /** Given back untouched: not charged. */
   | { readonly kind: "returned" };
+
+/** One attempt of work that is no task of this queue. */
+export interface AttemptSpec {
+  /** Unique among those under way; its handler is told what stands after the last NUL as the id of its task. */
+  readonly attemptId: string;
+  readonly action: string;
+  /** Packed. */
+  readonly input: Uint8Array;
+  /** From 1: what its handler is told. */
+  readonly attempt: number;
+  /** Null: the handler's own, else the queue's. */
+  readonly timeoutMs: number | null;
+}
+
+/** How such an attempt ended. */
+export type AttemptEnding =
+  | { readonly kind: "completed"; readonly output: Uint8Array }
+  | { readonly kind: "failed"; readonly error: WireError }
+  /** It was stopped, as `stopAttempt` asked. */
+  | { readonly kind: "cancelled" }
+  /** Cut off through no fault of its own: it may be made once more. */
+  | { readonly kind: "interrupted"; readonly error: WireError };
 
 // --- quotas -----------------------------------------------------------------------------------------------------------
 
@@ -422,7 +459,8 @@ export const Queue = protocol("queue", {
   clear: call<{ states: ClearedState[] }, { cleared: number; remaining: number }>(),
   /**
    * A new task with the work of one that failed or was cancelled; the old one stays and names it. Its id is the old
-   * one's with `-retry-N`, and quotas admit it as they do a submit.
+   * one's with `-retry-N`, and quotas admit it as they do a submit. It is part of the trace of the call (`traceparent`),
+   * or of that of the old one.
    */
   retry: call<
     { taskId: string; attempts?: number; timeoutMs?: number },
@@ -459,8 +497,18 @@ export const Queue = protocol("queue", {
   >(),
   workers: call<void, { workers: WorkerStatus[] }>(),
   worker: call<{ workerId: string }, WorkerStatus>(),
-  /** The next tasks that this worker may take, as soon as there is one, at most `max`; none when `waitMs` have passed. */
-  claim: call<{ workerId: string; max: number; leaseMs: number; waitMs: number }, { leases: Lease[] }>(),
+  /** Those of the actions that a registered worker takes. */
+  elsewhere: call<{ actions: string[] }, { actions: string[] }>(),
+  /**
+   * The next tasks that this worker may take, as soon as there is one, at most `max`; none when `waitMs` have passed.
+   * `actions` narrows it to these for this once.
+   */
+  claim: call<
+    { workerId: string; max: number; leaseMs: number; waitMs: number; actions?: string[] },
+    { leases: Lease[] }
+  >(),
+  /** Claims of this worker that wait are answered now, with nothing: so none is lost on its way, as by withdrawing the call. */
+  endClaims: call<{ workerId: string }, { ended: number }>(),
   /** Also the sign of life of a worker. Names the leases that it has lost. */
   renew: call<
     { workerId: string; leases: { taskId: string; token: number }[]; leaseMs: number },
@@ -478,9 +526,18 @@ export const Queue = protocol("queue", {
    * Runs a handler once, on a thread alone, without a task: nothing of it is on disk, in order or under a quota, and nobody
    * makes a second attempt. It is cancelled with its call. Input and output are packed; a large output goes by reference.
    * Rejects with the failure of the handler; with `UNAVAILABLE` when it was cut off, and may have done something, or when
-   * too many wait for a thread, and with what `actions` rejects with.
+   * too many wait for a thread, and with what `actions` rejects with. It is part of the trace of its call.
    */
   compute: call<{ action: string; input: Uint8Array }, { output: Uint8Array }>(),
+  /**
+   * The same for whoever keeps tasks of its own and sends them here: on the thread that the handler declares, with a time
+   * of its own, and with its end told as a task's would be, once the handler has ended and not before. Rejects with
+   * `ALREADY_EXISTS`, and with what `actions` rejects with. Cancelled with its call, and then its end is told to nobody.
+   * It is part of the trace of its call.
+   */
+  attempt: call<{ spec: AttemptSpec }, { end: AttemptEnding }>(),
+  /** False when there is no such attempt, or it has just ended. */
+  stopAttempt: call<{ attemptId: string }, boolean>(),
   /** Loads the modules on a handler thread on first use. Rejects with `MODULE_INVALID`. */
   actions: call<void, ActionInfo[]>(),
   stats: call<void, QueueStats>(),
@@ -494,8 +551,19 @@ export const Queue = protocol("queue", {
   backup: call<{ path: string }, { sizeBytes: number }>(),
 
   /** The next three are told of tasks that belong to a group: whoever owns it follows them. */
-  started: event<{ taskId: string; group: string | null; attempt: number; startedAtMs: number }>(),
+  started: event<{
+    taskId: string;
+    group: string | null;
+    attempt: number;
+    startedAtMs: number;
+    /** Who has it; `local` is the queue's own pool. */
+    workerId: string;
+  }>(),
   progressed: event<{ taskId: string; group: string | null; progress: number; message: string }>(),
   /** After the end is on disk. */
   settled: event<TaskOutcome>(),
+  /** A worker outside is to stop these: they are being cancelled, or are its own no longer. `renew` tells which. */
+  recalled: event<{ workerId: string; taskIds: string[] }>(),
+  /** How far an attempt is that is no task of this queue: 0 to 1. */
+  attemptProgressed: event<{ attemptId: string; progress: number; message: string }>(),
 });

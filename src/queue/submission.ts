@@ -1,5 +1,6 @@
 import { LIMITS, fault } from "../errors/index.ts";
 import { checkName } from "../schema/index.ts";
+import { validTraceparent } from "../telemetry/index.ts";
 import type { Departed } from "./departed.ts";
 import type { Lanes } from "./lanes.ts";
 import type { QuotaUse } from "./quota-book.ts";
@@ -29,6 +30,8 @@ export interface Retry {
   /** That of the task. */
   readonly content: Content;
   readonly change: Partial<Pick<Terms, "attempts" | "timeoutMs">>;
+  /** Of whoever wants that; absent: that of the task. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface Retried {
@@ -82,7 +85,7 @@ export class Submission {
    *
    * @throws TASK_NOT_FINISHED; TASK_ENDED when it has completed; INVALID_ARGUMENT when the id would be too long
    */
-  again({ task: origin, content, change }: Retry): Retried {
+  again({ task: origin, content, change, traceparent }: Retry): Retried {
     const { state, priority } = origin.life;
     if (!hasEnded(origin)) throw fault("TASK_NOT_FINISHED", { taskId: origin.taskId, state });
     if (state === "completed") throw fault("TASK_ENDED", { taskId: origin.taskId, state, wanted: "retried" });
@@ -102,6 +105,7 @@ export class Submission {
       idempotencyKey: null,
       origin: origin.taskId,
       held: false,
+      traceparent: validTraceparent(traceparent) ?? origin.traceparent,
       life: freshLife(priority, null),
     });
     // What it depended on has ended, one way or the other.
@@ -134,6 +138,7 @@ export class Submission {
       idempotencyKey,
       origin: null,
       held: group !== null,
+      traceparent: validTraceparent(spec.traceparent) ?? null,
       life: freshLife(priority, delayMs > 0 ? nowMs + delayMs : null),
     });
   }

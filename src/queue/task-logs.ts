@@ -1,5 +1,5 @@
 import { LIMITS } from "../errors/index.ts";
-import type { Log } from "../telemetry/index.ts";
+import { parseTraceparent, type Log } from "../telemetry/index.ts";
 import type { TaskLogLine } from "./queue.protocol.ts";
 import { isBusy, type Task } from "./task.ts";
 
@@ -30,11 +30,16 @@ export class TaskLogs {
     this.#append = append;
   }
 
-  /** @param of null: nobody's line, or that of a task which has left */
-  add(of: LineOwner | null, { level, message, fields }: LoggedLine, atMs: number): void {
+  /**
+   * @param of null: nobody's line, or that of a task which has left, or of an attempt that is made for none
+   * @param traceparent of its attempt
+   */
+  add(of: LineOwner | null, { level, message, fields }: LoggedLine, atMs: number, traceparent = ""): void {
     const place = of === null ? fields : { ...fields, task: of.task.taskId };
+    const trace = traceparent === "" ? undefined : parseTraceparent(traceparent);
+    const placed = trace ? { ...place, trace: trace.traceId, span: trace.spanId } : place;
     // What a handler complains about is no error of the system's.
-    this.#log[level === "error" ? "warn" : level](message, place);
+    this.#log[level === "error" ? "warn" : level](message, placed);
     if (of === null) return;
     // The pool has let wire values through only.
     const line = { level, message, fields: fields as TaskLogLine["fields"], atMs, attempt: of.attempt };

@@ -34,13 +34,22 @@ export class TaskNews {
   /** An attempt has begun, wherever. */
   started({ task, after }: Pick<RowChange, "task" | "after">): void {
     const { taskId, group, submittedAtMs } = task;
-    const { attempt, startedAtMs } = after;
-    assert(startedAtMs !== null, `task ${taskId} has been claimed`);
+    const { attempt, startedAtMs, workerId } = after;
+    assert(startedAtMs !== null && workerId !== null, `task ${taskId} has been claimed`);
     this.#context.metrics.count(METRICS.tasksStarted);
     if (attempt === 1) {
       this.#context.metrics.observe(METRICS.taskWaitSeconds, (startedAtMs - submittedAtMs) / 1_000);
     }
-    if (group !== null) this.#context.emit.started({ taskId, group, attempt, startedAtMs });
+    if (group !== null) this.#context.emit.started({ taskId, group, attempt, startedAtMs, workerId });
+  }
+
+  /** Workers outside are to stop these tasks, each its own. @param tasks as they were while these had them */
+  recalled(tasks: readonly Pick<Task, "taskId" | "life">[]): void {
+    const byWorker = Map.groupBy(tasks, ({ life }) => life.workerId);
+    for (const [workerId, its] of byWorker) {
+      if (workerId === null || workerId === LOCAL) continue;
+      this.#context.emit.recalled({ workerId, taskIds: its.map(({ taskId }) => taskId) });
+    }
   }
 
   progressed({ taskId, group }: Task, progress: number, message: string): void {

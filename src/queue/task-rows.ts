@@ -17,6 +17,8 @@ type Rare = readonly [
   idempotencyKey: string | null,
   origin: string | null,
   dependsOn: readonly string[],
+  /** Of what is part of a trace alone. */
+  traceparent?: string,
 ];
 type RareLife = readonly [
   leaseUntilMs: number | null,
@@ -31,7 +33,8 @@ type RareLife = readonly [
  * @param held as it was when the change was decided: the task itself may have been released since
  */
 export function headOf(task: Task, life: TaskLife, dependsOn: readonly string[], held: boolean): string {
-  const { sequence, taskId, terms, group, submittedAtMs, deadlineMs, idempotencyKey, origin } = task;
+  const { sequence, taskId, terms, group, submittedAtMs, deadlineMs, idempotencyKey, origin, traceparent } =
+    task;
   assert(terms.id > 0, "the terms of a task have a row");
   const isPlain =
     group === null &&
@@ -39,10 +42,12 @@ export function headOf(task: Task, life: TaskLife, dependsOn: readonly string[],
     life.notBeforeMs === null &&
     idempotencyKey === null &&
     origin === null &&
+    traceparent === null &&
     dependsOn.length === 0;
+  const trace: [traceparent?: string] = traceparent === null ? [] : [traceparent];
   const rare: Rare | 0 = isPlain
     ? 0
-    : [group, deadlineMs, life.notBeforeMs, idempotencyKey, origin, dependsOn];
+    : [group, deadlineMs, life.notBeforeMs, idempotencyKey, origin, dependsOn, ...trace];
   const more = rare === 0 ? "0" : JSON.stringify(rare);
   const values = [
     sequence,
@@ -154,6 +159,7 @@ export class TaskReader {
         deadlineMs: more === 0 ? null : more[1],
         idempotencyKey: more === 0 ? null : more[3],
         origin: more === 0 ? null : more[4],
+        traceparent: more === 0 ? null : (more[6] ?? null),
         held: values[at + 6] === 1,
         life,
       }),

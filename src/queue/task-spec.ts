@@ -76,10 +76,11 @@ export function checkQuota(quota: Quota): void {
 /** @throws INVALID_ARGUMENT */
 export function checkWorker(worker: WorkerSpec): void {
   checkObject("worker", worker);
-  const { workerId, capabilities, maxConcurrent, resourceLimits, metadata } = worker;
+  const { workerId, capabilities, actions, maxConcurrent, resourceLimits, metadata } = worker;
   const { nameChars, workerTasks } = LIMITS.queue;
   checkName("workerId", workerId, nameChars);
   checkNames("capabilities", capabilities, 1_000, nameChars);
+  if (actions !== undefined) checkNames("actions", actions, 1_000, nameChars);
   if (maxConcurrent !== undefined) checkInteger("maxConcurrent", maxConcurrent, 1, workerTasks);
   checkMetadata("resourceLimits", resourceLimits);
   checkMetadata("metadata", metadata);

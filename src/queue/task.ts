@@ -74,6 +74,8 @@ export interface NewTask {
   readonly origin: string | null;
   /** Its group's owner still needs it, so retention leaves it alone. */
   readonly held: boolean;
+  /** Of whoever submitted it; null = it is part of no trace. */
+  readonly traceparent: string | null;
   readonly life: TaskLife;
 }
 
@@ -126,6 +128,10 @@ export class Task implements HeapItem {
     return this.birth.origin;
   }
 
+  get traceparent(): string | null {
+    return this.birth.traceparent;
+  }
+
   /** Whose key it has; null = its own. */
   get heir(): Task | null {
     return this.ties === null ? null : this.ties.heir;
@@ -133,14 +139,15 @@ export class Task implements HeapItem {
 }
 
 /** What tasks that were submitted together have alike. */
-type Birth = Pick<NewTask, "group" | "submittedAtMs" | "origin">;
+type Birth = Pick<NewTask, "group" | "submittedAtMs" | "origin" | "traceparent">;
 
-let latestBirth: Birth = { group: null, submittedAtMs: Number.NaN, origin: null };
+let latestBirth: Birth = { group: null, submittedAtMs: Number.NaN, origin: null, traceparent: null };
 
 /** Neighbours in submission order tend to have the same one. */
-function birthOf({ group, submittedAtMs, origin }: NewTask): Birth {
-  const { group: g, submittedAtMs: s, origin: o } = latestBirth;
-  if (submittedAtMs !== s || group !== g || origin !== o) latestBirth = { group, submittedAtMs, origin };
+function birthOf({ group, submittedAtMs, origin, traceparent }: NewTask): Birth {
+  const { group: g, submittedAtMs: s, origin: o, traceparent: t } = latestBirth;
+  if (submittedAtMs !== s || group !== g || origin !== o || traceparent !== t)
+    latestBirth = { group, submittedAtMs, origin, traceparent };
   return latestBirth;
 }
 

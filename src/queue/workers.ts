@@ -124,17 +124,19 @@ export class LocalWorker extends Worker {
 export class OutsideWorker extends Worker {
   readonly spec: WorkerSpec;
   readonly #capabilities: ReadonlySet<string>;
+  readonly #actions: ReadonlySet<string>;
   readonly #maxConcurrent: number;
 
   constructor(spec: WorkerSpec, nowMs: number) {
     super(spec.workerId, nowMs);
     this.spec = spec;
     this.#capabilities = new Set(spec.capabilities);
+    this.#actions = spec.actions === undefined ? this.#capabilities : new Set(spec.actions);
     this.#maxConcurrent = spec.maxConcurrent ?? 5;
   }
 
   can({ action, requires }: Pick<Lane, "action" | "requires">): boolean {
-    return this.#capabilities.has(action) && requires.every((each) => this.#capabilities.has(each));
+    return this.#actions.has(action) && requires.every((each) => this.#capabilities.has(each));
   }
 
   hasRoom(): boolean {

@@ -93,6 +93,28 @@ export async function* piecesOf(file: FileHandle, pieceBytes: number): AsyncGene
   }
 }
 
+/** From `offset` on, at most `length` bytes; then it is closed. */
+export async function partOf(
+  file: FileHandle,
+  offset: number,
+  length: number,
+): Promise<{ bytes: Uint8Array; sizeBytes: number }> {
+  try {
+    const { size } = await file.stat();
+    const wanted = Math.max(0, Math.min(length, size - offset));
+    const buffer = Buffer.allocUnsafeSlow(wanted);
+    let read = 0;
+    while (read < wanted) {
+      const { bytesRead } = await file.read(buffer, read, wanted - read, offset + read);
+      if (bytesRead === 0) break;
+      read += bytesRead;
+    }
+    return { bytes: new Uint8Array(buffer.buffer, 0, read), sizeBytes: size };
+  } finally {
+    await file.close();
+  }
+}
+
 async function readable<T>(path: string, reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;

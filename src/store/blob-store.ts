@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fault } from "../errors/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
@@ -11,7 +11,16 @@ import {
   type Collected,
   type CollectOptions,
 } from "./blob-collection.ts";
-import { TEMPORARY, namesIn, openIfThere, piecesOf, readIfThere, setAge, statIfThere } from "./blob-files.ts";
+import {
+  TEMPORARY,
+  namesIn,
+  openIfThere,
+  partOf,
+  piecesOf,
+  readIfThere,
+  setAge,
+  statIfThere,
+} from "./blob-files.ts";
 import { createDirectory } from "./create-directory.ts";
 import { writeFault } from "./store-fault.ts";
 
@@ -38,6 +47,15 @@ export interface BlobStore {
    */
   put(bytes: Uint8Array): Promise<BlobAddress>;
 
+  /**
+   * The same of a value that comes in pieces, in the memory of one piece. They are hashed as they come, and what does not
+   * have the address in the end is thrown away; so is what was written when `pieces` throws.
+   *
+   * @param sha256 the address that it must have
+   * @throws INVALID_ARGUMENT for what is no address, BLOB_CORRUPT, STORE_FULL, STORE_FAILED; what `pieces` throws
+   */
+  putPieces(sha256: string, pieces: AsyncIterable<Uint8Array>): Promise<BlobAddress>;
+
   /** Makes a value as young as one that was just put. @throws INVALID_ARGUMENT, BLOB_MISSING; STORE_FULL, STORE_FAILED */
   touch(sha256: string): Promise<void>;
 
@@ -50,6 +68,13 @@ export interface BlobStore {
 
   /** The same piece by piece, its hash not checked: for values of any size. @throws as `get`, but BLOB_CORRUPT */
   pieces(sha256: string): AsyncGenerator<Uint8Array>;
+
+  /**
+   * A part of it, its hash not checked: shorter than `length` at the end, and empty behind it.
+   *
+   * @throws as `pieces`
+   */
+  read(sha256: string, offset: number, length: number): Promise<BlobPart>;
 
   /** Is there a value of this address? It is not read. @throws INVALID_ARGUMENT */
   has(sha256: string): Promise<boolean>;
@@ -87,6 +112,12 @@ export interface BlobStore {
 export interface BlobAddress {
   /** 64 lower-case hexadecimal digits. */
   readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+export interface BlobPart {
+  readonly bytes: Uint8Array;
+  /** Of the whole value. */
   readonly sizeBytes: number;
 }
 
@@ -150,6 +181,8 @@ export function openBlobs({
 
   return Object.freeze({
     put,
+    putPieces: async (sha256, pieces) =>
+      putPieces(pathOf(directory, sha256), sha256, pieces, { ensureDirectory, wallMs: clock.wallNow() }),
     get,
 
     async touch(sha256) {
@@ -167,6 +200,12 @@ export function openBlobs({
       const file = await atItsPlace(pathOf(directory, sha256), openIfThere);
       if (file === undefined) throw fault("BLOB_MISSING", { sha256 });
       yield* piecesOf(file, PIECE_BYTES);
+    },
+
+    async read(sha256, offset, length) {
+      const file = await atItsPlace(pathOf(directory, sha256), openIfThere);
+      if (file === undefined) throw fault("BLOB_MISSING", { sha256 });
+      return partOf(file, offset, length);
     },
 
     async has(sha256) {
@@ -230,6 +269,73 @@ async function writeFlushed(path: string, bytes: Uint8Array, wallMs: number): Pr
     throw error;
   } finally {
     await file.close();
+  }
+}
+
+/** @see BlobStore.putPieces */
+async function putPieces(
+  path: string,
+  sha256: string,
+  pieces: AsyncIterable<Uint8Array>,
+  { ensureDirectory, wallMs }: { ensureDirectory: (name: string) => Promise<string>; wallMs: number },
+): Promise<BlobAddress> {
+  const temporary = await unlessFull(path, async () => join(await ensureDirectory(TEMPORARY), randomUUID()));
+  const written = await writePieces(temporary, pieces, wallMs, path);
+  if (written.sha256 !== sha256) {
+    await rm(temporary, { force: true });
+    throw fault("BLOB_CORRUPT", { sha256 });
+  }
+  await unlessFull(path, async () => {
+    const folder = await ensureDirectory(sha256.slice(0, 2));
+    // Also over what is there: it may be damaged, and is else the same.
+    await rename(temporary, path);
+    await flushDirectory(folder);
+  });
+  return written;
+}
+
+/** @param path of the value, for what is thrown */
+async function writePieces(
+  temporary: string,
+  pieces: AsyncIterable<Uint8Array>,
+  wallMs: number,
+  path: string,
+): Promise<BlobAddress> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  const file = await unlessFull(path, () => open(temporary, "wx", 0o600));
+  try {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      sizeBytes += piece.byteLength;
+      await unlessFull(path, () => writeWhole(file, piece));
+    }
+    await unlessFull(path, async () => {
+      await file.utimes(wallMs / 1_000, wallMs / 1_000);
+      await file.sync();
+    });
+    return { sha256: hash.digest("hex"), sizeBytes };
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** One call may write less than it was given. */
+async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.byteLength;) {
+    written += (await file.write(bytes, written)).bytesWritten;
+  }
+}
+
+/** Tells what the disk refuses in the words of a store, and lets through what others throw. */
+async function unlessFull<T>(path: string, done: () => Promise<T>): Promise<T> {
+  try {
+    return await done();
+  } catch (error) {
+    throw writeFault(path, error);
   }
 }
 

@@ -1,5 +1,5 @@
 export type { Collected } from "./blob-collection.ts";
-export { openBlobs, type BlobAddress, type BlobStore } from "./blob-store.ts";
+export { openBlobs, type BlobAddress, type BlobPart, type BlobStore } from "./blob-store.ts";
 export { checkStore } from "./check-store.ts";
 export type { Changes, Driver, NamedValues, Query, Row, SqlValue, Statement } from "./driver.ts";
 export { LOOK_START, markedRows, type LookPlace, type LookedThrough } from "./marked-rows.ts";

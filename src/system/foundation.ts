@@ -7,7 +7,7 @@ import type { Actors } from "./actors.ts";
  */
 export type Role = "owner" | "guest" | "none";
 
-/** What a system stands on: six actors, and who keeps them up. */
+/** What a system stands on: eight actors, and who keeps them up. */
 export interface Foundation extends Pick<
   SupervisorHandle,
   "spawn" | "stopChild" | "kill" | "health" | "metrics" | "failed" | "close"

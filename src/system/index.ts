@@ -5,8 +5,17 @@ export { CacheDoor, type CachePutOptions, type CachedValue, type GetOrComputeOpt
 export { checkData, measureDisk } from "./check-data.ts";
 export { backupData, exportData, importData, restoreData } from "./data-files.ts";
 export type { Role } from "./foundation.ts";
+export type { GithubOptions, NetworkOptions } from "./network-options.ts";
 export { openSystem } from "./open-system.ts";
 export type { CacheOptions, SystemOptions } from "./options.ts";
+export type {
+  AllowOptions,
+  BootstrapOptions,
+  Bootstrapped,
+  ConnectOptions,
+  DiscoverOptions,
+  PeerDoor,
+} from "./peer-door.ts";
 export type { StepLogOptions, StepLogPage } from "./step-logs.ts";
 export type { CancelOptions, RunFilter, RunOptions, System, SystemHealth } from "./system.ts";
 export type { RunOutcome, WorkflowInput } from "./workflow-run.ts";

@@ -2,7 +2,7 @@ import type { SystemOptions } from "./options.ts";
 import type { System } from "./system.ts";
 
 /**
- * Opens a system: six actors on threads of their own under one supervisor. Close it, or let `await using` do so.
+ * Opens a system: eight actors on threads of their own under one supervisor. Close it, or let `await using` do so.
  *
  * The machinery is loaded when the first system is opened, because this module is also imported by task modules on
  * every handler thread, which never open one.

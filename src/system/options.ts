@@ -10,6 +10,7 @@ import { checkOrder } from "../queue/task-order.ts";
 import { checkInteger } from "../schema/index.ts";
 import { createDirectory } from "../store/create-directory.ts";
 import type { SupervisorSetup } from "../supervisor/index.ts";
+import { planNetwork, type NetworkOptions, type NetworkPlan } from "./network-options.ts";
 
 export interface SystemOptions extends SupervisorSetup {
   /**
@@ -67,6 +68,8 @@ export interface SystemOptions extends SupervisorSetup {
   readonly keptTasks?: number;
   /** How long ended tasks and runs are kept, in milliseconds; default 604,800,000, which is seven days. */
   readonly keptMs?: number;
+  /** Turns networking on: peers that carry out tasks, and whose tasks are carried out as far as they are granted. */
+  readonly network?: NetworkOptions;
 }
 
 export interface CacheOptions {
@@ -99,6 +102,8 @@ export interface ResolvedOptions {
   readonly cache: Required<CacheOptions>;
   readonly keptTasks: number;
   readonly keptMs: number;
+  /** Null: networking is off. */
+  readonly network: NetworkPlan | null;
 }
 
 /** @throws INVALID_ARGUMENT, FILE_UNWRITABLE (the data directory cannot be made), MODULE_INVALID (it is not there) */
@@ -116,6 +121,7 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     cache = {},
     keptTasks,
     keptMs,
+    network,
     ...supervision
   } = rest;
   const limits = LIMITS.compute;
@@ -145,6 +151,7 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     keptTasks: whole("keptTasks", keptTasks ?? usual(queue.keptTasks), 0),
     keptMs: whole("keptMs", keptMs ?? usual(queue.keptMs), 0),
   };
+  if (network !== undefined) planNetwork(network, { data: null, threads: 1 });
   // Last: a call that is wrong leaves no directory behind.
   const data = wanted === null ? null : makeDirectory(resolve(wanted));
   const allowed = roots ?? [process.cwd(), ...(data === null ? [] : [data])];
@@ -153,6 +160,7 @@ export function resolveOptions(options: SystemOptions = {}): ResolvedOptions {
     // Without a thread there is nobody to load modules.
     ...(idle && { threads: 0, modules: [] }),
     data,
+    network: network === undefined ? null : planNetwork(network, { data, threads: checked.threads }),
     durability: data === null ? "memory" : durability,
     roots: allowed.map((root) => realPath(resolve(root))),
   };

@@ -4,7 +4,7 @@ import { spawnActors, type Actors } from "./actors.ts";
 import type { Foundation } from "./foundation.ts";
 import type { ResolvedOptions } from "./options.ts";
 
-/** The six actors of a process that owns its directory, or has none. */
+/** The eight actors of a process that owns its directory, or has none. */
 export interface OwnActors {
   readonly supervisor: SupervisorHandle;
   readonly actors: Actors;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Members, Protocol, Ref } from "../actor/index.ts";
 import { Reference, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault } from "../errors/index.ts";
-import type { NetworkStatus } from "../peers/peers.protocol.ts";
+import type { NetworkStatus } from "../peers/network.protocol.ts";
 import type { ActionInfo, QueueStats } from "../queue/queue.protocol.ts";
 import { checkText, checkTexts, ownMember } from "../schema/index.ts";
 import { systemClock, type Clock } from "../scope/index.ts";
@@ -27,9 +27,11 @@ import { CacheDoor } from "./cache-door.ts";
 import type { Foundation, Role } from "./foundation.ts";
 import { resolveOptions, type ResolvedOptions, type SystemOptions } from "./options.ts";
 import { openAlone } from "./own-actors.ts";
+import { PeerDoor } from "./peer-door.ts";
 import { RunFeed } from "./run-feed.ts";
 import { logsOfStep, type StepLogOptions, type StepLogPage } from "./step-logs.ts";
 import { TaskDoor } from "./task-door.ts";
+import { traceOf } from "./task-request.ts";
 import { throughRestarts } from "./through-restarts.ts";
 import { VitalSigns } from "./vitals.ts";
 import { reasonOf, unlessWithdrawn, withdrawn } from "./withdrawal.ts";
@@ -63,6 +65,10 @@ export interface RunFilter {
   readonly states?: readonly RunState[];
   /** With every one of these tags; default: with any. */
   readonly tags?: readonly string[];
+  /** Of which this worker had an attempt, as `workerIds` tells: `local`, `peer:` and an id; default: any, or none. */
+  readonly worker?: string;
+  /** Of which this peer had one; `local`: of which a worker here had one, or nobody yet. Default: any. */
+  readonly peer?: string;
   /** From 0, which is the default. */
   readonly offset?: number;
   /** 1 to 1,000; default 50. */
@@ -86,7 +92,7 @@ const CANCEL_MARGIN_MS = 15_000;
 const LOAD_MODULES_MS = LIMITS.compute.startMs + LIMITS.compute.loadMs;
 
 /**
- * The six actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried
+ * The eight actors under one supervisor, and the doors to them. Requests that may safely be repeated are carried
  * through restarts of the actor that answers them.
  */
 export class System {
@@ -98,6 +104,8 @@ export class System {
   readonly tasks: TaskDoor;
   /** Results kept under keys, as a program sees them. */
   readonly cache: CacheDoor;
+  /** Other nodes: who they are, what they may do here, and where tasks of this system may go. */
+  readonly peers: PeerDoor;
   readonly #clock: Clock;
   /** Null: nothing is on disk. */
   readonly #blobs: BlobStore | null;
@@ -119,6 +127,7 @@ export class System {
     this.#vitals = new VitalSigns(actors, data);
     this.#blobs = data === null ? null : openBlobs({ directory: join(data, "blobs") });
     const load = (reference: Reference): Promise<unknown> => this.load(reference);
+    this.peers = new PeerDoor({ ...actors, clock: this.#clock });
     this.cache = new CacheDoor(actors.cache, this.#clock, this.#blobs);
     this.tasks = new TaskDoor({ queue: actors.queue, clock: this.#clock, blobs: this.#blobs, load });
   }
@@ -151,11 +160,11 @@ export class System {
   /**
    * Ends an actor that `spawn` started, for good. Resolves when nothing of it is left; then its name is free.
    *
-   * @throws INVALID_ARGUMENT for one of the six, UNKNOWN_NAME; UNAVAILABLE in a guest
+   * @throws INVALID_ARGUMENT for one of the eight, UNKNOWN_NAME; UNAVAILABLE in a guest
    */
   async stopActor(name: string): Promise<void> {
     if (!(ACTORS as readonly string[]).includes(name)) return this.#foundation.stopChild(name);
-    const allowed = "an actor that spawn started: the six of the system stop with it";
+    const allowed = "an actor that spawn started: the eight of the system stop with it";
     throw fault("INVALID_ARGUMENT", { argument: "name", got: `"${name}"`, allowed });
   }
 
@@ -179,9 +188,8 @@ export class System {
   async submit(workflow: WorkflowInput): Promise<SubmittedRun> {
     const { scheduler } = this.actors;
     const definition = toDefinition(workflow);
-    return throughRestarts(scheduler, () =>
-      scheduler.call.submit({ definition }, { timeoutMs: LOAD_MODULES_MS }),
-    );
+    const options = { timeoutMs: LOAD_MODULES_MS, ...traceOf(workflow) };
+    return throughRestarts(scheduler, () => scheduler.call.submit({ definition }, options));
   }
 
   /**
@@ -291,15 +299,17 @@ export class System {
    * @param options.as id of the new run; default: the first one's with `~2`, or the next number that is free. With an id,
    *   asking again is safe
    * @param options.from steps to run again; default: all that did not complete
+   * @param options.traceparent W3C trace context of whoever asks for it; default: that of the first one
    * @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED, INVALID_ARGUMENT, ALREADY_EXISTS, and what `submit` throws
    */
   rerun(
     workflowId: string,
-    options: { readonly as?: string; readonly from?: readonly string[] } = {},
+    options: { readonly as?: string; readonly from?: readonly string[]; readonly traceparent?: string } = {},
   ): Promise<SubmittedRun> {
     const { scheduler } = this.actors;
-    const ask = (): Promise<SubmittedRun> =>
-      scheduler.call.rerun({ workflowId, ...options }, { timeoutMs: LOAD_MODULES_MS });
+    const { traceparent: _, ...rerun } = options;
+    const how = { timeoutMs: LOAD_MODULES_MS, ...traceOf(options) };
+    const ask = (): Promise<SubmittedRun> => scheduler.call.rerun({ workflowId, ...rerun }, how);
     return options.as === undefined ? ask() : throughRestarts(scheduler, ask);
   }
 
@@ -326,7 +336,10 @@ export class System {
   async list(filter: RunFilter = {}): Promise<{ runs: RunSummary[]; total: number }> {
     const { scheduler } = this.actors;
     const { offset = 0, limit = 50, ...conditions } = filter;
-    for (const [name, texts] of Object.entries(conditions)) if (texts !== undefined) checkTexts(name, texts);
+    const { worker, peer, ...lists } = conditions;
+    if (worker !== undefined) checkText("worker", worker);
+    if (peer !== undefined) checkText("peer", peer);
+    for (const [name, texts] of Object.entries(lists)) if (texts !== undefined) checkTexts(name, texts);
     return throughRestarts(scheduler, () => scheduler.call.list({ ...conditions, offset, limit }));
   }
 

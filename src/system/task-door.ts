@@ -21,6 +21,7 @@ import {
   messageBytesOf,
   toResult,
   toSpec,
+  traceOf,
   unreachable,
   type TaskRequest,
   type TaskResult,
@@ -260,14 +261,16 @@ export class TaskDoor {
 
   /**
    * A new task with the work of one that failed or was cancelled. The old one stays as it ended, and names the new one.
+   * It is part of the trace of whoever asks for it, else of that of the old one.
    *
    * @throws TASK_NOT_FOUND, and what the queue says of a task that cannot be retried
    */
   retry(
     taskId: string,
-    changes: { readonly attempts?: number; readonly timeoutMs?: number } = {},
+    changes: { readonly attempts?: number; readonly timeoutMs?: number; readonly traceparent?: string } = {},
   ): Promise<{ taskId: string; retries: number }> {
-    return this.#services.queue.call.retry({ taskId, ...changes });
+    const { traceparent: _, ...rest } = changes;
+    return this.#services.queue.call.retry({ taskId, ...rest }, traceOf(changes));
   }
 
   /** Every attempt that did not complete the task, oldest first. @throws TASK_NOT_FOUND */

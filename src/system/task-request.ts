@@ -3,6 +3,7 @@ import { packValue, tryPack, unpackValue, type Packed, type Reference } from "..
 import { LIMITS, fault } from "../errors/index.ts";
 import type { TaskOutcome, TaskSpec } from "../queue/queue.protocol.ts";
 import { checkName, invalidArgument, shortText } from "../schema/index.ts";
+import { validTraceparent } from "../telemetry/index.ts";
 
 /** A task as a program writes it. Only its action is compulsory; what is left out has the default of `TaskSpec`. */
 export interface TaskRequest extends Omit<TaskSpec, "taskId" | "input" | "deadlineMs" | "group"> {
@@ -35,13 +36,20 @@ export function toSpec(request: TaskRequest): ReadyTask {
   if (typeof given !== "object" || given === null) {
     throw invalidArgument("task", shortText(given), "an object with an action");
   }
-  const { id: taskId = randomUUID(), admit: _admit, input = {}, deadline, ...rest } = request;
+  const { id: taskId = randomUUID(), admit: _admit, input = {}, deadline, traceparent, ...rest } = request;
   checkName("taskId", taskId, LIMITS.queue.nameChars);
   const { inputBytes, metadataBytes } = LIMITS.queue;
   const { bytes, references } = packed(input, "input", taskId, inputBytes);
   if (rest.metadata !== undefined) packed(rest.metadata, "metadata", taskId, metadataBytes);
   const deadlineMs = deadline === undefined ? {} : { deadlineMs: deadlineMsOf(deadline) };
-  return { spec: { ...rest, taskId, input: bytes, ...deadlineMs }, references };
+  const trace = traceparent === undefined ? {} : traceOf({ traceparent });
+  return { spec: { ...rest, taskId, input: bytes, ...deadlineMs, ...trace }, references };
+}
+
+/** What is handed on of the trace context that a program gives: nothing, when it gives none, or an invalid one. */
+export function traceOf({ traceparent }: { readonly traceparent?: unknown }): { traceparent?: string } {
+  const valid = validTraceparent(traceparent);
+  return valid === undefined ? {} : { traceparent: valid };
 }
 
 /** @throws NOT_A_WIRE_VALUE, INVALID_ARGUMENT when it takes more than so many bytes */

@@ -22,6 +22,8 @@ export interface WorkContext {
   readonly taskId: string;
   /** From 1. */
   readonly attempt: number;
+  /** W3C trace context of this attempt, as of the `TaskContext` of a handler; undefined: it is part of no trace. */
+  readonly traceparent: string | undefined;
   /** Aborts when the task is cancelled, its time has run out, its lease is lost, or the worker stops. */
   readonly signal: AbortSignal;
   /**
@@ -64,6 +66,9 @@ export interface WorkSummary {
   /** Ended too late: someone else has them. */
   readonly lost: number;
 }
+
+/** A handler that is cut off dies with its worker, which then tells nothing. */
+type WorkEnd = Exclude<LeaseEnd, { kind: "interrupted" }>;
 
 /** One task in the hands of the worker. */
 interface Held {
@@ -131,6 +136,7 @@ export class TaskWorker {
         }),
       );
       void scope.spawn(() => this.#renew(scope));
+      void scope.spawn((signal) => this.#heedRecalls(signal, scope));
       await this.#takeTasks(scope);
       while (this.#held.size > 0) await this.#change.promise;
       scope.cancel("it was told to stop");
@@ -208,8 +214,8 @@ export class TaskWorker {
   }
 
   /** Never rejects: whatever the handler does is an end. */
-  async #carryOut({ lease, controller }: Held): Promise<LeaseEnd> {
-    const { taskId, action, input, attempt } = lease;
+  async #carryOut({ lease, controller }: Held): Promise<WorkEnd> {
+    const { taskId, action, input, attempt, traceparent } = lease;
     const { signal } = controller;
     if (signal.aborted) return { kind: "returned" };
     const report = this.#reporter(lease);
@@ -221,6 +227,7 @@ export class TaskWorker {
       const context: WorkContext = Object.freeze({
         taskId,
         attempt,
+        traceparent,
         signal,
         progress: report.progress,
         load,
@@ -243,7 +250,7 @@ export class TaskWorker {
   }
 
   /** Tells the queue how it ended, for as long as the lease holds. */
-  async #finish(held: Held, first: LeaseEnd, scope: Scope): Promise<void> {
+  async #finish(held: Held, first: WorkEnd, scope: Scope): Promise<void> {
     const { queue } = this.#services;
     const { taskId, token } = held.lease;
     const { workerId } = this.#options;
@@ -268,27 +275,50 @@ export class TaskWorker {
 
   /** Keeps the leases, and tells handlers whose lease is gone or whose task is being cancelled. */
   async #renew(scope: Scope): Promise<void> {
-    const { workerId, leaseMs } = this.#options;
-    const { queue, clock } = this.#services;
     for (;;) {
-      await scope.sleep(leaseMs / 3);
+      await scope.sleep(this.#options.leaseMs / 3);
       const asked = [...this.#held];
-      const leases = asked.map(({ lease: { taskId, token } }) => ({ taskId, token }));
-      const untilMs = clock.now() + leaseMs;
+      await this.#ask(asked);
+      // Nobody has answered for a whole lease, so that the tasks may be someone else's by now.
+      for (const held of asked) if (held.untilMs <= this.#services.clock.now()) this.#lose(held);
+    }
+  }
+
+  /** A cancellation does not wait for the next renewal, unless the news of it is lost. */
+  async #heedRecalls(signal: AbortSignal, scope: Scope): Promise<void> {
+    const { queue } = this.#services;
+    while (!signal.aborted) {
       try {
-        const answer = await throughRestarts(queue, () => queue.call.renew({ workerId, leases, leaseMs }));
-        const [lost, cancelling] = [new Set(answer.lost), new Set(answer.cancelling)];
-        for (const held of asked) {
-          const { taskId } = held.lease;
-          if (lost.has(taskId)) this.#lose(held);
-          else held.untilMs = untilMs;
-          if (cancelling.has(taskId)) held.controller.abort(fault("CANCELLED", { what: `task "${taskId}"` }));
+        for await (const { workerId, taskIds } of queue.on.recalled({ signal })) {
+          if (workerId !== this.#options.workerId) continue;
+          await this.#ask([...this.#held].filter(({ lease }) => taskIds.includes(lease.taskId)));
         }
       } catch (error) {
-        if (!isFault(error) || !error.retryable) throw error;
+        if (!isFault(error) || !error.retryable) return;
+        // What happened meanwhile the next renewal tells.
+        if (isFault(error, "ACTOR_RESTARTING")) await queue.ready({ signal }).catch(() => undefined);
+        else await scope.sleep(AGAIN_MS);
       }
-      // Nobody has answered for a whole lease, so that the tasks may be someone else's by now.
-      for (const held of asked) if (held.untilMs <= clock.now()) this.#lose(held);
+    }
+  }
+
+  /** Renews the leases of these, and learns what is to become of them. */
+  async #ask(asked: readonly Held[]): Promise<void> {
+    const { workerId, leaseMs } = this.#options;
+    const { queue, clock } = this.#services;
+    const leases = asked.map(({ lease: { taskId, token } }) => ({ taskId, token }));
+    const untilMs = clock.now() + leaseMs;
+    try {
+      const answer = await throughRestarts(queue, () => queue.call.renew({ workerId, leases, leaseMs }));
+      const [lost, cancelling] = [new Set(answer.lost), new Set(answer.cancelling)];
+      for (const held of asked) {
+        const { taskId } = held.lease;
+        if (lost.has(taskId)) this.#lose(held);
+        else held.untilMs = untilMs;
+        if (cancelling.has(taskId)) held.controller.abort(fault("CANCELLED", { what: `task "${taskId}"` }));
+      }
+    } catch (error) {
+      if (!isFault(error) || !error.retryable) throw error;
     }
   }
 

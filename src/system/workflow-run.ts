@@ -31,6 +31,11 @@ export interface WorkflowInput extends Partial<
   /** 1 to 256 characters, unique for as long as the run is kept. */
   readonly workflowId: string;
   readonly steps: readonly (Pick<StepDefinition, "stepId" | "action"> & Partial<StepDefinition>)[];
+  /**
+   * W3C trace context of whoever submits it, for the handlers of its steps; no part of what makes it the same workflow.
+   * One that is invalid is left out.
+   */
+  readonly traceparent?: string;
 }
 
 /** What a definition has only when it is asked for. */

@@ -15,10 +15,12 @@ export {
 export {
   TRACE_BYTES,
   childSpan,
+  childTraceparent,
   decodeTrace,
   encodeTrace,
   formatTraceparent,
   newTrace,
   parseTraceparent,
+  validTraceparent,
   type Trace,
 } from "./trace.ts";

@@ -51,6 +51,21 @@ export function formatTraceparent({ traceId, spanId, flags }: Trace): string {
   return `00-${traceId}-${spanId}-${(flags & KNOWN_FLAGS).toString(16).padStart(2, "0")}`;
 }
 
+/**
+ * What is handed on of a `traceparent` from outside: its trace, written in version 00. Undefined for whatever the
+ * specification calls invalid, which is to be taken as if it were not there.
+ */
+export function validTraceparent(given: unknown): string | undefined {
+  const trace = typeof given === "string" ? parseTraceparent(given) : undefined;
+  return trace && formatTraceparent(trace);
+}
+
+/** The `traceparent` of work that the bearer of this one causes: the same trace, and a span of its own. */
+export function childTraceparent(traceparent: string, random: Chance): string | undefined {
+  const trace = parseTraceparent(traceparent);
+  return trace && formatTraceparent(childSpan(trace, random));
+}
+
 /** The first span of a new trace. */
 export function newTrace(random: Chance): Trace {
   return {

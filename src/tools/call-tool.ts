@@ -2,6 +2,7 @@ import { LIMITS, fault, isFault, toWireError } from "../errors/index.ts";
 import { ToolRouter, type RoutedCall } from "../router/index.ts";
 import { findNonWire } from "../schema/index.ts";
 import type { System } from "../system/index.ts";
+import { validTraceparent } from "../telemetry/index.ts";
 import { TemplateRegistry } from "../workflow/template.ts";
 import { runOnThread } from "./compute.ts";
 import { plainJson } from "./plain-json.ts";
@@ -16,6 +17,8 @@ export interface ToolCaller {
   readonly router?: ToolRouter;
   /** Those that the tools of templates are about; default: none. */
   readonly templates?: TemplateRegistry;
+  /** W3C trace context of whoever calls, as it came: an invalid one counts for none. */
+  readonly traceparent?: unknown;
   /** Hears how far the call is, from 0 to 1, as far as its tool tells that. */
   readonly onProgress?: (fraction: number, message: string) => void;
   /** The longest time that the call may take or wait, whatever its tool and its arguments allow; default: none. */
@@ -63,6 +66,7 @@ async function answerOf(
   if (checked.problems) throw fault("INPUT_INVALID", { what: words.what, problems: checked.problems });
   const { value } = checked;
   tool.refuse?.(value, words);
+  const traceparent = validTraceparent(caller.traceparent);
   const system = await open();
   const waitsMs = tool.waitsMs ? tool.waitsMs(value) + MARGIN_MS : 0;
   const longestMs = timeoutMsMax ?? Infinity;
@@ -70,8 +74,8 @@ async function answerOf(
   const timeoutMs = Math.max(ownMs, Math.min(waitsMs, longestMs + MARGIN_MS));
   const answer = await call.run({ timeoutMs, signal }, (ending) =>
     call.runtime === "compute"
-      ? runOnThread(tool, args ?? {}, { system, signal: ending })
-      : tool.run(value, { system, templates, signal: ending, ...(report && { report }) }),
+      ? runOnThread(tool, args ?? {}, { system, signal: ending, traceparent })
+      : tool.run(value, { system, templates, signal: ending, traceparent, ...(report && { report }) }),
   );
   return plainJson({ success: true, ...answer });
 }

@@ -29,7 +29,7 @@ export function computeTasks(tools: readonly Tool[], data: string): readonly URL
 export async function runOnThread(
   { name }: Tool,
   args: unknown,
-  { system, signal }: Pick<ToolCall, "system" | "signal">,
+  { system, signal, traceparent }: Pick<ToolCall, "system" | "signal" | "traceparent">,
 ): Promise<Record<string, unknown>> {
   const input = packValue({ tool: name, args });
   const { queue } = system.actors;
@@ -37,7 +37,7 @@ export async function runOnThread(
     // The signal carries the deadline of the call.
     const { output } = await queue.call.compute(
       { action: TOOL_ACTION, input },
-      { signal, timeoutMs: Infinity },
+      { signal, timeoutMs: Infinity, ...(traceparent !== undefined && { traceparent }) },
     );
     const value = unpackValue(output);
     return (value instanceof Reference ? await system.load(value) : value) as Record<string, unknown>;

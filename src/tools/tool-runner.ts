@@ -36,7 +36,7 @@ export function toolTasks(url: string): Tasks {
       description: "Runs a tool of the server whose runtime is compute.",
       // Nobody else's code may hold it up, and it is never begun twice.
       isolation: "thread",
-      async run(input, { signal, progress }: TaskContext) {
+      async run(input, { signal, progress, traceparent }: TaskContext) {
         const { tool: name, args } = (input ?? {}) as { readonly tool?: unknown; readonly args?: unknown };
         const tool = await toolOf(name);
         const checked = await tool.input.check(args, (place) => place);
@@ -45,7 +45,7 @@ export function toolTasks(url: string): Tasks {
         // Those of the server are in another thread.
         const { TemplateRegistry } = await import("../workflow/template.ts");
         const templates = new TemplateRegistry();
-        return tool.run(checked.value, { system, templates, signal, report: progress });
+        return tool.run(checked.value, { system, templates, signal, traceparent, report: progress });
       },
     }),
   });

@@ -20,6 +20,12 @@ export interface ToolCall {
   readonly templates: TemplateRegistry;
   /** Aborts when the caller gives up, or the tool's time is over. */
   readonly signal: AbortSignal;
+  /**
+   * W3C trace context of the caller, to be handed on to whatever the call causes; absent: it has said nothing of one.
+   *
+   * @see https://www.w3.org/TR/trace-context/
+   */
+  readonly traceparent?: string | undefined;
   /** Tells the caller how far the call is, from 0 to 1; absent: nobody listens. */
   readonly report?: (fraction: number, message: string) => void;
 }

@@ -27,6 +27,13 @@ import { peerDisconnect } from "./peers/peer-disconnect.ts";
 import { peerDiscover } from "./peers/peer-discover.ts";
 import { peerList } from "./peers/peer-list.ts";
 import { peerMetrics } from "./peers/peer-metrics.ts";
+import { nodeStatus } from "./remote/node-status.ts";
+import { peerAllow } from "./remote/peer-allow.ts";
+import { peerDrop } from "./remote/peer-drop.ts";
+import { peerGrants } from "./remote/peer-grants.ts";
+import { peerOutlets } from "./remote/peer-outlets.ts";
+import { peerRevoke } from "./remote/peer-revoke.ts";
+import { peerUse } from "./remote/peer-use.ts";
 import { queueClear } from "./taskqueue/queue-clear.ts";
 import { queuePause } from "./taskqueue/queue-pause.ts";
 import { queueResume } from "./taskqueue/queue-resume.ts";
@@ -84,6 +91,7 @@ export const TOOLSETS = {
   runs: [runPause, runResume, runRerun, runHistory, runLogs, runWhatIf],
   templates: [templateList, templateShow, templateCheck, templateRun],
   cache: [cacheStats, cacheGet, cacheInvalidate, cacheClear],
+  remote: [nodeStatus, peerAllow, peerRevoke, peerGrants, peerUse, peerDrop, peerOutlets],
   admin: [taskExplain, quotaSet, quotaList, quotaRemove, alertList, queueDrain, systemDoctor],
 } as const satisfies Readonly<Record<string, readonly Tool[]>>;
 

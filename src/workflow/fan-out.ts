@@ -89,6 +89,7 @@ export class FanOut implements TaskOwner {
     const attempt = Math.max(step.attempt, start.attempt);
     if (step.state !== "running") this.#board.begin(step, { ...start, attempt });
     step.attempt = attempt;
+    step.workerId = start.workerId;
   }
 
   progressed(task: RunTask, progress: number, message: string | null): void {
@@ -113,6 +114,7 @@ export class FanOut implements TaskOwner {
     if (task.place === "running") step.items.running -= 1;
     this.#line.leave(task);
     step.attempt = Math.max(step.attempt, end.attempt);
+    step.workerId = end.workerId ?? step.workerId;
     const endedAtMs = end.endedAtMs ?? this.#board.nowMs;
     const startedAtMs = Math.min(end.startedAtMs ?? endedAtMs, step.startedAtMs ?? Infinity);
     if (end.state === "completed") {
@@ -230,7 +232,8 @@ export class FanOut implements TaskOwner {
     items.open -= 1;
     items.lastEndMs = Math.max(items.lastEndMs ?? 0, endedAtMs);
     this.#setProgress(task, items, 1);
-    if (step.state !== "running") this.#board.begin(step, { attempt: step.attempt, startedAtMs });
+    const { attempt, workerId } = step;
+    if (step.state !== "running") this.#board.begin(step, { attempt, workerId, startedAtMs });
     step.startedAtMs = Math.min(step.startedAtMs ?? startedAtMs, startedAtMs);
     this.#board.itemEnded(step, meanOf(items));
     this.#goOn(step);

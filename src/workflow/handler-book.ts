@@ -52,6 +52,13 @@ export class HandlerBook {
     return asked;
   }
 
+  /** Those of the actions that workers outside take, other nodes among them: they come and go. @throws ACTOR_STOPPED */
+  async elsewhere(actions: readonly string[]): Promise<readonly string[]> {
+    const { queue, signal } = this.#services;
+    const ask = () => queue.call.elsewhere({ actions: [...actions] }, { signal });
+    return (await untilAnswered(queue, ask, this.#services)).actions;
+  }
+
   async #ask(): Promise<ReadonlyMap<string, ActionInfo>> {
     const { queue, signal, idle = false } = this.#services;
     if (idle) return new Map();

@@ -3,12 +3,13 @@ import { isFault } from "../errors/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { Queue, TaskOutcome } from "../queue/queue.protocol.ts";
 import { untilAgain, type Patience } from "./again.ts";
+import type { TaskStart } from "./task-owner.ts";
 
 /** Whoever follows the tasks of the queue. */
 export interface QueueListener {
   /** The streams stand anew: what happened before is not told, so whoever needs it looks it up now. */
   subscribed(): void;
-  started(event: { taskId: string; attempt: number; startedAtMs: number }): void;
+  started(event: TaskStart & { taskId: string; group: string | null }): void;
   progressed(event: { taskId: string; progress: number; message: string }): void;
   settled(outcome: TaskOutcome): void;
 }

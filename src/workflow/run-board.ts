@@ -15,7 +15,9 @@ import {
   type RunStep,
   type StepEvent,
 } from "./run-step.ts";
+import { RunWorkers } from "./run-workers.ts";
 import { SmallOutputs } from "./small-outputs.ts";
+import type { TaskStart } from "./task-owner.ts";
 import type { RunEvent, RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
 /** What a run is made of. */
@@ -26,6 +28,10 @@ export interface RunParts {
   readonly submittedAtMs: number;
   /** The run that this one is a rerun of. */
   readonly origin?: string | null;
+  /** What its submitter said of the trace that it is part of. */
+  readonly traceparent?: string | null;
+  /** Who had it in an earlier life of the scheduler, as far as its row tells. */
+  readonly workerIds?: readonly string[];
 }
 
 /**
@@ -38,6 +44,7 @@ export class RunBoard {
   readonly handlers: RunHandlers;
   readonly submittedAtMs: number;
   readonly origin: string | null;
+  readonly traceparent: string | null;
   /** When it is stopped if it has not ended; Infinity = never. */
   readonly deadlineMs: number;
   readonly steps: readonly RunStep[];
@@ -54,6 +61,7 @@ export class RunBoard {
   /** Steps whose end has not been passed on to others; a list, because a chain may be as long as the graph. */
   readonly ended: RunStep[] = [];
   readonly #progress: RunProgress;
+  readonly #workers: RunWorkers;
   #state: RunState = runTable.initial;
   #startedAtMs: number | null = null;
   #endedAtMs: number | null = null;
@@ -62,14 +70,16 @@ export class RunBoard {
   #sequence = 0;
   #effects: Effect[] = [];
 
-  constructor({ definition, dag, handlers, submittedAtMs, origin = null }: RunParts) {
+  constructor({ definition, dag, handlers, submittedAtMs, origin, traceparent, workerIds }: RunParts) {
     assert(dag.size === definition.steps.length, "the graph is that of the definition");
     const { steps, deadlineMs = Infinity, timeoutMs = Infinity, dependencies = [] } = definition;
     this.definition = definition;
     this.dag = dag;
     this.handlers = handlers;
     this.submittedAtMs = submittedAtMs;
-    this.origin = origin;
+    this.origin = origin ?? null;
+    this.traceparent = traceparent ?? null;
+    this.#workers = new RunWorkers(workerIds);
     this.deadlineMs = Math.min(deadlineMs, submittedAtMs + timeoutMs);
     this.steps = steps.map((step, at) => newStep(step, at, dag.dependencies(at).length));
     this.outputs = new HeldOutputs(steps, dag);
@@ -109,6 +119,10 @@ export class RunBoard {
     return this.#state === "completed" ? 1 : this.#progress.reached;
   }
 
+  get workerIds(): readonly string[] {
+    return this.#workers.ids;
+  }
+
   stepAt(at: number): RunStep {
     const step = this.steps[at];
     assert(step, `step number ${at} is one of the run's ${this.steps.length}`);
@@ -135,6 +149,7 @@ export class RunBoard {
       endedAtMs: this.#endedAtMs,
       deadlineMs: this.deadlineMs === Infinity ? null : this.deadlineMs,
       waitsFor: [...this.waitsFor],
+      workerIds: this.workerIds,
       handlersChanged: this.handlers.changed,
       error: this.#error,
     };
@@ -163,6 +178,13 @@ export class RunBoard {
     this.perform({ type: "ended", event: this.#event(null, null) });
   }
 
+  /** Somebody has, or had, an attempt of one of its tasks; what is heard of it again changes nothing. */
+  had({ workerId, startedAtMs }: Pick<TaskStart, "workerId" | "startedAtMs">): void {
+    if (workerId === null || !this.#workers.note(workerId, startedAtMs ?? this.nowMs)) return;
+    // Of one alone, the queue's tasks tell in every case.
+    if (this.workerIds.length > 1) this.perform({ type: "keepWorkers" });
+  }
+
   // --- changes of a step --------------------------------------------------------------------------------------------
 
   release(step: RunStep): void {
@@ -171,9 +193,10 @@ export class RunBoard {
   }
 
   /** One attempt has begun; `startedAtMs` null = when that was is not known. */
-  begin(step: RunStep, { attempt, startedAtMs }: { attempt: number; startedAtMs: number | null }): void {
+  begin(step: RunStep, { attempt, startedAtMs, workerId }: TaskStart): void {
     if (step.state !== "running") advanceStep(step, "start");
     step.attempt = attempt;
+    step.workerId = workerId;
     step.startedAtMs = startedAtMs ?? this.nowMs;
     if (step.items === null) this.#progress.set(step, 0);
     this.changed(step);

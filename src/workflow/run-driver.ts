@@ -11,6 +11,7 @@ import { RunHistory } from "./run-history.ts";
 import { NO_MARKS, WHOLE, type KeptOutputs, type RunMarks } from "./run-memory.ts";
 import { RunQueue, isDoubtful } from "./run-queue.ts";
 import type { RunTask, Urgency } from "./run-step.ts";
+import { WORKERS_KEPT } from "./run-workers.ts";
 import type { RunCore } from "./run.core.ts";
 import type { RunRows } from "./run.rows.ts";
 import { StepCache, type StepCacheServices } from "./step-cache.ts";
@@ -58,6 +59,7 @@ export class RunDriver {
   /** Tells the end, which is told only when it is on disk. */
   #lastEvent: RunEvent | null = null;
   #marks: RunMarks;
+  #workersKept = 0;
 
   constructor(core: RunCore, services: RunServices, marks: RunMarks = NO_MARKS) {
     this.core = core;
@@ -189,10 +191,18 @@ export class RunDriver {
       else if (effect.type === "cancelTasks") this.queue.cancel(effect.request);
       else if (effect.type === "withdrawTasks") this.queue.withdraw();
       else if (effect.type === "reprioritize") this.queue.reprioritize(effect.task);
+      else if (effect.type === "keepWorkers") this.#keepWorkers();
       else this.#lastEvent = effect.event;
     }
     if (this.core.stopping !== null) this.#cache.forget();
     this.#worker.work();
+  }
+
+  /** As often as there may be workers in a row, and not without end where many take turns. */
+  #keepWorkers(): void {
+    if (this.#workersKept >= WORKERS_KEPT) return;
+    this.#workersKept += 1;
+    this.#services.rows.keepWorkers(this.#workflowId, this.core.workerIds).catch(this.#unmarked);
   }
 
   #submit(task: RunTask): void {

@@ -17,6 +17,8 @@ export type Effect =
   | { readonly type: "withdrawTasks" }
   /** The queue is to know its new priority. */
   | { readonly type: "reprioritize"; readonly task: RunTask }
+  /** Another worker has joined those that the run had: see `workerIds`. The queue's tasks may not tell all of them. */
+  | { readonly type: "keepWorkers" }
   | {
       readonly type: "storeInCache";
       readonly key: string;
@@ -33,7 +35,10 @@ export type Effect =
   | { readonly type: "ended"; readonly event: RunEvent };
 
 /** How a task ended, as the queue tells it. */
-export type TaskEnd = Pick<TaskOutcome, "attempt" | "startedAtMs" | "endedAtMs" | "output" | "error"> & {
+export type TaskEnd = Pick<
+  TaskOutcome,
+  "attempt" | "workerId" | "startedAtMs" | "endedAtMs" | "output" | "error"
+> & {
   readonly state: "completed" | "failed" | "cancelled";
 };
 

@@ -1,6 +1,7 @@
 import { LIMITS, fault } from "../errors/index.ts";
 import { cutText } from "../schema/index.ts";
 import type { Clock } from "../scope/index.ts";
+import { validTraceparent } from "../telemetry/index.ts";
 import { contentKey } from "./content-key.ts";
 import type { Dag } from "./dag.ts";
 import { checkDefinition } from "./definition.ts";
@@ -52,7 +53,7 @@ interface Rerun {
 const NOTHING_KEPT: KeptOutputs = new Map();
 
 /** A run that is to be checked and stored. */
-type Insertable = Pick<RunRow, "definition" | "fingerprint" | "work" | "origin">;
+type Insertable = Pick<RunRow, "definition" | "fingerprint" | "work" | "origin" | "traceparent">;
 
 interface Insertion {
   readonly fingerprint: string;
@@ -75,16 +76,17 @@ export class RunIntake {
    * Resolves when the run is on disk. A caller that gives up before that may find the run submitted all the same, and
    * learns it by asking again.
    *
+   * @param traceparent of the request, and no part of what is compared: what is there already keeps its own
    * @throws WORKFLOW_INVALID, ALREADY_EXISTS (another definition under the same id), IDEMPOTENCY_CONFLICT, UNAVAILABLE
    *   (too many live runs)
    */
-  async submit(definition: WorkflowDefinition): Promise<SubmittedRun> {
+  async submit(definition: WorkflowDefinition, traceparent?: string): Promise<SubmittedRun> {
     const { workflowId, idempotencyKey: key } = definition;
     const fingerprint = contentKey(definition);
     const work = typeof key === "string" ? contentKey({ ...definition, workflowId: "" }) : "";
     const first = this.#ofId(workflowId, fingerprint) ?? (key && this.#ofKey(key, work));
     if (first) return { ...(await first), replayed: true };
-    const run = { definition, fingerprint, work, origin: null };
+    const run = { definition, fingerprint, work, origin: null, traceparent: traceOf(traceparent) };
     return this.#take(
       run,
       this.#insert(run, () => Promise.resolve(NOTHING_KEPT)),
@@ -94,10 +96,11 @@ export class RunIntake {
   /**
    * Resolves when the new run is on disk, with all that it takes over.
    *
+   * @param traceparent of the request; without one the run is part of the trace of its origin
    * @throws WORKFLOW_NOT_FOUND, WORKFLOW_NOT_FINISHED, INVALID_ARGUMENT, TASK_NOT_FOUND (an output that is to be taken
    *   over is gone), ALREADY_EXISTS (another run under the id that was given), and what `submit` throws
    */
-  async rerun({ workflowId: origin, as, from }: Rerun): Promise<SubmittedRun> {
+  async rerun({ workflowId: origin, as, from }: Rerun, traceparent?: string): Promise<SubmittedRun> {
     const { rows, status, isLive, clock } = this.#services;
     const ended = await status(origin);
     if (isLive(origin)) throw fault("WORKFLOW_NOT_FINISHED", { workflowId: origin, state: ended.state });
@@ -115,7 +118,8 @@ export class RunIntake {
     });
     const first = this.#ofId(workflowId, fingerprint);
     if (first) return { ...(await first), replayed: true };
-    const run = { definition, fingerprint, work: "", origin };
+    const trace = traceOf(traceparent) ?? stored.traceparent;
+    const run = { definition, fingerprint, work: "", origin, traceparent: trace };
     return this.#take(
       run,
       this.#insert(run, () => this.#takeOver(ended, plan.reused)),
@@ -163,12 +167,12 @@ export class RunIntake {
   }
 
   async #insert(run: Insertable, takeOver: () => Promise<KeptOutputs>): Promise<RunStatus> {
-    const { definition, fingerprint, work, origin } = run;
+    const { definition, fingerprint, work, origin, traceparent } = run;
     const { workflowId } = definition;
     const { rows, clock, handlers, retention, loadExpressions, idle } = this.#services;
     const known = await handlers.ask();
     const isRun = (id: string): boolean => rows.fingerprint(id) !== undefined;
-    const context = idle ? { isRun } : { actions: known, isRun };
+    const context = idle ? { isRun } : { actions: await this.#actionsFor(definition, known), isRun };
     const checked = checkDefinition(
       definition,
       hasCondition(definition) ? { ...context, checkExpression: await loadExpressions() } : context,
@@ -183,9 +187,25 @@ export class RunIntake {
     const kept = await takeOver();
     const submittedAtMs = clock.wallNow();
     const remembered = this.#remember(definition, known);
-    const stored = { workflowId, fingerprint, definition, submittedAtMs, origin };
+    const stored = { workflowId, fingerprint, definition, submittedAtMs, origin, traceparent };
     await rows.insert({ ...stored, work, handlers: remembered }, kept);
     return this.#services.begin(stored, checked.dag, new RunHandlers(remembered, known), kept);
+  }
+
+  /** What its steps may name: handlers of the queue, and what workers outside take. */
+  async #actionsFor(
+    { steps }: WorkflowDefinition,
+    known: NonNullable<KnownHandlers>,
+  ): Promise<Pick<ReadonlySet<string>, "has" | "keys">> {
+    const foreign = new Set<string>();
+    // Nothing of the definition has been checked yet.
+    for (const step of Array.isArray(steps) ? (steps as (StepDefinition | null)[]) : []) {
+      for (const action of [step?.action, step?.compensate?.action]) {
+        if (typeof action === "string" && !known.has(action)) foreign.add(action);
+      }
+    }
+    if (foreign.size === 0 || foreign.size > FOREIGN_MAX) return known;
+    return new Set([...known.keys(), ...(await this.#services.handlers.elsewhere([...foreign]))]);
   }
 
   #makeSureOfRoom(): void {
@@ -211,6 +231,11 @@ export class RunIntake {
     return remembered;
   }
 }
+
+const traceOf = (traceparent: string | undefined): string | null => validTraceparent(traceparent) ?? null;
+
+/** Actions of one workflow that the queue has no handlers for, and others may have. */
+const FOREIGN_MAX = 1_000;
 
 /** Looked at before anything is checked. */
 const hasCondition = ({ steps }: WorkflowDefinition): boolean =>

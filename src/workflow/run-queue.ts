@@ -6,6 +6,7 @@ import { endOf, type CancelRequest, type Effect, type TaskEnd } from "./run-effe
 import type { RunTask } from "./run-step.ts";
 import { readRunTasks } from "./run-tasks.ts";
 import { isInQueue } from "./run-task.ts";
+import type { TaskStart } from "./task-owner.ts";
 import type { RunCore } from "./run.core.ts";
 import type { SubmittingRun, TaskSubmitter } from "./task-submitter.ts";
 
@@ -30,7 +31,13 @@ const BATCH_IDS = LIMITS.queue.batchTasks;
 const REPRIORITIZE_CALLS = 32;
 
 /** The end of a task that never reached the queue. */
-const NEVER_SUBMITTED = { attempt: 0, startedAtMs: null, endedAtMs: null, output: null } as const;
+const NEVER_SUBMITTED = {
+  attempt: 0,
+  workerId: null,
+  startedAtMs: null,
+  endedAtMs: null,
+  output: null,
+} as const;
 
 /**
  * What one run has to do with the queue. Tasks go there through the submitter that all runs share; everything else is
@@ -112,7 +119,7 @@ export class RunQueue implements SubmittingRun {
 
   // --- what the queue tells -----------------------------------------------------------------------------------------
 
-  started(taskId: string, start: { attempt: number; startedAtMs: number }): void {
+  started(taskId: string, start: TaskStart): void {
     const task = this.#hear(taskId);
     if (task) this.#services.perform(this.#core.started(task, start, this.#services.nowMs()));
   }

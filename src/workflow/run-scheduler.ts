@@ -1,7 +1,7 @@
 import type { MessageContext } from "../actor/index.ts";
 import { LIMITS, assert, fault, isFault } from "../errors/index.ts";
 import type { TaskOutcome } from "../queue/queue.protocol.ts";
-import { checkPage, checkTexts, checkWords, cutText } from "../schema/index.ts";
+import { checkPage, checkText, checkTexts, checkWords, cutText } from "../schema/index.ts";
 import type { Scheduler as Turns, Timer } from "../scope/index.ts";
 import { buildDag, type Dag } from "./dag.ts";
 import { Durations } from "./durations.ts";
@@ -17,6 +17,7 @@ import { historyOf, pageOf } from "./run-history.ts";
 import { readOutputs, resultOf } from "./run-results.ts";
 import type { RunRetention } from "./run-retention.ts";
 import { RunWaits } from "./run-waits.ts";
+import { isOfWorkers, type WorkerFilter } from "./run-workers.ts";
 import { RunCore } from "./run.core.ts";
 import type { RunFilter, UnfinishedRun } from "./run.rows.ts";
 import { TaskSubmitter } from "./task-submitter.ts";
@@ -113,8 +114,8 @@ export class RunScheduler implements QueueListener {
   // --- calls --------------------------------------------------------------------------------------------------------
 
   /** @see RunIntake.submit */
-  submit(definition: WorkflowDefinition): Promise<SubmittedRun> {
-    return this.#intake.submit(definition);
+  submit(definition: WorkflowDefinition, traceparent?: string): Promise<SubmittedRun> {
+    return this.#intake.submit(definition, traceparent);
   }
 
   /** @throws WORKFLOW_NOT_FOUND */
@@ -160,8 +161,8 @@ export class RunScheduler implements QueueListener {
   }
 
   /** @see RunIntake.rerun */
-  rerun(request: Parameters<RunIntake["rerun"]>[0]): Promise<SubmittedRun> {
-    return this.#intake.rerun(request);
+  rerun(...request: Parameters<RunIntake["rerun"]>): Promise<SubmittedRun> {
+    return this.#intake.rerun(...request);
   }
 
   /** @throws WORKFLOW_NOT_FOUND, INVALID_ARGUMENT */
@@ -188,13 +189,22 @@ export class RunScheduler implements QueueListener {
     checkPage(filter);
     if (filter.states !== undefined) checkWords("states", filter.states, RUN_STATES);
     if (filter.tags !== undefined) checkTexts("tags", filter.tags);
-    const { rows, total } = this.#services.rows.page(filter);
+    const { worker, peer } = filter;
+    if (worker !== undefined) checkText("worker", worker);
+    if (peer !== undefined) checkText("peer", peer);
+    const isAsked = worker !== undefined || peer !== undefined;
+    const { rows, total } = this.#services.rows.page(filter, isAsked ? this.#liveOf(filter) : null);
     const runs = rows.flatMap(({ workflowId, state, summary }) => {
       const live = summary ?? this.#live.get(workflowId)?.core.summary();
       // A run that is still being recovered stands where its row says.
       return live ? { ...live, state } : [];
     });
     return { runs, total };
+  }
+
+  /** Ids of live runs that these workers had. */
+  #liveOf(by: WorkerFilter): string[] {
+    return [...this.#live].flatMap(([id, { core }]) => (isOfWorkers(core.workerIds, by) ? [id] : []));
   }
 
   /** What was learned is kept. */
@@ -212,7 +222,7 @@ export class RunScheduler implements QueueListener {
     for (const driver of this.#live.values()) driver.resync();
   }
 
-  started(event: { taskId: string; group: string | null; attempt: number; startedAtMs: number }): void {
+  started(event: Parameters<QueueListener["started"]>[0]): void {
     this.#driverOf(event)?.queue.started(event.taskId, event);
   }
 
@@ -238,14 +248,13 @@ export class RunScheduler implements QueueListener {
   }
 
   #add(
-    { workflowId, definition, submittedAtMs, origin }: NewRun,
+    run: NewRun & Partial<Pick<UnfinishedRun, "workerIds">>,
     dag: Dag,
     handlers: RunHandlers,
     marks: RunMarks,
   ): RunDriver {
-    const core = new RunCore({ definition, dag, handlers, submittedAtMs, origin });
-    const driver = new RunDriver(core, this.#services, marks);
-    this.#live.set(workflowId, driver);
+    const driver = new RunDriver(new RunCore({ ...run, dag, handlers }), this.#services, marks);
+    this.#live.set(run.workflowId, driver);
     this.#waits.wait(driver);
     return driver;
   }

@@ -66,6 +66,9 @@ export const RUN_MIGRATIONS: readonly string[] = [
    ) STRICT;
    INSERT INTO kept_outputs SELECT id, workflow_id, step_id, -1, 0, output, at_ms FROM cached_outputs;
    DROP TABLE cached_outputs;`,
+  // Of a run that has not ended, `workers` is what the queue's tasks may not tell any more.
+  `ALTER TABLE runs ADD COLUMN workers TEXT;
+   ALTER TABLE runs ADD COLUMN traceparent TEXT;`,
 ];
 
 /** Where rows name large values. */

@@ -33,6 +33,8 @@ export interface RunStep {
   /** 0 to 1. */
   progress: number;
   attempt: number;
+  /** Who has, or had, the latest attempt. */
+  workerId: string | null;
   startedAtMs: number | null;
   endedAtMs: number | null;
   error: WireError | null;
@@ -118,6 +120,7 @@ export function newStep(definition: StepDefinition, at: number, dependencies: nu
     reused: false,
     progress: 0,
     attempt: 0,
+    workerId: null,
     startedAtMs: null,
     endedAtMs: null,
     error: null,
@@ -141,8 +144,8 @@ export const hasEnded = (step: RunStep): boolean => stepTable.isTerminal(step.st
 
 export function stepStatus(step: RunStep): StepStatus {
   const { stepId, action, dependsOn } = step.definition;
-  const { state, cached, reused, progress, items, attempt, startedAtMs, endedAtMs, compensation, error } =
-    step;
+  const { state, cached, reused, progress, items, attempt, workerId } = step;
+  const { startedAtMs, endedAtMs, compensation, error } = step;
   return {
     stepId,
     action,
@@ -158,6 +161,7 @@ export function stepStatus(step: RunStep): StepStatus {
       failed: items.failed.length,
     },
     attempt,
+    workerId,
     startedAtMs,
     endedAtMs,
     compensation,

@@ -26,6 +26,7 @@ export function specOf(task: RunTask, board: RunBoard, nowMs: number): TaskSpec 
     ...(attempts === undefined ? {} : { attempts }),
     ...(backoff === undefined ? {} : { backoff }),
     ...(deadlineMs === Infinity ? {} : { deadlineMs }),
+    ...(board.traceparent === null ? {} : { traceparent: board.traceparent }),
   };
 }
 

@@ -18,6 +18,7 @@ import { isInQueue } from "./run-task.ts";
 import { StepLife } from "./step-life.ts";
 import { TaskDesk, passedSteps } from "./task-desk.ts";
 import { TaskLine } from "./task-line.ts";
+import type { TaskStart } from "./task-owner.ts";
 import { Urgencies } from "./urgencies.ts";
 import type { RunState, RunStatus, RunSummary, WorkflowDefinition } from "./workflow.protocol.ts";
 
@@ -92,6 +93,11 @@ export class RunCore {
   /** Set once no further step may start: why, and how hard the rest is to be stopped. */
   get stopping(): Stop | null {
     return this.#outcome.stopping;
+  }
+
+  /** @see RunSummary */
+  get workerIds(): readonly string[] {
+    return this.#board.workerIds;
   }
 
   status(): RunStatus {
@@ -190,6 +196,7 @@ export class RunCore {
       stoppedAtMs: Math.min(deafFromMs, failedAtMs),
       passed: passedSteps(board.dag, memory),
     };
+    for (const task of memory.tasks.values()) board.had(task);
     board.silent = true;
     this.#recovering = { marks, effects: [] };
     this.#startIfFree(board.submittedAtMs);
@@ -305,12 +312,9 @@ export class RunCore {
     return this.#recovering === null ? this.#flush() : this.#recoverOn(this.#recovering, atMs);
   }
 
-  started(
-    task: RunTask,
-    start: { attempt: number; startedAtMs: number | null },
-    atMs: number,
-  ): readonly Effect[] {
+  started(task: RunTask, start: TaskStart, atMs: number): readonly Effect[] {
     this.#board.nowMs = atMs;
+    this.#board.had(start);
     if (isInQueue(task)) this.#life.started(task, start);
     return this.#flush();
   }
@@ -331,6 +335,7 @@ export class RunCore {
 
   settled(task: RunTask, end: TaskEnd, atMs: number): readonly Effect[] {
     this.#board.nowMs = atMs;
+    this.#board.had(end);
     if (isInQueue(task)) this.#life.settled(task, end);
     return this.#flush();
   }

@@ -1,11 +1,20 @@
 import { REFERENCE_MARK, addressesIn, packValue, unpackValue } from "../codec/index.ts";
 import { markedRows, type LookPlace, type Statements, type Store } from "../store/index.ts";
+import { PEER_WORKER } from "../queue/queue.protocol.ts";
 import type { RememberedHandlers } from "./run-handlers.ts";
 import { stepCountOf } from "./ended-runs.ts";
 import type { KeptHistory } from "./run-history.ts";
 import { NO_MARKS, type KeptOutput, type KeptOutputs, type RunMarks } from "./run-memory.ts";
 import { NAMING } from "./run-schema.ts";
-import type { RunState, RunStatus, RunSummary, StepStatus, WorkflowDefinition } from "./workflow.protocol.ts";
+import type { WorkerFilter } from "./run-workers.ts";
+import {
+  LOCAL_PEER,
+  type RunState,
+  type RunStatus,
+  type RunSummary,
+  type StepStatus,
+  type WorkflowDefinition,
+} from "./workflow.protocol.ts";
 
 export { RUN_MIGRATIONS } from "./run-schema.ts";
 
@@ -20,10 +29,14 @@ export interface RunRow {
   readonly handlers: RememberedHandlers;
   /** The run that this one is a rerun of. */
   readonly origin: string | null;
+  /** What its submitter said of the trace that it is part of; null = nothing. */
+  readonly traceparent: string | null;
 }
 
 export interface UnfinishedRun extends Omit<RunRow, "work"> {
   readonly marks: RunMarks;
+  /** As they were when the last of them joined the others. */
+  readonly workerIds: readonly string[];
 }
 
 /** A run with what `packValue` made of its parts; null = it has not ended. */
@@ -36,7 +49,7 @@ export interface FiledRun {
   readonly steps: Uint8Array | null;
 }
 
-export interface RunFilter {
+export interface RunFilter extends WorkerFilter {
   readonly offset: number;
   readonly limit: number;
   readonly states?: readonly RunState[];
@@ -57,6 +70,8 @@ interface Columns {
   history: Uint8Array | null;
   summary: Uint8Array | null;
   steps: Uint8Array | null;
+  workers: string | null;
+  traceparent: string | null;
 }
 
 /**
@@ -72,18 +87,18 @@ export class RunRows {
 
   /** Resolves when the run is on disk, and with it the outputs that it takes over from an earlier one. */
   insert(run: RunRow, kept: KeptOutputs): Promise<void> {
-    const { workflowId, fingerprint, definition, submittedAtMs, work, handlers, origin } = run;
+    const { workflowId, fingerprint, definition, submittedAtMs, work, handlers, origin, traceparent } = run;
     const { dependencies = [], idempotencyKey: key = null } = definition;
     const state: RunState = dependencies.length > 0 ? "submitted" : "running";
     const values = [
       ...[workflowId, fingerprint, packValue(definition), state, JSON.stringify(definition.tags)],
-      ...[submittedAtMs, packValue(handlers), key, key === null ? null : work, origin],
+      ...[submittedAtMs, packValue(handlers), key, key === null ? null : work, origin, traceparent],
     ];
     return this.#store.write((db) => {
       db.prepare(
         `INSERT INTO runs (workflow_id, fingerprint, definition, state, tags, submitted_at_ms, handlers,
-           idempotency_key, work, origin)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           idempotency_key, work, origin, traceparent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ).run(...values);
       for (const [stepId, items] of kept)
         for (const [item, output] of items) keep(db, workflowId, stepId, item, output);
@@ -98,6 +113,12 @@ export class RunRows {
     return this.#store.write((db) => void db.prepare(sql).run(state, bytes, workflowId), undo);
   }
 
+  /** Of a run that has not ended: who had it, which the queue's tasks may not tell when they are tried again. */
+  keepWorkers(workflowId: string, workerIds: readonly string[]): Promise<void> {
+    const sql = "UPDATE runs SET workers = ? WHERE workflow_id = ? AND summary IS NULL";
+    return this.#store.write((db) => void db.prepare(sql).run(JSON.stringify(workerIds), workflowId));
+  }
+
   /** @param item place of the item; `WHOLE` for the step as a whole */
   keepOutput(workflowId: string, stepId: string, item: number, output: KeptOutput): Promise<void> {
     return this.#store.write((db) => keep(db, workflowId, stepId, item, output));
@@ -106,12 +127,14 @@ export class RunRows {
   end({ steps, ...summary }: RunStatus, history: KeptHistory): Promise<void> {
     const [head, tail, told] = [packValue(summary), packValue(steps), packValue(history)];
     const { state, endedAtMs, workflowId } = summary;
+    const workers = JSON.stringify(summary.workerIds);
     const stepCount = stepCountOf({ steps });
     return this.#store.write((db) => {
       db.prepare(
-        `UPDATE runs SET state = ?, summary = ?, steps = ?, history = ?, ended_at_ms = ?, step_count = ?
+        `UPDATE runs SET state = ?, summary = ?, steps = ?, history = ?, ended_at_ms = ?, step_count = ?,
+           workers = ?
          WHERE workflow_id = ?`,
-      ).run(state, head, tail, told, endedAtMs, stepCount, workflowId);
+      ).run(state, head, tail, told, endedAtMs, stepCount, workers, workflowId);
     });
   }
 
@@ -147,11 +170,13 @@ export class RunRows {
   }
 
   /** What a run was made of, whether it has ended or not. */
-  definition(workflowId: string): Pick<RunRow, "definition" | "origin"> | undefined {
-    const sql = "SELECT definition, origin FROM runs WHERE workflow_id = ?";
+  definition(workflowId: string): Pick<RunRow, "definition" | "origin" | "traceparent"> | undefined {
+    const sql = "SELECT definition, origin, traceparent FROM runs WHERE workflow_id = ?";
     return this.#store.read((db) => {
       const row = db.prepare<Columns>(sql).get(workflowId);
-      return row && { definition: unpackValue(row.definition) as WorkflowDefinition, origin: row.origin };
+      if (row === undefined) return undefined;
+      const { origin, traceparent } = row;
+      return { definition: unpackValue(row.definition) as WorkflowDefinition, origin, traceparent };
     });
   }
 
@@ -194,17 +219,29 @@ export class RunRows {
     return kept;
   }
 
-  /** A page in submission order; the summary of a run that has not ended is null. */
-  page({ offset, limit, states, tags }: RunFilter): {
+  /**
+   * A page in submission order; the summary of a run that has not ended is null.
+   *
+   * @param live ids of the unfinished runs that those had whom the filter names, since rows do not tell that of them;
+   *   null = it names nobody
+   */
+  page(
+    { offset, limit, states, tags, ...by }: RunFilter,
+    live: readonly string[] | null,
+  ): {
     rows: { workflowId: string; state: RunState; summary: RunSummary | null }[];
     total: number;
   } {
-    const values = [JSON.stringify(states ?? null), JSON.stringify(tags ?? [])];
+    const values = [
+      ...[JSON.stringify(states ?? null), JSON.stringify(tags ?? [])],
+      ...[live && JSON.stringify(live), JSON.stringify(workersIn(by)), by.peer === LOCAL_PEER ? 1 : 0],
+    ];
     const where = `(json_type(?1) = 'null' OR state IN (SELECT value FROM json_each(?1)))
       AND NOT EXISTS (
         SELECT 1 FROM json_each(?2) AS wanted
-        WHERE wanted.value NOT IN (SELECT value FROM json_each(runs.tags)))`;
-    const list = `SELECT workflow_id, state, summary FROM runs WHERE ${where} ORDER BY sequence LIMIT ?3 OFFSET ?4`;
+        WHERE wanted.value NOT IN (SELECT value FROM json_each(runs.tags)))
+      AND (?3 IS NULL OR ${HAD})`;
+    const list = `SELECT workflow_id, state, summary FROM runs WHERE ${where} ORDER BY sequence LIMIT ?6 OFFSET ?7`;
     return this.#store.read((db) => ({
       rows: db
         .prepare<Columns>(list)
@@ -260,14 +297,34 @@ function keep(
   ).run(workflowId, stepId, item, reused ? 1 : 0, output, atMs);
 }
 
+/** Those who must all have had it. */
+const workersIn = ({ worker, peer }: WorkerFilter): string[] => [
+  ...(worker === undefined ? [] : [worker]),
+  ...(peer === undefined || peer === LOCAL_PEER ? [] : [`${PEER_WORKER}${peer}`]),
+];
+
+/** Runs of earlier versions name nobody. */
+const WORKERS = "SELECT value FROM json_each(coalesce(runs.workers, '[]'))";
+/** ?3 live runs, ?4 workers that must all have had it, ?5 whether a worker that is no peer must have, or nobody. */
+const HAD = `iif(summary IS NULL, workflow_id IN (SELECT value FROM json_each(?3)),
+  NOT EXISTS (SELECT 1 FROM json_each(?4) AS wanted WHERE wanted.value NOT IN (${WORKERS}))
+  AND (?5 = 0 OR NOT EXISTS (${WORKERS})
+    OR EXISTS (${WORKERS} WHERE substr(value, 1, ${PEER_WORKER.length}) <> '${PEER_WORKER}')))`;
+
 /** What earlier versions did not write. */
 const UNWRITTEN = {
   deadlineMs: null,
   waitsFor: [],
+  workerIds: [],
   handlersChanged: [],
   origin: null,
 } satisfies Partial<RunSummary>;
-const UNWRITTEN_OF_STEP = { reused: false, items: null, compensation: null } satisfies Partial<StepStatus>;
+const UNWRITTEN_OF_STEP = {
+  reused: false,
+  items: null,
+  compensation: null,
+  workerId: null,
+} satisfies Partial<StepStatus>;
 
 const stepsFrom = (bytes: Uint8Array): StepStatus[] =>
   (unpackValue(bytes) as StepStatus[]).map((step) => ({ ...UNWRITTEN_OF_STEP, ...step }));
@@ -283,7 +340,9 @@ const unfinishedFrom = (row: Columns): UnfinishedRun => ({
   submittedAtMs: row.submitted_at_ms,
   definition: unpackValue(row.definition) as WorkflowDefinition,
   origin: row.origin,
+  traceparent: row.traceparent,
   marks: marksFrom(row),
+  workerIds: row.workers === null ? [] : (JSON.parse(row.workers) as string[]),
   handlers: row.handlers === null ? {} : (unpackValue(row.handlers) as RememberedHandlers),
 });
 

@@ -92,13 +92,13 @@ export function schedulerBehaviourOver(services: SchedulerServices): Behaviour<t
     if (context.epoch > 1) void collector?.hold(LIMITS.store.collectedAgeMs);
 
     return {
-      submit: ({ definition }) => scheduler.submit(definition),
+      submit: ({ definition }, { traceparent }) => scheduler.submit(definition, traceparent),
       status: ({ workflowId }) => scheduler.status(workflowId),
       result: ({ workflowId }, message) => scheduler.result(workflowId, message),
       cancel: ({ workflowId, reason, force }) => scheduler.cancel(workflowId, { reason, force }),
       pause: ({ workflowId, reason }) => scheduler.pause(workflowId, reason),
       resume: ({ workflowId }) => scheduler.resume(workflowId),
-      rerun: (request) => scheduler.rerun(request),
+      rerun: (request, { traceparent }) => scheduler.rerun(request, traceparent),
       history: ({ workflowId, ...page }) => scheduler.history(workflowId, page),
       list: (filter) => scheduler.list(filter),
       collect() {

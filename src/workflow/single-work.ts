@@ -52,6 +52,7 @@ export class SingleWork implements TaskOwner {
     const { step } = task;
     this.#line.leave(task);
     step.attempt = end.attempt;
+    step.workerId = end.workerId;
     step.startedAtMs = end.startedAtMs;
     const endedAtMs = end.endedAtMs ?? this.#board.nowMs;
     if (end.state === "completed") {

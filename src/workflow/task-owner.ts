@@ -7,6 +7,8 @@ import type { RunTask } from "./run-step.ts";
 export interface TaskStart {
   readonly attempt: number;
   readonly startedAtMs: number | null;
+  /** Who has it; null = that is not known. */
+  readonly workerId: string | null;
 }
 
 /** What a task is asked for: it hears what becomes of it. */

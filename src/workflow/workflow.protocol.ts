@@ -115,6 +115,11 @@ export interface StepStatus {
   /** Of a step that fans out, once its items are known. */
   readonly items: ItemCounts | null;
   readonly attempt: number;
+  /**
+   * Who has its latest attempt, or had it: `local` is this node, `peer:` and an id is another one. Null when none has
+   * started, or its output was found. Of a step that fans out: who has the item that started last.
+   */
+  readonly workerId: string | null;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
   /** How far undoing it is; null: it is not to be undone, as far as is known. */
@@ -143,6 +148,11 @@ export interface RunSummary {
   readonly deadlineMs: number | null;
   /** Workflows that it still waits for. */
   readonly waitsFor: readonly string[];
+  /**
+   * The workers that had an attempt of any of its steps, named as in `StepStatus.workerId`, the one that started last at
+   * the end; of more than 16 the last 16. Empty before the first has started, and of runs of earlier versions.
+   */
+  readonly workerIds: readonly string[];
   /** Actions whose handlers come from another version of their module than when the run was submitted. */
   readonly handlersChanged: readonly string[];
   /**
@@ -157,6 +167,9 @@ export interface RunStatus extends RunSummary {
   /** In the order of the definition. */
   readonly steps: readonly StepStatus[];
 }
+
+/** What stands for this node where the id of a peer would stand. */
+export const LOCAL_PEER = "local";
 
 /** What a submit answers. */
 export interface SubmittedRun extends RunStatus {
@@ -229,7 +242,8 @@ export const Scheduler = protocol("scheduler", {
   /**
    * Validates (all problems at once: `WORKFLOW_INVALID`), stores the definition with the run, and starts it. The same
    * id with the same definition returns the run as it stands; with another one it is `ALREADY_EXISTS`. So does the same
-   * idempotency key, whatever the id; with other work it is `IDEMPOTENCY_CONFLICT`.
+   * idempotency key, whatever the id; with other work it is `IDEMPOTENCY_CONFLICT`. Its tasks are part of the trace of
+   * the call (`traceparent`), if it has one.
    */
   submit: call<{ definition: WorkflowDefinition }, SubmittedRun>(),
   status: call<{ workflowId: string }, RunStatus>(),
@@ -248,7 +262,8 @@ export const Scheduler = protocol("scheduler", {
   resume: call<{ workflowId: string }, RunStatus>(),
   /**
    * A new run of the same definition that names this one as its origin. Steps that completed in it, and that are not
-   * downstream of what is to run again, are taken over with their outputs.
+   * downstream of what is to run again, are taken over with their outputs. It is part of the trace of the call, or of
+   * that of its origin.
    */
   rerun: call<
     {
@@ -271,6 +286,10 @@ export const Scheduler = protocol("scheduler", {
       states?: readonly RunState[];
       /** Runs that carry every one of these tags; absent = all. */
       tags?: readonly string[];
+      /** Runs of which this worker had an attempt, as `RunSummary.workerIds` tells; absent = all. */
+      worker?: string;
+      /** Likewise this peer; `local`: runs of which a worker that is no peer had an attempt, or nobody yet. */
+      peer?: string;
     },
     { runs: RunSummary[]; total: number }
   >(),

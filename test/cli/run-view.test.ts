@@ -10,6 +10,7 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   cached: false,
   reused: false,
   compensation: null,
+  workerId: null,
   items: null,
   progress: 0,
   attempt: 0,

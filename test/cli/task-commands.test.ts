@@ -357,7 +357,7 @@ describe("a command of two words", () => {
     ],
     [
       ["mcp", "--toolsets", "queue"],
-      'there is no toolset "queue"; there are: workflow, taskqueue, peers, deadletters, runs, templates, cache, admin',
+      'there is no toolset "queue"; there are: workflow, taskqueue, peers, deadletters, runs, templates, cache, remote, admin',
     ],
   ])("refuses %j with exit code 2, one sentence, and no data directory", async (argv, sentence) => {
     const data = join(temporaryDirectory(), "data");

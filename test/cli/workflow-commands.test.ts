@@ -103,6 +103,33 @@ describe("workflows on the command line", () => {
     );
   });
 
+  it("say where a step ran when one ran elsewhere, and a task on which peer", async () => {
+    const peer = "12D3KooWAbroad12345678";
+    const { command } = await commands(async (data) => {
+      await using system = await openInline({ data, threads: 1 });
+      const stop = new AbortController();
+      const handlers = { abroad: () => "from afar" };
+      const working = system.tasks.work({ workerId: `peer:${peer}`, handlers, signal: stop.signal });
+      await expect.poll(async () => (await system.tasks.workers.list()).length).toBe(2);
+      const steps = [
+        { stepId: "near", action: "echo" },
+        { stepId: "far", action: "abroad", dependsOn: ["near"] },
+      ];
+      await system.run({ workflowId: "spread", steps });
+      await system.tasks.run({ id: "t", action: "abroad" });
+      await system.tasks.run({ id: "h", action: "echo" });
+      stop.abort();
+      await working;
+    });
+    const { out } = await command("workflow", "status", "spread");
+    expect(out).toMatch(
+      /\nSTEP .* ATTEMPT {2}WHERE +TOOK .*\nnear .* 1 {2}local +0.*\nfar .* 1 {2}12345678 +0/,
+    );
+    expect((await command("workflow", "status", "done")).out).not.toContain("WHERE");
+    expect((await command("task", "status", "t")).out).toContain(`\npeer       ${peer}\n`);
+    expect((await command("task", "status", "h")).out).not.toContain("peer");
+  });
+
   it("are drawn as a table, and for other programs", async () => {
     const { command, json } = await commands();
     const table = await command("workflow", "graph", "broken");

@@ -17,12 +17,23 @@ describe("a chunk", () => {
         timeoutMs: fc.constantFrom(1, 300_000, Infinity),
         input: bytes,
       })
+      .chain((plain) =>
+        fc
+          .constantFrom({}, { traceparent: "one" }, { traceparent: "another" })
+          .map((trace) => ({ ...plain, ...trace })),
+      )
       .map(attemptRequest);
     fc.assert(
       fc.property(fc.array(request), (requests) => {
         expect(requestsOf(structuredClone(chunkOf(requests)))).toEqual(requests);
       }),
     );
+  });
+});
+
+describe("a chunk of attempts that are part of no trace", () => {
+  it("has no word about traces", () => {
+    expect(Object.keys(chunkOf([attemptRequest(), attemptRequest()]))).toEqual(["heads", "inputs"]);
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { Reference } from "../../src/codec/index.ts";
+import { Reference, packValue, unpackValue } from "../../src/codec/index.ts";
 import type { PoolOptions } from "../../src/compute/index.ts";
 import { moduleUrl } from "./attempt-kit.ts";
 import { closePools, openPoolKit, type PoolKit } from "./pool-kit.ts";
@@ -34,6 +34,28 @@ describe("a pool", () => {
     expect(printed).not.toHaveBeenCalled();
     printed.mockRestore();
   });
+
+  it.each(["thread", "shared"] as const)(
+    "tells the handler of an attempt on a thread (%s) its trace, and those that hear its log",
+    async (place) => {
+      const { pool, logged } = openKit({ modules: [moduleUrl("traced")] });
+      const action = place === "thread" ? "tracedAlone" : "tracedShared";
+      const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+      const request = { token: 1, action, input: packValue(null), timeoutMs: Infinity, attempt: 1, place };
+      const outcomes = await Promise.all([
+        pool.run({ ...request, taskId: "a", traceparent }),
+        pool.run({ ...request, taskId: "b" }),
+      ]);
+      const outputs = outcomes.map((end): unknown =>
+        end.kind === "completed" ? unpackValue(end.output) : end,
+      );
+      expect(outputs).toEqual([traceparent, null]);
+      // A record may come after the outcome of its attempt.
+      await expect
+        .poll((): unknown => Object.fromEntries(logged.map(([by]) => [by?.taskId, by?.traceparent ?? null])))
+        .toEqual({ a: traceparent, b: null });
+    },
+  );
 
   it("keeps one thread for one attempt after the other, and uses as many as it has", async () => {
     const { output } = openKit({ threads: 2 });

@@ -16,6 +16,7 @@ function runWith(change: (step: StepStatus, index: number) => Partial<StepStatus
       cached: false,
       reused: false,
       compensation: null,
+      workerId: null,
       items: null,
       progress: 1,
       attempt: 1,
@@ -40,6 +41,7 @@ function runWith(change: (step: StepStatus, index: number) => Partial<StepStatus
     endedAtMs: START + 1_234,
     deadlineMs: null,
     waitsFor: [],
+    workerIds: ["local"],
     handlersChanged: [],
     error: null,
   };

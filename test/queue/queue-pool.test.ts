@@ -30,6 +30,8 @@ describe("the queue over the real pool and a real file", () => {
           started: ({ taskId }) => taskId === "sleep" && sleeping.resolve(),
           progressed: () => undefined,
           settled: (outcome) => end(outcome.taskId).resolve(outcome),
+          recalled: () => undefined,
+          attemptProgressed: () => undefined,
         },
       },
       {

@@ -44,6 +44,7 @@ const taskOf = (sequence: number, patch: Partial<NewTask> = {}): Task =>
     idempotencyKey: null,
     origin: null,
     held: false,
+    traceparent: null,
     life: freshLife(1, null),
     ...patch,
   });
@@ -122,6 +123,7 @@ describe("a task that was written", () => {
       deadlineMs: 1_800_000_000_000.5,
       idempotencyKey: "key",
       origin: "older",
+      traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
       held: true,
       life: freshLife(-2.5, 1_790_000_000_900),
     });

@@ -204,7 +204,7 @@ describe("a large value", () => {
 const echo = (request: { id: string; input?: unknown }) => ({ ...request, action: "echo" });
 
 /** So many that others are served while they are collected. */
-const GARBAGE = 1_000;
+const GARBAGE = 300;
 
 /** Old values of whatever content that nobody names. */
 function writeGarbage(data: string): void {
@@ -216,7 +216,7 @@ function writeGarbage(data: string): void {
   }
 }
 
-describe("a collection of a thousand values", () => {
+describe("a collection of hundreds of values", () => {
   it("goes on beside everything else", async () => {
     const data = join(temporaryDirectory(), "data");
     await using system = await open(data, openSystem);

@@ -101,7 +101,7 @@ describe("a worker in the caller's process", () => {
     await drive(worker.work);
   });
 
-  it("tells a handler whose task is cancelled within a third of the lease, and the task is cancelled", async () => {
+  it("tells a handler at once that its task is cancelled, and the task is cancelled", async () => {
     await using kit = await openDoor();
     const { tasks, drive, clock } = kit;
     const worker = await openWorker(kit);
@@ -111,7 +111,7 @@ describe("a worker in the caller's process", () => {
     const startMs = clock.now();
     expect(await drive(tasks.cancel("a"))).toEqual({ cancelled: 0, cancelling: 1 });
     expect((await drive(tasks.wait("a"))).state).toBe("cancelled");
-    expect(clock.now() - startMs).toBeLessThanOrEqual(LEASE_MS / 3);
+    expect(clock.now() - startMs).toBeLessThan(100);
     expect(signal.reason).toMatchObject({ code: "CANCELLED" });
     worker.stop();
     expect(await drive(worker.work)).toMatchObject({ cancelled: 1, returned: 0 });

@@ -3,11 +3,13 @@ import { describe, expect, it } from "vitest";
 import {
   TRACE_BYTES,
   childSpan,
+  childTraceparent,
   decodeTrace,
   encodeTrace,
   formatTraceparent,
   newTrace,
   parseTraceparent,
+  validTraceparent,
 } from "../../src/telemetry/index.ts";
 
 /** The example of the specification. */
@@ -21,6 +23,25 @@ const counting = () => {
 };
 
 describe("traceparent", () => {
+  it.each([
+    [EXAMPLE, EXAMPLE],
+    [`cc-${TRACE_ID}-${SPAN_ID}-ff-more`, `00-${TRACE_ID}-${SPAN_ID}-03`],
+    [EXAMPLE.toUpperCase(), undefined],
+    [`${EXAMPLE} `, undefined],
+    ["", undefined],
+    [undefined, undefined],
+    [[EXAMPLE], undefined],
+  ])("%j from outside is handed on as %j", (given, handedOn) =>
+    expect(validTraceparent(given)).toBe(handedOn),
+  );
+
+  it("of what its bearer causes is of the same trace, with the same flags and another span", () => {
+    const child = childTraceparent(EXAMPLE, counting());
+    expect(child).toMatch(new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-01$`));
+    expect(child).not.toContain(SPAN_ID);
+    expect(childTraceparent("nonsense", counting())).toBeUndefined();
+  });
+
   it("is read and written as in the specification's example", () => {
     const trace = parseTraceparent(EXAMPLE);
     expect(trace).toEqual({ traceId: TRACE_ID, spanId: SPAN_ID, flags: 1 });

@@ -50,8 +50,10 @@ describe("system_doctor and alert_list", () => {
       "cache running",
       "queue running",
       "scheduler running",
+      "network running",
       "peer-registry running",
       "bootstrap running",
+      "remote running",
       "router running",
     ]);
     const { alerts } = await kit.call("alert_list", {

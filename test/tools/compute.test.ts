@@ -64,6 +64,20 @@ describe("a tool of runtime compute", () => {
     });
   });
 
+  it("is told the trace of its caller, in a span of its own", async () => {
+    const args = { below: 1, mode: "trace" };
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const answer = await callTool(primes, args, {
+      open: async () => system,
+      signal: NEVER,
+      router,
+      traceparent,
+    });
+    expect(answer["traceparent"]).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/);
+    expect(answer["traceparent"]).not.toBe(traceparent);
+    expect(await call(args)).toMatchObject({ traceparent: null });
+  });
+
   it("may be one of ours", async () => {
     const answer = await callTool(stats, {}, { open: async () => system, signal: NEVER, router });
     expect(answer).toMatchObject({ success: true, queued_count: 0, status: "active" });

@@ -153,6 +153,36 @@ describe("workflow_list", () => {
     expect(await idsOf({ tag_filter: ["t"], peer_filter: "12D3Koo" })).toEqual(["", 0, 0, false]);
   });
 
+  it("finds what a peer has run some of, which its steps and tasks tell too", async () => {
+    const peer = "12D3KooWAbroad";
+    const stop = new AbortController();
+    const handlers = { abroad: () => "from afar" };
+    const working = system.tasks.work({ workerId: `peer:${peer}`, handlers, signal: stop.signal });
+    await expect.poll(async () => (await system.tasks.workers.list()).length).toBe(2);
+    const abroad = { step_id: "b", action: "abroad", depends_on: ["a"] };
+    await submit("there", [echo("a"), abroad], { tags: ["p"] });
+    await submit("here", [echo("a")], { tags: ["p"] });
+    await ended("there");
+    await ended("here");
+    stop.abort();
+    await working;
+    const idsOf = async (peer_filter: string): Promise<unknown> => {
+      const answer = await call("workflow_list", { tag_filter: ["p"], peer_filter });
+      const workflows = answer["workflows"] as { workflow_id: string; peer_id: string }[];
+      return workflows.map((each) => `${each.workflow_id} ${each.peer_id}`);
+    };
+    expect(await idsOf(peer)).toEqual([`there ${peer}`]);
+    expect(await idsOf("local")).toEqual([`there ${peer}`, "here local"]);
+    expect(await call("workflow_status", { workflow_id: "there" })).toMatchObject({
+      peer_id: peer,
+      steps: [{ peer_id: "local" }, { peer_id: peer }],
+    });
+    const { tasks } = await call("task_list", { worker_filter: `peer:${peer}` });
+    expect(tasks).toMatchObject([{ worker_id: `peer:${peer}`, peer_id: peer }]);
+    const [{ task_id = "" } = {}] = tasks as { task_id?: string }[];
+    expect(await call("task_status", { task_id })).toMatchObject({ peer_id: peer });
+  });
+
   it.each([
     [{ limit: 0 }, "limit is 0; allowed is at least 1"],
     [{ limit: 1_001 }, "limit is 1001; allowed is at most 1000"],

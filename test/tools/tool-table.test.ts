@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ToolRouter } from "../../src/router/index.ts";
-import { TOOLS, selectTools } from "../../src/tools/index.ts";
+import { TOOLS, TOOLSETS, selectTools } from "../../src/tools/index.ts";
 import { toolNamed } from "./kit/call.ts";
 
 /** What the contract says of the 26: category, runtime, priority, seconds, retry policy, and what it needs most. */
@@ -54,7 +54,10 @@ describe("the 26 tools", () => {
     const router = new ToolRouter();
     router.register(TOOLS);
     expect(router.registry.incomplete()).toEqual([]);
-    expect(router.registry.statistics()).toMatchObject({ tools: TOOLS.length, requirePeers: 6 });
+    expect(router.registry.statistics()).toMatchObject({
+      tools: TOOLS.length,
+      requirePeers: TOOLSETS.peers.length + TOOLSETS.remote.length,
+    });
   });
 
   it("are repeated by the router only where doing it twice is as doing it once", () => {

@@ -24,6 +24,7 @@ const step = (stepId: string, rest: Partial<StepStatus> = {}): StepStatus => ({
   cached: false,
   reused: false,
   compensation: null,
+  workerId: null,
   items: null,
   progress: 1,
   attempt: 1,
@@ -47,6 +48,7 @@ const run = (rest: Partial<RunStatus> = {}): RunStatus => ({
   endedAtMs: START_MS + 1_500,
   deadlineMs: null,
   waitsFor: [],
+  workerIds: ["local"],
   handlersChanged: [],
   error: null,
   steps: [step("a")],
@@ -154,6 +156,13 @@ describe("workflow_submit", () => {
     ]);
   });
 
+  it("says where a run is that was there already", async () => {
+    const there = run({ state: "running", workerIds: ["local", "peer:12D3P"] });
+    const submit: System["submit"] = async () => ({ ...there, replayed: true });
+    const answer = await call("workflow_submit", { workflow_id: "w", name: "W", steps }, { submit });
+    expect(answer).toMatchObject({ peer_assigned: "12D3P", replayed: true });
+  });
+
   it("names each wrong argument, what it is and what is allowed, all at once", async () => {
     const { error } = await call("workflow_submit", {
       workflow_id: "w",
@@ -169,6 +178,18 @@ describe("workflow_submit", () => {
 });
 
 describe("workflow_status", () => {
+  it("tells where each step ran: a peer by its id, and this machine whatever worker of it had the step", async () => {
+    const workers = [null, "local", "gpu", "peer:12D3P"];
+    const steps = workers.map((workerId, at) => step(`s${at}`, { workerId }));
+    const placed = async (workerIds: string[]) =>
+      call("workflow_status", { workflow_id: "w" }, { status: async () => run({ steps, workerIds }) });
+    const answer = await placed(["local", "peer:12D3P"]);
+    const told = (answer["steps"] as { peer_id: string | null }[]).map((each) => each.peer_id);
+    expect([answer["peer_id"], ...told]).toEqual(["12D3P", null, "local", "local", "12D3P"]);
+    expect(await placed(["peer:12D3P", "gpu"])).toMatchObject({ peer_id: "local" });
+    expect(await placed([])).toMatchObject({ peer_id: "local" });
+  });
+
   it("tells percent, the step that runs, and times in ISO-8601", async () => {
     const running = step("b", { state: "running", endedAtMs: null, progress: 0.3 });
     const status = run({

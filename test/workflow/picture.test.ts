@@ -16,6 +16,7 @@ const step = (
   cached: false,
   reused: false,
   compensation: null,
+  workerId: null,
   items: null,
   progress: 1,
   attempt: 1,

@@ -11,6 +11,7 @@ const step = (stepId: string, dependsOn: readonly string[], more: Partial<StepSt
   reused: false,
   items: null,
   compensation: null,
+  workerId: null,
   progress: 0,
   attempt: 0,
   startedAtMs: null,

@@ -103,6 +103,44 @@ describe("news of a step", () => {
     });
   });
 
+  it("says who has it, or had it last", () => {
+    const run = world([step("a"), step("b")]).start();
+    expect(run.step("a").workerId).toBeNull();
+    run.started("a", 1, "peer:P");
+    expect(run.step("a").workerId).toBe("peer:P");
+    run.interrupted("a").started("a", 1, "local");
+    expect(run.step("a").workerId).toBe("local");
+    run.settle("a", { ...run.end("completed", "a"), workerId: "peer:Q" });
+    expect(run.step("a")).toMatchObject({ state: "completed", workerId: "peer:Q" });
+    expect(run.step("b").workerId).toBeNull();
+  });
+
+  it("names the workers that had any of its tasks, conditions included, the one that started last at the end", () => {
+    const run = world([step("a", [], { when: "true" }), step("b"), step("c")]).start();
+    expect(run.core.summary().workerIds).toEqual([]);
+    run.started("a/when", 1, "local").complete("a/when", true);
+    run.started("a", 1, "peer:P").started("b", 1, "local");
+    expect(run.core.summary().workerIds).toEqual(["local", "peer:P"]);
+    run.nowMs += 1;
+    run.started("b", 2, "peer:Q").started("c", 1, "peer:Q");
+    run.nowMs += 1;
+    run.started("b", 3, "local");
+    expect(run.core.status().workerIds).toEqual(["peer:P", "peer:Q", "local"]);
+    run.started("b", 3, "local").settle("c", { ...run.end("completed", "c"), workerId: "peer:Q" });
+    expect(run.core.workerIds.toSorted()).toEqual(["local", "peer:P", "peer:Q"]);
+  });
+
+  it("has it written down when a second worker joins, and not for one that has all", () => {
+    const run = world([step("a"), step("b"), step("c")]).start();
+    run.started("a", 1, "local").started("b", 1, "local").fail("a");
+    expect(run.workersKept).toEqual([]);
+    run.nowMs += 1;
+    run.started("c", 1, "peer:P");
+    run.nowMs += 1;
+    run.started("b", 2, "local").started("c", 2, "peer:P");
+    expect(run.workersKept).toEqual([["local", "peer:P"]]);
+  });
+
   it("keeps progress within 0 and 1, and counts running steps by their share", () => {
     const run = world([step("a"), step("b")])
       .start()

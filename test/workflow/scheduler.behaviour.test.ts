@@ -5,7 +5,7 @@ import { packValue, unpackValue } from "../../src/codec/index.ts";
 import { LIMITS, fault, isFault } from "../../src/errors/index.ts";
 import { cacheKey } from "../../src/workflow/content-key.ts";
 import { openStore } from "../../src/store/index.ts";
-import { RUN_MIGRATIONS, RunRows } from "../../src/workflow/run.rows.ts";
+import { RUN_MIGRATIONS, RunRows, type RunFilter } from "../../src/workflow/run.rows.ts";
 import { schedulerBehaviour } from "../../src/workflow/scheduler.behaviour.ts";
 import { Scheduler, type RunState } from "../../src/workflow/workflow.protocol.ts";
 import { fakeActor, fakeMessage } from "../kit/actor-context.ts";
@@ -61,6 +61,22 @@ describe("submitting", () => {
       },
     });
     expect(kit.call.list({ offset: 0, limit: 10 }, fakeMessage())).toEqual({ runs: [], total: 0 });
+  });
+
+  it("takes a step whose action only a worker outside has, and says of others that there is none", async () => {
+    await using kit = await openKit();
+    kit.queue.outside = ["shout"];
+    expect((await kit.submit(workflow([step("a", [], { action: "shout" })]))).state).toBe("submitted");
+    const submitted = watch(
+      kit.call.submit(
+        { definition: workflow([step("a", [], { action: "sing" })], { workflowId: "v" }) },
+        fakeMessage(),
+      ),
+    );
+    await kit.settle();
+    expect(submitted.error).toMatchObject({
+      details: { problems: ['step "a": there is no action "sing"; there are: echo, transform'] },
+    });
   });
 
   it("again with the same definition returns the run as it stands, with another one is refused", async () => {
@@ -526,6 +542,79 @@ describe("a cached step", () => {
   });
 });
 
+describe("a run that is submitted with a trace", () => {
+  const CALLERS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const OTHER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const message = (traceparent?: string) => fakeMessage({ traceparent });
+
+  /** What the queue is told with each task, as it comes. */
+  function tracesOf(kit: SchedulerKit): (readonly [taskId: string, traceparent: string | undefined])[] {
+    const traces: ReturnType<typeof tracesOf> = [];
+    kit.queue.mayTake = (specs) => {
+      for (const { taskId, traceparent } of specs) traces.push([taskId, traceparent]);
+    };
+    return traces;
+  }
+
+  it("hands it to every task of its steps, also in another life", async () => {
+    await using kit = await openKit();
+    const traces = tracesOf(kit);
+    kit.queue.outputOf = () => true;
+    const definition = workflow([
+      step("a", [], { when: "true" }),
+      step("b", ["a"], { forEach: { items: [1, 2] } }),
+    ]);
+    await kit.answer(kit.call.submit({ definition }, message(CALLERS)));
+    await kit.restart();
+    await kit.finish();
+    expect(traces.map(([id]) => id).toSorted()).toEqual(["w/a/0/0", "w/a/when/0", "w/b/0/0", "w/b/1/0"]);
+    expect(new Set(traces.map(([, trace]) => trace))).toEqual(new Set([CALLERS]));
+  });
+
+  it("is the same run with another trace, or with none, and keeps its own", async () => {
+    await using kit = await openKit();
+    const traces = tracesOf(kit);
+    const definition = { ...CHAIN, idempotencyKey: "k" };
+    await kit.answer(kit.call.submit({ definition }, message(CALLERS)));
+    for (const trace of [OTHER, undefined]) {
+      const again = kit.answer(kit.call.submit({ definition }, message(trace)));
+      expect((await again).replayed).toBe(true);
+      const renamed = { ...definition, workflowId: "other" };
+      const byKey = await kit.answer(kit.call.submit({ definition: renamed }, message(trace)));
+      expect(byKey).toMatchObject({ workflowId: "w", replayed: true });
+    }
+    await kit.finish();
+    expect(traces).toEqual([
+      ["w/a/0/0", CALLERS],
+      ["w/b/0/0", CALLERS],
+    ]);
+  });
+
+  it("has a rerun that is part of the trace of whoever asks for it, else of its own", async () => {
+    await using kit = await openKit();
+    const traces = tracesOf(kit);
+    kit.queue.fateOf = () => "failed";
+    await kit.answer(kit.call.submit({ definition: workflow([step("a")]) }, message(CALLERS)));
+    await kit.finish();
+    for (const trace of [undefined, OTHER]) {
+      await kit.answer(kit.call.rerun({ workflowId: "w" }, message(trace)));
+      await kit.finish();
+    }
+    expect(traces.map(([, trace]) => trace)).toEqual([CALLERS, CALLERS, OTHER]);
+  });
+
+  it.each([undefined, "nonsense", CALLERS.toUpperCase()])(
+    "and says nothing of one that is %s",
+    async (given) => {
+      await using kit = await openKit();
+      const traces = tracesOf(kit);
+      await kit.answer(kit.call.submit({ definition: CHAIN }, message(given)));
+      await kit.finish();
+      expect(traces.map(([, trace]) => trace)).toEqual([undefined, undefined]);
+    },
+  );
+});
+
 describe("reading runs", () => {
   it("lists them in submission order, page by page, by state and by tags", async () => {
     await using kit = await openKit();
@@ -552,9 +641,103 @@ describe("reading runs", () => {
     expect(list({ states: [] })).toBe(" of 0");
   });
 
+  /** `w0` had its own pool and the peer P, `w1` a process that is no peer, `w2` the peer Q, and `w3` nobody yet. */
+  async function runsOfWorkers(kit: SchedulerKit): Promise<void> {
+    for (let at = 0; at < 4; at++)
+      await kit.submit(workflow([step("a"), step("b")], { workflowId: `w${at}` }));
+    const workers = [
+      ["w0/a/0/0", "local"],
+      ["w0/b/0/0", "peer:P"],
+      ["w1/a/0/0", "gpu"],
+      ["w2/a/0/0", "peer:Q"],
+    ];
+    for (const [id = "", workerId] of workers) {
+      await kit.clock.advance(1);
+      kit.queue.start(id, workerId);
+    }
+    await kit.settle();
+  }
+
+  async function listed(kit: SchedulerKit, filter: Partial<RunFilter>): Promise<string> {
+    const { runs, total } = await kit.call.list({ offset: 0, limit: 10, ...filter }, fakeMessage());
+    return `${runs.map(({ workflowId }) => workflowId).join(" ")} of ${total}`;
+  }
+
+  const BY_WORKERS: readonly [Partial<RunFilter>, string][] = [
+    [{ worker: "local" }, "w0 of 1"],
+    [{ worker: "peer:P" }, "w0 of 1"],
+    [{ worker: "peer:P", peer: "local" }, "w0 of 1"],
+    [{ worker: "gpu" }, "w1 of 1"],
+    [{ peer: "Q" }, "w2 of 1"],
+    [{ peer: "local" }, "w0 w1 w3 of 3"],
+    [{ peer: "local", offset: 1, limit: 1 }, "w1 of 3"],
+    [{ worker: "peer:" }, " of 0"],
+    [{ peer: "gpu" }, " of 0"],
+  ];
+
+  it("tells of live runs who had them, and lists them by that", async () => {
+    await using kit = await openKit();
+    await runsOfWorkers(kit);
+    expect((await kit.status("w0")).workerIds).toEqual(["local", "peer:P"]);
+    expect((await kit.status("w3")).workerIds).toEqual([]);
+    for (const [filter, runs] of BY_WORKERS) expect(await listed(kit, filter)).toBe(runs);
+  });
+
+  it("tells the same of ended runs, also to another life", async () => {
+    await using kit = await openKit();
+    await runsOfWorkers(kit);
+    for (const id of ["w0", "w1", "w2"])
+      for (const name of ["a", "b"]) kit.queue.settle(`${id}/${name}/0/0`, "completed");
+    await kit.settle();
+    for (const [filter, runs] of BY_WORKERS) expect(await listed(kit, filter)).toBe(runs);
+    await kit.restart();
+    await kit.settle();
+    expect((await kit.status("w0")).workerIds).toEqual(["local", "peer:P"]);
+    for (const [filter, runs] of BY_WORKERS) expect(await listed(kit, filter)).toBe(runs);
+  });
+
+  it("still tells after a restart who had a live run, also of a worker whose attempt was made again elsewhere", async () => {
+    await using kit = await openKit();
+    await kit.submit(workflow([step("a"), step("b")]));
+    for (const [id, workerId] of [
+      ["a", "local"],
+      ["a", "peer:P"],
+      ["b", "peer:Q"],
+      ["a", "peer:R"],
+    ] as const) {
+      await kit.clock.advance(1);
+      kit.queue.start(id, workerId);
+      await kit.settle();
+    }
+    const before = ["local", "peer:P", "peer:Q", "peer:R"];
+    expect((await kit.status()).workerIds).toEqual(before);
+    await kit.restart();
+    expect(await listed(kit, { peer: "P" })).toBe("w of 1");
+    await kit.settle();
+    expect((await kit.status()).workerIds).toEqual(before);
+    expect(await listed(kit, { worker: "local" })).toBe("w of 1");
+  });
+
+  it("writes down who had a run 16 times at most, however many take turns", async () => {
+    await using kit = await openKit();
+    await kit.submit(workflow([step("a")]));
+    for (let at = 0; at < 40; at++) {
+      await kit.clock.advance(1);
+      kit.queue.start("a", `peer:${at}`);
+    }
+    await kit.settle();
+    const all = Array.from({ length: 40 }, (_, at) => `peer:${at}`);
+    expect((await kit.status()).workerIds).toEqual(all.slice(24));
+    await kit.restart();
+    await kit.settle();
+    expect((await kit.status()).workerIds).toEqual([...all.slice(2, 17), "peer:39"]);
+  });
+
   it.each([
     { limit: 0 },
     { limit: 1_001 },
+    { worker: 7 as unknown as string },
+    { peer: null as unknown as string },
     { limit: 1.5 },
     { offset: -1 },
     { states: ["done" as "failed"] },

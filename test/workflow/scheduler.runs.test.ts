@@ -690,8 +690,18 @@ describe("a file of an earlier version", () => {
       tags: ["x"],
       deadlineMs: null,
       waitsFor: [],
+      workerIds: [],
       handlersChanged: [],
     });
+    const listed = async (filter: object): Promise<unknown> => {
+      const { runs } = await kit.call.list(
+        { offset: 0, limit: 9, states: ["completed"], ...filter },
+        fakeMessage(),
+      );
+      return runs.map(({ workflowId }) => workflowId);
+    };
+    // All that there was then was this node.
+    expect([await listed({ worker: "local" }), await listed({ peer: "local" })]).toEqual([[], ["done"]]);
     const again = await kit.submit(workflow([step("a")], { workflowId: "done", tags: ["x"] }));
     expect([again.state, again.replayed]).toEqual(["completed", true]);
     expect(await kit.status("open")).toMatchObject({

@@ -9,7 +9,7 @@ import { packageVersion } from "../package-version.ts";
 /** What the two sides of a local socket say first. A refusal is one sentence, and no reason for the owner to mind. */
 
 export interface Hello {
-  /** Version of the package, and a digest of the protocols of the six actors. */
+  /** Version of the package, and a digest of the protocols of the eight actors. */
   readonly build: string;
   /** Which directory is meant: a copy of it holds the copy of a note that leads to the socket of the first. */
   readonly directory: string;

@@ -8,7 +8,7 @@ import { ASK, answerFrame, requestIn, type Answer, type Request } from "./messag
 
 /** What a desk passes requests on to. */
 export interface DeskServices {
-  /** To the six actors, in the order of `ACTORS`. */
+  /** To the eight actors, in the order of `ACTORS`. */
   readonly connections: readonly Connection[];
   readonly health: () => Promise<ChildHealth[]>;
   /** Ends the socket of a guest that does not behave. */

@@ -8,7 +8,7 @@ import { FRAME_BYTES_MAX, FrameReader, frameOf } from "./frame.ts";
 import { greetingIn, helloFields, type Greeted, type Hello, type Welcome } from "./greeting.ts";
 import { ASK, answerIn, requestFrame, type Request } from "./messages.ts";
 
-/** The way of a guest to its owner: one socket, and a caller's end for each of the six actors. */
+/** The way of a guest to its owner: one socket, and a caller's end for each of the eight actors. */
 export interface GuestLink extends Welcome {
   readonly ends: { readonly [Name in ActorName]: CallerEnd };
   health(): Promise<ChildHealth[]>;
@@ -76,17 +76,11 @@ class OpenLink implements GuestLink {
     this.pid = pid;
     this.graceMs = graceMs;
     this.#socket = socket;
-    const end = (name: ActorName): GuestEnd => new GuestEnd(socket, name, place);
-    const ends = {
-      cache: end("cache"),
-      queue: end("queue"),
-      scheduler: end("scheduler"),
-      "peer-registry": end("peer-registry"),
-      bootstrap: end("bootstrap"),
-      router: end("router"),
-    };
-    this.ends = ends;
-    this.#inOrder = ACTORS.map((name) => ends[name]);
+    this.#inOrder = ACTORS.map((name) => new GuestEnd(socket, name, place));
+    this.ends = Object.fromEntries(ACTORS.map((name, index) => [name, this.#inOrder[index]])) as Record<
+      ActorName,
+      GuestEnd
+    >;
   }
 
   /** @throws VALUE_CORRUPT */
@@ -152,7 +146,7 @@ class GuestEnd extends CallerEnd {
   }
 
   protected release(): void {
-    // The socket is that of all six.
+    // The socket is that of all eight.
   }
 
   #ask(member: number, what: string, signal: AbortSignal | undefined): Promise<unknown> {

@@ -15,7 +15,7 @@ export interface DoorSetup {
   readonly data: string;
   readonly self: Hello;
   readonly graceMs: number;
-  /** To the six actors, in the order of `ACTORS`. */
+  /** To the eight actors, in the order of `ACTORS`. */
   readonly connections: readonly Connection[];
   readonly health: () => Promise<ChildHealth[]>;
   readonly clock: Clock;

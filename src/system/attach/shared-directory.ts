@@ -34,7 +34,7 @@ interface Visiting {
 
 /** Between two looks whether somebody else has opened the directory, or left it. */
 const LOOK_MS = 25;
-/** Before the stores are tried again that somebody owned; doubled each time, because a try starts six actors. */
+/** Before the stores are tried again that somebody owned; doubled each time, because a try starts eight actors. */
 const TRY_MS = 50;
 const TRY_MS_MAX = 1_600;
 
@@ -72,8 +72,10 @@ export class SharedDirectory implements Foundation {
       cache: createRef(PROTOCOLS.cache, byName.cache),
       queue: createRef(PROTOCOLS.queue, byName.queue),
       scheduler: createRef(PROTOCOLS.scheduler, byName.scheduler),
+      network: createRef(PROTOCOLS.network, byName.network),
       peers: createRef(PROTOCOLS["peer-registry"], byName["peer-registry"]),
       bootstrap: createRef(PROTOCOLS.bootstrap, byName.bootstrap),
+      remote: createRef(PROTOCOLS.remote, byName.remote),
       router: createRef(PROTOCOLS.router, byName.router),
     };
     this.failed = this.#failure.promise;

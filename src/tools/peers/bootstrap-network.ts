@@ -1,8 +1,7 @@
-import { LIMITS } from "../../errors/index.ts";
+import { LIMITS, fault } from "../../errors/index.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { count, flag, numberOrNull } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { networkOff } from "./network-off.ts";
 import { CHANGES_PEERS, degraded, multiaddr, ofPeers, peerAnswer, seconds } from "./shapes.ts";
 
 const { bootstrapNodes, connections } = LIMITS.peers;
@@ -19,7 +18,7 @@ export const bootstrapNetwork = defineTool({
         .min(1)
         .max(bootstrapNodes)
         .nullish()
-        .describe("Addresses of the first peers; default: the public ones of libp2p"),
+        .describe("Addresses of the first peers; default: those of the configuration"),
       timeout: seconds.default(60).describe("Seconds for all of it"),
       min_connections: z.int().min(1).max(connections).default(3).describe("Connections that make it ready"),
       max_connections: z.int().min(1).max(connections).default(10).describe("Nodes that are tried at most"),
@@ -51,5 +50,29 @@ export const bootstrapNetwork = defineTool({
       network_ready: false,
       bootstrap_time: 0,
     }),
-  run: async () => networkOff(),
+  async run({ bootstrap_nodes: nodes, timeout, min_connections: least, max_connections: most }, call) {
+    const { ready, attempts, connectedPeers, tookMs } = await call.system.peers.bootstrap({
+      nodes: nodes ?? [],
+      connectionsMin: least,
+      connectionsMax: most,
+      timeoutMs: timeout * 1_000,
+      signal: call.signal,
+    });
+    if (!ready) {
+      const failures = attempts.filter(({ error }) => error !== null);
+      const first = failures[0]?.error ?? "no node was left to try";
+      const why = `${connectedPeers.length} of ${least} connections are up; ${first}`;
+      throw fault("PEER_UNREACHABLE", { peer: "the network", why, attempts: attempts.length });
+    }
+    return {
+      connected_count: connectedPeers.length,
+      failed_count: attempts.filter(({ status }) => status !== "success").length,
+      bootstrap_nodes_used: attempts.map(({ address }) => address),
+      connected_peers: connectedPeers,
+      network_ready: ready,
+      bootstrap_time: tookMs / 1_000,
+      min_connections: least,
+      max_connections: most,
+    };
+  },
 });

@@ -2,7 +2,6 @@ import { LIMITS } from "../../errors/index.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { count, flag, numberOrNull, text, textOrNull } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { networkOff } from "./network-off.ts";
 import { CHANGES_PEERS, degraded, multiaddr, ofPeers, peerAnswer, peerId, seconds } from "./shapes.ts";
 
 export const peerConnect = defineTool({
@@ -32,5 +31,23 @@ export const peerConnect = defineTool({
   echo: ["peer_id", "multiaddr"],
   waitsMs: ({ timeout, retry_count }) => timeout * Math.max(1, retry_count) * 1_000,
   degraded: () => degraded({ attempts: 0 }),
-  run: async () => networkOff(),
+  async run({ peer_id: peerId, multiaddr: address, timeout, retry_count: retries, persist }, call) {
+    const connected = await call.system.peers.connect(peerId, address, {
+      attempts: Math.max(1, retries),
+      attemptMs: timeout * 1_000,
+      persist,
+      signal: call.signal,
+    });
+    const { peer } = connected;
+    return {
+      peer_id: peerId,
+      multiaddr: address,
+      connection_id: connected.connectionId,
+      connection_time: connected.tookMs / 1_000,
+      protocol_version: peer.protocolVersion,
+      peer_capabilities: [...peer.capabilities],
+      persist,
+      attempts: connected.attempts,
+    };
+  },
 });

@@ -1,7 +1,6 @@
 import { z } from "../../schema/zod-schema.ts";
 import { flag, numberOrNull, reason, text, textOrNull } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { networkOff } from "./network-off.ts";
 import { CHANGES_PEERS, degraded, ofPeers, peerAnswer, peerId } from "./shapes.ts";
 
 export const peerDisconnect = defineTool({
@@ -26,5 +25,18 @@ export const peerDisconnect = defineTool({
   metadata: ofPeers(8, 15),
   echo: ["peer_id"],
   degraded: () => degraded(),
-  run: async () => networkOff(),
+  async run({ peer_id: peerId, reason: why, graceful }, { system }) {
+    const { wasConnected, tookMs } = await system.peers.disconnect(peerId, {
+      graceful,
+      ...(typeof why === "string" && { reason: why }),
+    });
+    return {
+      peer_id: peerId,
+      was_connected: wasConnected,
+      graceful,
+      reason: why ?? null,
+      cleanup_performed: true,
+      disconnection_time: tookMs / 1_000,
+    };
+  },
 });

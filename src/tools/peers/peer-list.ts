@@ -1,8 +1,7 @@
 import { z } from "../../schema/zod-schema.ts";
 import { READS, count, flag, limit, offset } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { networkOff } from "./network-off.ts";
-import { capabilityFilter, degraded, ofPeers, peerAnswer, peerShape } from "./shapes.ts";
+import { capabilityFilter, degraded, ofPeers, peerAnswer, peerOf, peerShape } from "./shapes.ts";
 
 export const peerList = defineTool({
   name: "peer_list",
@@ -32,5 +31,25 @@ export const peerList = defineTool({
   metadata: ofPeers(7, 30),
   echo: [],
   degraded: () => degraded({ peers: [], total_count: 0, returned_count: 0, has_more: false }),
-  run: async () => networkOff(),
+  async run(
+    { status_filter: status, capability_filter: filter, sort_by: sortBy, limit: most, offset: from },
+    call,
+  ) {
+    const { peers, total } = await call.system.peers.list({
+      ...(typeof status === "string" && { status }),
+      ...(Array.isArray(filter) && { capabilities: filter }),
+      sortBy,
+      limit: most,
+      offset: from,
+    });
+    return {
+      peers: peers.map((peer) => peerOf(peer, true)),
+      total_count: total,
+      returned_count: peers.length,
+      has_more: from + peers.length < total,
+      limit: most,
+      offset: from,
+      filters: { status: status ?? null, capabilities: filter ?? null, sort_by: sortBy },
+    };
+  },
 });

@@ -1,8 +1,9 @@
 import { LIMITS } from "../../errors/index.ts";
+import type { PeerFigures } from "../../peers/peers.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { READS, count, text } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { networkOff } from "./network-off.ts";
+import { isoTime } from "../workflow/shapes.ts";
 import { degraded, ofPeers, peerAnswer, peerId } from "./shapes.ts";
 
 export const peerMetrics = defineTool({
@@ -27,5 +28,36 @@ export const peerMetrics = defineTool({
   metadata: ofPeers(6, 15),
   echo: ["peer_id"],
   degraded: () => degraded(),
-  run: async () => networkOff(),
+  async run({ peer_id: id, include_history: withHistory, history_hours: hours }, { system }) {
+    const peer = await system.peers.get(id);
+    const points = withHistory ? await system.peers.history(id, hours) : null;
+    return {
+      peer_id: id,
+      current_metrics: figuresOf(peer.figures),
+      connection_info: {
+        status: peer.status,
+        connected_since: isoTime(peer.connectedSinceMs),
+        last_active: isoTime(peer.lastSeenMs),
+        protocol_version: peer.protocolVersion,
+        peer_type: peer.agent,
+        capabilities: [...peer.capabilities],
+      },
+      timestamp: new Date().toISOString(),
+      ...(points !== null && {
+        history: points.map((point) => ({ timestamp: isoTime(point.atMs), ...figuresOf(point) })),
+        history_hours: hours,
+      }),
+    };
+  },
+});
+
+const figuresOf = (figures: PeerFigures): Record<string, number | null> => ({
+  latency_ms: figures.latencyMs,
+  bandwidth_mbps: figures.bandwidthMbps,
+  packet_loss_percent: figures.lossPercent,
+  connection_quality: figures.quality,
+  reliability_score: figures.reliability,
+  uptime_hours: figures.uptimeHours,
+  requests_served: figures.requestsServed,
+  bytes_transferred: figures.bytesTransferred,
 });

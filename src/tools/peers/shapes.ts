@@ -1,8 +1,9 @@
 import { LIMITS } from "../../errors/index.ts";
+import type { KnownPeer } from "../../peers/peers.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { CHANGES, READS } from "../taskqueue/shapes.ts";
 import type { ToolMetadata } from "../tool.ts";
-import { answer } from "../workflow/shapes.ts";
+import { answer, isoTime } from "../workflow/shapes.ts";
 
 const { idChars, multiaddrChars, capabilities, capabilityChars, waitS } = LIMITS.peers;
 
@@ -29,21 +30,51 @@ export const peerAnswer = {
 /** What has not been measured is null. */
 const figure = z.number().nullable();
 
+const listedFigures = {
+  latency_ms: figure,
+  bandwidth_mbps: figure,
+  reliability_score: figure,
+  uptime_hours: figure,
+};
+
 export const peerShape = z.looseObject({
   peer_id: z.string(),
-  multiaddr: z.string(),
+  multiaddr: z.string().nullable(),
   status: z.string().optional(),
   capabilities: z.array(z.string()),
-  last_seen: figure,
-  metrics: z
-    .looseObject({ latency_ms: figure, bandwidth_mbps: figure, reliability_score: figure })
-    .optional(),
+  verified: z.boolean().optional(),
+  connected_since: z.string().nullable().optional(),
+  last_seen: z.string().nullable(),
+  metrics: z.looseObject(listedFigures).optional(),
 });
+
+/** @param withFigures the measured ones too */
+export function peerOf(peer: KnownPeer, withFigures: boolean): z.output<typeof peerShape> {
+  const { figures } = peer;
+  return {
+    peer_id: peer.peerId,
+    multiaddr: peer.addresses[0] ?? null,
+    status: peer.status,
+    capabilities: [...peer.capabilities],
+    verified: peer.verified,
+    connected_since: isoTime(peer.connectedSinceMs),
+    last_seen: isoTime(peer.lastSeenMs),
+    ...(withFigures && {
+      metrics: {
+        latency_ms: figures.latencyMs,
+        bandwidth_mbps: figures.bandwidthMbps,
+        reliability_score: figures.reliability,
+        uptime_hours: figures.uptimeHours,
+      },
+    }),
+  };
+}
 
 /** Says, beside why it failed, what a tool without its network leaves of its answer. */
 export const degraded = (rest: Record<string, unknown> = {}): Record<string, unknown> => ({
   degraded_mode: true,
-  message: "no option of this version turns networking on; all other tools work on this machine without it",
+  message:
+    "--network, or the option network, turns networking on; all other tools work on this machine without it",
   ...rest,
 });
 

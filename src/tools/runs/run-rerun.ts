@@ -36,10 +36,11 @@ export const runRerun = defineTool({
   hints: { ...CHANGES, idempotentHint: false },
   metadata: { ...RUNS, timeoutMs: 90_000 },
   echo: ["workflow_id"],
-  async run({ workflow_id, new_workflow_id: as, from_steps: from }, { system }) {
+  async run({ workflow_id, new_workflow_id: as, from_steps: from }, { system, traceparent }) {
     const { workflowId: id, replayed } = await system.rerun(workflow_id, {
       ...(as && { as }),
       ...(from && { from }),
+      ...(traceparent && { traceparent }),
     });
     // What was answered is from before it has taken anything over.
     const run = await system.status(id);

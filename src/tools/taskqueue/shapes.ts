@@ -3,7 +3,7 @@ import type { TaskLogLine, TaskStatus } from "../../queue/queue.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
 import type { System, TaskResult } from "../../system/index.ts";
 import type { ToolMetadata } from "../tool.ts";
-import { isoTime, percentOf } from "../workflow/shapes.ts";
+import { isoTime, peerAnswer, percentOf } from "../workflow/shapes.ts";
 
 const {
   nameChars,
@@ -68,6 +68,7 @@ export const taskShape = z.looseObject({
   attempt: z.int(),
   max_attempts: z.int(),
   worker_id: z.string().nullable(),
+  peer_id: z.string().nullable(),
   tags: z.array(z.string()),
   submitted_time: z.string(),
   start_time: z.string().nullable(),
@@ -90,6 +91,7 @@ export function taskAnswer(task: TaskStatus): z.output<typeof taskShape> {
     attempt: task.attempt,
     max_attempts: task.attempts,
     worker_id: task.workerId,
+    peer_id: peerAnswer(task.workerId),
     tags: [...task.tags],
     submitted_time: new Date(task.submittedAtMs).toISOString(),
     start_time: isoTime(task.startedAtMs),

@@ -39,10 +39,11 @@ export const taskRetry = defineTool({
   hints: { ...CHANGES, idempotentHint: false },
   metadata: ofQueue("p2p_taskqueue", 8, 15, { retryPolicy: "exponential" }),
   echo: ["task_id"],
-  async run({ task_id, retry_config: { max_retries, timeout } }, { system }) {
+  async run({ task_id, retry_config: { max_retries, timeout } }, { system, traceparent }) {
     const { taskId: newId, retries: retryCount } = await system.tasks.retry(task_id, {
       ...(max_retries !== undefined && { attempts: max_retries + 1 }),
       ...(timeout !== undefined && { timeoutMs: millisecondsOf(timeout) }),
+      ...(traceparent && { traceparent }),
     });
     const { queue_position } = await placeOf(system, await system.tasks.status(newId));
     return { task_id, retry_task_id: newId, retry_count: retryCount, queue_position };

@@ -94,7 +94,7 @@ export const taskSubmit = defineTool({
   hints: CHANGES,
   metadata: ofQueue("p2p_taskqueue", 8, 60, { retryPolicy: "exponential", ioIntensive: true }),
   echo: ["task_id"],
-  async run(args, { system }) {
+  async run(args, { system, traceparent }) {
     const { timeout, deadline, idempotency_key: key, delay_seconds: delay, retry_policy: policy } = args;
     const receipt = await system.tasks.submit({
       id: args.task_id,
@@ -112,6 +112,7 @@ export const taskSubmit = defineTool({
       ...(deadline && { deadline }),
       ...(delay > 0 && { delayMs: millisecondsOf(delay) }),
       ...(key && { idempotencyKey: key }),
+      ...(traceparent && { traceparent }),
     });
     const { taskId, state, replayed } = receipt;
     // What was there before has a deadline of its own.

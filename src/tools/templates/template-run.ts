@@ -37,7 +37,10 @@ export const templateRun = defineTool({
   hints: { ...CHANGES, idempotentHint: false },
   metadata: { ...TEMPLATES, timeoutMs: 90_000, ioIntensive: true },
   echo: ["template_id", "version", "workflow_id"],
-  async run({ template_id, version: which, parameters, workflow_id, ...rest }, { system, templates }) {
+  async run(
+    { template_id, version: which, parameters, workflow_id, ...rest },
+    { system, templates, traceparent },
+  ) {
     const template = templates.compose(template_id, which);
     const id = workflow_id ?? `${template_id}-${randomUUID().slice(0, RANDOM_CHARS)}`;
     const made = templates.instantiate(template_id, parameters, {
@@ -49,6 +52,7 @@ export const templateRun = defineTool({
       ...made,
       priority: urgency,
       ...(idempotencyKey && { idempotencyKey }),
+      ...(traceparent && { traceparent }),
     });
     return { ...submittedAnswer(run), template_id, template_version: template.version };
   },

@@ -1,6 +1,12 @@
 import { LIMITS } from "../../errors/index.ts";
+import { peerOfWorker } from "../../queue/queue.protocol.ts";
 import { z } from "../../schema/zod-schema.ts";
-import type { RunStatus, RunSummary, StepStatus } from "../../workflow/workflow.protocol.ts";
+import {
+  LOCAL_PEER,
+  type RunStatus,
+  type RunSummary,
+  type StepStatus,
+} from "../../workflow/workflow.protocol.ts";
 import type { ToolMetadata } from "../tool.ts";
 
 // --- arguments --------------------------------------------------------------------------------------------------------
@@ -29,6 +35,11 @@ export const percentOf = (fraction: number): number => Math.round(fraction * 10_
 const durationOf = (startMs: number | null, endMs: number | null): number | null =>
   startMs === null || endMs === null ? null : (endMs - startMs) / 1_000;
 
+/** Where whatever this worker had was: a peer, or this machine, which workers outside that are no peers are of too. */
+export function peerAnswer(workerId: string | null): string | null {
+  return workerId === null ? null : (peerOfWorker(workerId) ?? LOCAL_PEER);
+}
+
 export const stepShape = z.looseObject({
   step_id: z.string(),
   action: z.string(),
@@ -36,6 +47,7 @@ export const stepShape = z.looseObject({
   progress: z.number().min(0).max(100),
   depends_on: z.array(z.string()),
   attempt: z.int(),
+  peer_id: z.string().nullable(),
   cached: z.boolean(),
   reused: z.boolean(),
   items: z.looseObject({ total: z.int() }).nullable(),
@@ -55,6 +67,7 @@ export function stepAnswer(step: StepStatus): z.output<typeof stepShape> {
     progress: percentOf(step.progress),
     depends_on: [...step.dependsOn],
     attempt: step.attempt,
+    peer_id: peerAnswer(step.workerId),
     cached: step.cached,
     reused: step.reused,
     items: step.items && { ...step.items },
@@ -74,7 +87,7 @@ export const runShape = z.looseObject({
   progress: z.number().min(0).max(100),
   total_steps: z.int(),
   ended_steps: z.int(),
-  peer_id: z.string().nullable(),
+  peer_id: z.string(),
   tags: z.array(z.string()),
   origin: z.string().nullable(),
   waits_for: z.array(z.string()),
@@ -87,8 +100,8 @@ export const runShape = z.looseObject({
   failure_code: z.string().nullable(),
 });
 
-/** Where every run is. */
-export const LOCAL_PEER = "local";
+/** Where the attempt of a run was that started last; what has not started is here. */
+const peerOfRun = ({ workerIds }: RunSummary): string => peerAnswer(workerIds.at(-1) ?? null) ?? LOCAL_PEER;
 
 export function runAnswer(run: RunSummary): z.output<typeof runShape> {
   return {
@@ -98,7 +111,7 @@ export function runAnswer(run: RunSummary): z.output<typeof runShape> {
     progress: percentOf(run.progress),
     total_steps: run.stepsTotal,
     ended_steps: run.stepsEnded,
-    peer_id: LOCAL_PEER,
+    peer_id: peerOfRun(run),
     tags: [...run.tags],
     origin: run.origin,
     waits_for: [...run.waitsFor],
@@ -138,7 +151,7 @@ export function submittedAnswer(run: RunStatus & { readonly replayed: boolean })
     workflow_id: run.workflowId,
     // The run of an earlier call, which may be anywhere, is told apart from a new one by its state.
     status: run.state,
-    peer_assigned: LOCAL_PEER,
+    peer_assigned: peerOfRun(run),
     estimated_start_time: null,
     replayed: run.replayed,
     message: `${count} on disk; workflow_status tells how far the run is`,

@@ -1,8 +1,9 @@
+import { LIMITS } from "../../errors/index.ts";
 import { z } from "../../schema/zod-schema.ts";
 import { RUN_STATES } from "../../workflow/workflow.protocol.ts";
 import { READS, count, flag, limit, offset } from "../taskqueue/shapes.ts";
 import { defineTool } from "../tool.ts";
-import { LOCAL_PEER, answer, ofWorkflow, runAnswer, runShape, runTags } from "./shapes.ts";
+import { answer, ofWorkflow, runAnswer, runShape, runTags } from "./shapes.ts";
 
 export const workflowList = defineTool({
   name: "workflow_list",
@@ -12,7 +13,12 @@ export const workflowList = defineTool({
     "every one. workflow_status tells more of one.",
   input: z.strictObject({
     status_filter: z.enum(RUN_STATES).nullish(),
-    peer_filter: z.string().nullish().describe(`Peer that has it; here they are all "${LOCAL_PEER}"`),
+    peer_filter: z
+      .string()
+      .min(1)
+      .max(LIMITS.queue.nameChars)
+      .nullish()
+      .describe("Peer that has run some of it; local: this machine has, or nobody yet"),
     tag_filter: runTags.nullish().describe("Tags that it must all have"),
     limit: limit.default(50),
     offset,
@@ -31,15 +37,13 @@ export const workflowList = defineTool({
     { status_filter: state, peer_filter: peer, tag_filter: tags, limit: most, offset: from },
     { system },
   ) {
-    const isElsewhere = typeof peer === "string" && peer !== LOCAL_PEER;
-    const { runs, total } = isElsewhere
-      ? { runs: [], total: 0 }
-      : await system.list({
-          offset: from,
-          limit: most,
-          ...(state && { states: [state] }),
-          ...(tags && { tags }),
-        });
+    const { runs, total } = await system.list({
+      offset: from,
+      limit: most,
+      ...(state && { states: [state] }),
+      ...(peer && { peer }),
+      ...(tags && { tags }),
+    });
     return {
       workflows: runs.map(runAnswer),
       total_count: total,

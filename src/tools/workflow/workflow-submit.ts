@@ -17,7 +17,8 @@ export const workflowSubmit = defineTool({
   hints: CHANGES,
   metadata: ofWorkflow(8, 90, { retryPolicy: "exponential", ioIntensive: true, cpuIntensive: true }),
   echo: ["workflow_id"],
-  async run(args, { system }) {
-    return submittedAnswer(await system.submit(definitionFromTool(args)));
+  async run(args, { system, traceparent }) {
+    const workflow = definitionFromTool(args);
+    return submittedAnswer(await system.submit({ ...workflow, ...(traceparent && { traceparent }) }));
   },
 });

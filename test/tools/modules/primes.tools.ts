@@ -8,11 +8,12 @@ export const primes = defineTool({
   description: "Counts primes, and the tasks that are queued.",
   input: z.object({
     below: z.int().min(0),
-    mode: z.enum(["count", "list", "fail", "spin", "fault"]).default("count"),
+    mode: z.enum(["count", "list", "fail", "spin", "fault", "trace"]).default("count"),
   }),
   metadata: { cpuIntensive: true },
   hints: { readOnlyHint: true },
-  async run({ below, mode }, { system }) {
+  async run({ below, mode }, { system, traceparent }) {
+    if (mode === "trace") return { traceparent: traceparent ?? null };
     if (mode === "fail") throw new Error("no more numbers");
     if (mode === "fault") await system.tasks.status("nobody");
     if (mode === "spin") {

@@ -38,6 +38,8 @@ export class FakeQueue {
   outputOf: (name: string, input: unknown) => unknown = (name) =>
     name.endsWith("/when") ? verdictOf(name) : { id: name };
   actions = ["echo", "transform"];
+  /** Those that a worker outside takes. */
+  outside: readonly string[] = [];
   /** Hash of the module of an action; built-in ones have none. */
   readonly modules = new Map<string, string>();
   /** Tasks after which a page of a group ends early. */
@@ -93,6 +95,9 @@ export class FakeQueue {
           return { before, after: to.priority };
         },
       ),
+      elsewhere: link.member("elsewhere", ({ actions }: { actions: string[] }) => ({
+        actions: actions.filter((action) => this.outside.includes(action)),
+      })),
       references: link.member("references", () => ({ addresses: [], next: null, attemptMs: 0 })),
       forget: link.member("forget", ({ group }: { group: string }) => {
         for (const [taskId, task] of this.tasks) if (task.group === group) this.tasks.delete(taskId);
@@ -109,6 +114,8 @@ export class FakeQueue {
         started: (options) => link.subscribe("started", options),
         progressed: (options) => link.subscribe("progressed", options),
         settled: (options) => link.subscribe("settled", options),
+        recalled: (options) => link.subscribe("recalled", options),
+        attemptProgressed: (options) => link.subscribe("attemptProgressed", options),
       },
       writable: () => Promise.resolve(),
       ready: link.ready,
@@ -147,12 +154,12 @@ export class FakeQueue {
     return true;
   }
 
-  start(id: string): void {
+  start(id: string, workerId = "local"): void {
     const task = this.task(id);
     const startedAtMs = this.#clock.wallNow();
-    Object.assign(task, { state: "running", attempt: task.attempt + 1, startedAtMs });
+    Object.assign(task, { state: "running", attempt: task.attempt + 1, startedAtMs, workerId });
     const { taskId, group, attempt } = task;
-    this.link.emit("started", { taskId, group, attempt, startedAtMs });
+    this.link.emit("started", { taskId, group, attempt, startedAtMs, workerId });
   }
 
   progress(id: string, progress: number, message = ""): void {

@@ -21,12 +21,32 @@ export class MemoryBlobs implements BlobStore {
     return Promise.resolve({ sha256, sizeBytes: bytes.byteLength });
   }
 
+  async putPieces(
+    sha256: string,
+    pieces: AsyncIterable<Uint8Array>,
+  ): Promise<{ sha256: string; sizeBytes: number }> {
+    const all: Uint8Array[] = [];
+    for await (const piece of pieces) all.push(piece);
+    const bytes = Buffer.concat(all);
+    if (createHash("sha256").update(bytes).digest("hex") !== sha256) throw fault("BLOB_CORRUPT", { sha256 });
+    return this.put(bytes);
+  }
+
   async touch(sha256: string): Promise<void> {
     (await this.#value(sha256)).atMs = this.#clock.wallNow();
   }
 
   async get(sha256: string): Promise<Uint8Array> {
     return (await this.#value(sha256)).bytes;
+  }
+
+  async read(
+    sha256: string,
+    offset: number,
+    length: number,
+  ): Promise<{ bytes: Uint8Array; sizeBytes: number }> {
+    const { bytes } = await this.#value(sha256);
+    return { bytes: bytes.subarray(offset, offset + length), sizeBytes: bytes.byteLength };
   }
 
   async *pieces(sha256: string): AsyncGenerator<Uint8Array> {

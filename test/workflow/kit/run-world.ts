@@ -43,6 +43,8 @@ export class RunWorld {
   readonly withdrawn: string[][] = [];
   /** Steps whose items are to be loaded. */
   readonly loading: string[] = [];
+  /** What was to be written of who had it, each time that it was asked for. */
+  readonly workersKept: (readonly string[])[] = [];
   readonly reprioritized: { step: string; priority: number }[] = [];
   readonly events: RunEvent[] = [];
   readonly effects: Effect[] = [];
@@ -84,6 +86,8 @@ export class RunWorld {
         const { task } = effect;
         task.askedPriority = task.urgency.priority;
         this.reprioritized.push({ step: nameOf(task), priority: task.askedPriority });
+      } else if (effect.type === "keepWorkers") {
+        this.workersKept.push(this.core.workerIds);
       } else {
         const { reason, force } = effect.request;
         this.cancelled.push({ steps: this.inQueue, reason, force });
@@ -118,9 +122,9 @@ export class RunWorld {
     return this.take(this.core.start(this.nowMs));
   }
 
-  started(name: string, attempt = 1): this {
+  started(name: string, attempt = 1, workerId = "local"): this {
     return this.#with(name, (task) =>
-      this.core.started(task, { attempt, startedAtMs: this.nowMs }, this.nowMs),
+      this.core.started(task, { attempt, workerId, startedAtMs: this.nowMs }, this.nowMs),
     );
   }
 
@@ -175,6 +179,7 @@ export class RunWorld {
     return {
       state,
       attempt: 1,
+      workerId: "local",
       startedAtMs: this.nowMs,
       endedAtMs: this.nowMs,
       output: state === "completed" ? packValue(value) : null,

@@ -1,0 +1,1 @@
+export { remoteBehaviour } from "./remote.behaviour.ts";

@@ -1,0 +1,1 @@
+export { networkBehaviour as default } from "../src/peers/network/network.behaviour.ts";

@@ -1,0 +1,1 @@
+export { remoteBehaviour as default } from "../src/remote/index.ts";
