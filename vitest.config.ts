@@ -8,15 +8,47 @@ const LABORATORY = [
   "test/mesh/network-restart.test.ts",
   "test/peers/registry/lossy-link.test.ts",
 ];
+/**
+ * Rooms whose tests leave nothing behind, so that one process runs file after file: loading the sources anew for each took
+ * most of the time. Whatever starts systems, processes and servers of the whole has a process of its own.
+ */
+const TOGETHER = [
+  ...[
+    "cache",
+    "codec",
+    "compute",
+    "errors",
+    "executor",
+    "lifecycle",
+    "load",
+    "order",
+    "queue",
+    "remote",
+    "ring",
+  ],
+  ...["router", "schema", "scope", "store", "telemetry", "tools", "workflow"],
+].map((room) => `test/${room}/**/*.test.ts`);
 const inLaboratory = process.env["LABORATORY"] === "1";
+
+const project = (
+  name: string,
+  files: { readonly include: string[]; readonly exclude?: string[]; readonly isolate?: boolean },
+) => ({ extends: true as const, test: { name, ...files } });
 
 export default defineConfig({
   // The examples import the package by its own name; "mcplusplus-source" points that name at src/ without a build.
   resolve: { conditions: ["mcplusplus-source"] },
   ssr: { resolve: { conditions: ["mcplusplus-source"] } },
   test: {
-    include: inLaboratory ? LABORATORY : ["test/**/*.test.ts"],
-    exclude: inLaboratory ? [] : [...configDefaults.exclude, ...LABORATORY],
+    projects: inLaboratory
+      ? [project("laboratory", { include: LABORATORY })]
+      : [
+          project("together", { include: TOGETHER, isolate: false }),
+          project("apart", {
+            include: ["test/**/*.test.ts"],
+            exclude: [...configDefaults.exclude, ...TOGETHER, ...LABORATORY],
+          }),
+        ],
     pool: "forks",
     // Threads of their own are what most tests start: more files at once than cores only slow each other down.
     maxWorkers: 2,
