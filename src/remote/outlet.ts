@@ -5,6 +5,7 @@ import { GivenTasks, type GivenTasksServices, type Holder } from "./given-tasks.
 import type { GrantClaims } from "./grant-token.ts";
 import { OutletHold } from "./outlet-hold.ts";
 import type { Asking } from "./peer-line.ts";
+import { PeerRoom } from "./peer-room.ts";
 import type { Candidate } from "./placement.ts";
 import { statedBytes } from "./pulls.ts";
 import type { Outlet as OutletView } from "./remote.protocol.ts";
@@ -67,10 +68,7 @@ export class Outlet implements Holder {
   #isClosed = false;
   /** What it is asking the queue for; null: nothing. */
   #claim: { readonly actions: string; readonly ended: Promise<void> } | null = null;
-  /** As it has told it last. */
-  #room = 0;
-  /** Tasks on their way to it, which its word on its room may not count. */
-  #onTheWay = 0;
+  readonly #room = new PeerRoom();
   /** Recalled by the queue before the answer to the claim that gave them has been heard. */
   readonly #recalledEarly = new Set<string>();
 
@@ -129,8 +127,7 @@ export class Outlet implements Holder {
     if (this.hold.why(nowMs) !== null || this.#hasExpired) return undefined;
     const actions = terms.actions.filter((action) => !this.hold.isActionHeld(action, nowMs));
     const { latencyMs, reliability } = figuresOf(this.peerId);
-    const room = Math.max(0, this.#room - this.#onTheWay);
-    return { peerId: this.peerId, actions, room, latencyMs, reliability };
+    return { peerId: this.peerId, actions, room: this.#room.free, latencyMs, reliability };
   }
 
   // --- the connection -----------------------------------------------------------------------------------------------
@@ -146,6 +143,7 @@ export class Outlet implements Holder {
 
   connected(): void {
     this.#isConnected = true;
+    this.#room.reset();
     this.hold.release();
     void this.greet();
   }
@@ -181,6 +179,7 @@ export class Outlet implements Holder {
     const { line, life, leaseMs, clock, signal, onChange } = this.#services;
     const token = this.#token;
     try {
+      this.#room.asked();
       const hello = writeHello({ life, token, leaseMs });
       const body = await line.ask(this.peerId, METHOD.hello, hello, { timeoutMs: leaseMs, signal });
       const terms = readTerms(this.peerId, body);
@@ -200,7 +199,7 @@ export class Outlet implements Holder {
   #welcome(terms: Terms): void {
     const isNewLife = this.#terms !== null && this.#terms.life !== terms.life;
     this.#terms = terms;
-    this.#room = terms.room;
+    this.#room.greeted(terms.room);
     const strange = this.#given.greeted(terms.held, isNewLife);
     if (strange.length > 0) void this.stop(strange);
   }
@@ -329,13 +328,13 @@ export class Outlet implements Holder {
 
   async #give(items: readonly StartItem[]): Promise<void> {
     const { line, life, leaseMs, signal, onChange } = this.#services;
-    this.#onTheWay += items.length;
+    this.#room.sent(items.length);
     try {
       const start = writeStart({ life, items });
       const body = await line.ask(this.peerId, METHOD.start, start, { timeoutMs: leaseMs, signal });
       const started = readStarted(this.peerId, body);
       this.#given.heard();
-      this.#room = started.room;
+      this.#room.started(started.room, started.sequence);
       for (const { token } of items) {
         const task = this.#given.get(token);
         if (task) task.sequence = started.sequence;
@@ -345,7 +344,7 @@ export class Outlet implements Holder {
       if (!isFault(error)) throw error;
       this.#notGiven(items, error);
     }
-    this.#onTheWay -= items.length;
+    this.#room.settled(items.length);
     onChange();
   }
 
@@ -421,7 +420,7 @@ export class Outlet implements Holder {
 
   async told(tell: Tell): Promise<Told> {
     const isGivenBack = tell.ends.some(({ token, kind }) => kind === "returned" && this.#isUnasked(token));
-    this.#room = tell.room;
+    this.#room.told(tell.room, tell.sequence);
     // What it asks the queue for just now would be given the same again.
     if (isGivenBack) await this.#endClaim();
     // It knows something that this node does not know yet.

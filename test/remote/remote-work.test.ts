@@ -110,6 +110,16 @@ describe("a task that a peer may run", () => {
     expect(await a.end("t")).toMatchObject({ state: "completed", attempt: 1, interruptions: 1 });
   });
 
+  it("is given to a peer whose room was told before its earlier word of none was heard", async () => {
+    const { world, a, b } = await pair({}, { handlers: { work: () => "done" } }, { concurrency: 1 });
+    world.network.answerDelayMs = (method) => (method === METHOD.start ? 100 : 0);
+    for (const { taskId } of many(5)) {
+      await a.submit({ taskId });
+      await world.until(async () => (await a.status(taskId)).state === "completed");
+    }
+    expect(await a.outlet(b)).toMatchObject({ completed: 5, held: null });
+  });
+
   it("tells how far it is", async () => {
     const work = gate();
     const { world, a } = await pair(

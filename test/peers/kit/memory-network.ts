@@ -34,6 +34,8 @@ export class MemoryNetwork {
   delayMs = 0;
   /** Looks at each request before it is delivered; true: it is lost. */
   onRequest: (passing: Passing) => boolean = () => false;
+  /** By how much the answer to a request of this method is late. */
+  answerDelayMs: (method: string) => number = () => 0;
   readonly nodes = new Map<string, MemoryNode>();
   /** Pairs between which nothing arrives, although they take themselves for connected. */
   readonly #cut = new Set<string>();
@@ -191,11 +193,13 @@ export class MemoryNode {
       const passing = { from: this.peerId, to: peerId, method, body: new Uint8Array(body) };
       if (world.onRequest(passing)) return;
       world.carry(this.peerId, peerId, () => {
-        target()?.serve(this.peerId, passing, requestId, timeoutMs, (end) =>
-          world.carry(peerId, this.peerId, () =>
-            settle(end.ok ? { body: new Uint8Array(end.body) } : { error: fromWireError(end.error) }),
-          ),
-        );
+        target()?.serve(this.peerId, passing, requestId, timeoutMs, (end) => {
+          const answer = (): void =>
+            settle(end.ok ? { body: new Uint8Array(end.body) } : { error: fromWireError(end.error) });
+          const lateMs = world.answerDelayMs(method);
+          if (lateMs > 0) world.clock.at(world.clock.now() + lateMs, answer);
+          else world.carry(peerId, this.peerId, answer);
+        });
       });
     });
   }
