@@ -26,7 +26,7 @@ const TOGETHER = [
     "remote",
     "ring",
   ],
-  ...["router", "schema", "scope", "store", "telemetry", "tools", "workflow"],
+  ...["router", "scope", "store", "telemetry", "tools", "workflow"],
 ].map((room) => `test/${room}/**/*.test.ts`);
 const inLaboratory = process.env["LABORATORY"] === "1";
 
