@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 
-/** Minutes of real time, in networks of their own: `npm run laboratory` runs these, and `npm test` all others. */
+/** Minutes of real time, most in networks of their own: `npm run laboratory` runs these, and `npm test` all others. */
 const LABORATORY = [
+  "test/mesh/eight.test.ts",
   "test/mesh/laboratory.test.ts",
   "test/mesh/partition.test.ts",
   "test/mesh/network-restart.test.ts",

@@ -20,7 +20,8 @@ export interface Ratio {
 
 /** Whom the suite measured itself against: what it was, or why it was not there. */
 export type RivalReport =
-  { readonly name: string; readonly is: string } | { readonly name: string; readonly absent: string };
+  | { readonly name: string; readonly is: string }
+  | { readonly name: string; readonly absent: string };
 
 /** What every suite prints with `--json`. */
 export interface Report {

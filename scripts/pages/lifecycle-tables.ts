@@ -1,4 +1,3 @@
-import { format, resolveConfig } from "prettier";
 import {
   bootstrapMachine,
   childMachine,
@@ -8,7 +7,7 @@ import {
   stepMachine,
   taskMachine,
 } from "../../src/lifecycle/machines.ts";
-import { ROOT } from "./page.ts";
+import { formatted } from "./formatted.ts";
 
 const HEAD = `import { tableOf } from "./table.ts";
 
@@ -29,6 +28,5 @@ export async function lifecycleTables(): Promise<string> {
   const tables = Object.entries(machines).map(
     ([name, machine]) => `export const ${name} = tableOf(${JSON.stringify(compile(machine))});\n`,
   );
-  const path = `${ROOT}/src/lifecycle/tables.ts`;
-  return format(`${HEAD}\n${tables.join("\n")}`, { ...(await resolveConfig(path)), filepath: path });
+  return formatted("tables.ts", `${HEAD}\n${tables.join("\n")}`);
 }

@@ -21,7 +21,10 @@ export type EventMember<P> = Member<"event", P, void>;
 export type InitMember<P> = Member<"init", P, void>;
 // The widest types that a member's phantom is assignable to: parameters are contravariant.
 export type AnyMember =
-  CallMember<never, unknown> | CastMember<never> | EventMember<never> | InitMember<never>;
+  | CallMember<never, unknown>
+  | CastMember<never>
+  | EventMember<never>
+  | InitMember<never>;
 export type Members = Readonly<Record<string, AnyMember>>;
 
 /** `void` marks "no parameters" or "no result"; everything else must be able to cross a thread. */

@@ -41,7 +41,16 @@ const byCodeUnits = (one: string, other: string): number => (one < other ? -1 : 
 
 /** Why a record is refused, in the order in which it is found. */
 export type RefusedFor =
-  "size" | "envelope" | "type" | "shape" | "signer" | "expired" | "future" | "ttl" | "sequence" | "address";
+  | "size"
+  | "envelope"
+  | "type"
+  | "shape"
+  | "signer"
+  | "expired"
+  | "future"
+  | "ttl"
+  | "sequence"
+  | "address";
 
 /** `known`: it is the very record that is known already. */
 export type CheckedRecord =

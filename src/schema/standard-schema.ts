@@ -17,7 +17,8 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 export type StandardResult<Output> =
-  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] };
 
 export interface StandardIssue {
   readonly message: string;
@@ -31,7 +32,8 @@ export type StandardOutput<S> = S extends StandardSchema<unknown, infer Output> 
 
 /** Either the value as its schema gave it, or every problem, each one sentence that names its place. */
 export type Checked<T> =
-  { readonly value: T; readonly problems?: undefined } | { readonly problems: readonly string[] };
+  | { readonly value: T; readonly problems?: undefined }
+  | { readonly problems: readonly string[] };
 
 /**
  * Holds a value against a schema.

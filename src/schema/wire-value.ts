@@ -32,7 +32,15 @@ export type Wireable<T> = unknown extends T ? never : [T, Wire] extends [Wire, T
 
 /** Takes the members of a union one by one. `Wire` itself never gets here: it is its own answer, and endless. */
 type WireableMember<T> = T extends
-  null | undefined | boolean | number | bigint | string | Uint8Array | Date | WireError
+  | null
+  | undefined
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Date
+  | WireError
   ? T
   : T extends symbol | ((...args: never) => unknown)
     ? never

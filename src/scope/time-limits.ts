@@ -6,7 +6,8 @@ export type TimeLimitOptions = Omit<ScopeOptions, "timeoutMs">;
 
 /** `timedOut` says whether the time limit cut the work; only then there is no value. */
 export type MovedOn<T> =
-  { readonly timedOut: false; readonly value: T } | { readonly timedOut: true; readonly value?: never };
+  | { readonly timedOut: false; readonly value: T }
+  | { readonly timedOut: true; readonly value?: never };
 
 /**
  * Like `withScope`, for work that is worthless when late.

@@ -10,7 +10,8 @@ const TASKS_MAX = 1_000_000;
 const POLICIES: readonly string[] = ["skip_dependents", "fail_fast", "ignore"];
 
 export type CheckedDefinition =
-  { readonly ok: true; readonly dag: Dag } | { readonly ok: false; readonly problems: readonly string[] };
+  | { readonly ok: true; readonly dag: Dag }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 /** What a definition is held against beside the limits; what is left out is not checked. */
 export interface DefinitionContext {

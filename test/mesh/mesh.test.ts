@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { KnownPeer } from "../../src/peers/peers.protocol.ts";
 import type { Outlet } from "../../src/remote/remote.protocol.ts";
-import type { RunOutcome } from "../../src/system/index.ts";
-import { MESH_TASKS, engage, meshDirectory, startNode, until, type MeshNode } from "./kit/mesh.ts";
+import { MESH_TASKS, engage, meshDirectory, startNode, until } from "./kit/mesh.ts";
+import { meshThatFades } from "./kit/mesh-that-fades.ts";
 
 /** Nodes of one machine in processes of their own, with everything real between them. */
 
@@ -54,58 +53,8 @@ describe("a task of one node", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a mesh of eight", () => {
+describe("a mesh of four", () => {
   it("finds itself by a file, spreads workflows, and ends each with the right result while nodes are killed", async () => {
-    const directory = meshDirectory();
-    const file = join(directory, "peers.json");
-    const start = (name: string, tasks: readonly string[]): Promise<MeshNode> =>
-      startNode({
-        data: join(directory, name),
-        tasks,
-        threads: 1,
-        network: { discover: { file }, remote: { leaseMs: 2_000, servedMax: 4 } },
-      });
-    const asker = await start("asker", []);
-    const workers: MeshNode[] = [];
-    // A start has its own time limit, which all at once would use up on a machine that is busy.
-    for (const names of [
-      [0, 1, 2],
-      [3, 4],
-      [5, 6],
-    ])
-      workers.push(...(await Promise.all(names.map((at) => start(`worker-${at}`, [MESH_TASKS])))));
-    const found = await until(
-      "all seven",
-      async () =>
-        (await asker.ask<{ peers: KnownPeer[] }>("peers.discover", { max: 100, timeoutMs: 1_000 })).peers,
-      (peers) => peers.filter(({ verified }) => verified).length === 7,
-      30,
-    );
-    expect(new Set(found.map(({ peerId }) => peerId))).toEqual(new Set(workers.map(({ peerId }) => peerId)));
-    for (const worker of workers) await engage(asker, worker, ["square", "sum"]);
-    const numbers = Array.from({ length: 12 }, (_, at) => at + 1);
-    const wave = (at: number): Promise<RunOutcome>[] =>
-      Array.from({ length: 10 }, (_, run) =>
-        asker.ask<RunOutcome>("run", {
-          workflowId: `w${at}-${run}`,
-          steps: [
-            ...numbers.map((n) => ({ stepId: `s${n}`, action: "square", inputs: { n } })),
-            {
-              stepId: "sum",
-              action: "sum",
-              inputs: { of: numbers.map((n) => `\${{ steps.s${n}.output }}`) },
-              dependsOn: numbers.map((n) => `s${n}`),
-            },
-          ],
-        }),
-      );
-    for (const [at, victim] of workers.slice(0, 3).entries()) {
-      const runs = wave(at);
-      await victim.kill();
-      for (const outcome of await Promise.all(runs)) {
-        expect(outcome.status.state).toBe("completed");
-        expect(outcome.outputs["sum"]).toBe(650);
-      }
-    }
-  }, 90_000);
+    await meshThatFades({ workers: 3, killed: 1 });
+  }, 60_000);
 });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const data = join(directory, "data");
   stats = { ...toolNamed("queue_stats"), metadata: toolMetadata("queue_stats", { runtime: "compute" }) };
   const tools = await loadTools([join(import.meta.dirname, "modules", "primes.tools.ts")]);
-  [primes = tools[0] as Tool] = tools;
+  [primes = (tools[0] as Tool)] = tools;
   system = await openInline({
     data,
     attach: true,

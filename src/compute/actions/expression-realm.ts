@@ -23,7 +23,8 @@ export interface ExpressionBounds {
 
 /** `json` is the value, `parsing` and `evaluating` say when it failed. */
 export type Evaluated =
-  { readonly json: string } | { readonly failed: "parsing" | "evaluating"; readonly error: ExpressionError };
+  | { readonly json: string }
+  | { readonly failed: "parsing" | "evaluating"; readonly error: ExpressionError };
 
 /** Nothing of ours is in it: not even the object that it is made with. */
 export function openRealm(): Record<string, unknown> {

@@ -23,7 +23,8 @@ export interface HeardRequest {
 }
 
 export type Answer =
-  { readonly ok: true; readonly body: Uint8Array } | { readonly ok: false; readonly error: WireError };
+  | { readonly ok: true; readonly body: Uint8Array }
+  | { readonly ok: false; readonly error: WireError };
 
 /** Who carries out what is asked. */
 export interface Answerer {

@@ -19,7 +19,11 @@ import { promisify } from "node:util";
 
 /** How a gateway translates and filters UDP. Unasked TCP never comes in through one, as with those that people have at home. */
 export type GatewayKind =
-  "full_cone" | "restricted_cone" | "port_restricted_cone" | "symmetric" | "udp_blocked";
+  | "full_cone"
+  | "restricted_cone"
+  | "port_restricted_cone"
+  | "symmetric"
+  | "udp_blocked";
 
 export interface LaboratoryHost {
   readonly name: string;

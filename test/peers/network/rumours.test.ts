@@ -141,7 +141,8 @@ describe("mDNS", () => {
 });
 
 function canMakeNamespaces():
-  { readonly possible: true } | { readonly possible: false; readonly why: string } {
+  | { readonly possible: true }
+  | { readonly possible: false; readonly why: string } {
   if (process.platform !== "linux") return { possible: false, why: "network namespaces are Linux's" };
   if (process.getuid?.() !== 0) return { possible: false, why: "only root may make a network namespace" };
   const { status } = spawnSync("unshare", ["--net", "ip", "link", "set", "lo", "up"]);
