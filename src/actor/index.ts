@@ -1,3 +1,4 @@
+export { mayPass, untilAgain, untilAnswered } from "./again.ts";
 export { call, cast, event, init, protocol } from "./protocol.ts";
 export type {
   CallOptions,
@@ -18,6 +19,7 @@ export { actor, type ActorContext, type Behaviour, type Setup } from "./behaviou
 export { CallerEnd, type CallerPlace } from "./caller-end.ts";
 export { Connection, createRef } from "./connection.ts";
 export { EventStream } from "./event-stream.ts";
+export { followActor, type FollowedLife } from "./follow-actor.ts";
 export { LinkClient, type Place } from "./link-client.ts";
 export { checkHandshake, checkMailbox, createLink, handshakeOf, type Link, type Mailbox } from "./link.ts";
 export { unsendable, type Message } from "./outbound.ts";

@@ -1,6 +1,6 @@
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import { checkInteger, checkNumber, checkTexts, cutText } from "../schema/index.ts";
-import type { Clock, Random } from "../scope/index.ts";
+import { unlessLate, type Clock, type Random } from "../scope/index.ts";
 import { attemptSpan } from "./attempt-span.ts";
 import { ClaimWaits, type ClaimRequest } from "./claim-waits.ts";
 import type { QueueContext } from "./queue-context.ts";
@@ -170,11 +170,9 @@ export class OutsideWorkers {
 
   async #untilDrained(worker: OutsideWorker, timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.at(this.#clock.now() + timeoutMs, resolve);
     this.#drained.set(worker.workerId, resolve);
-    await promise;
+    await unlessLate(promise, timeoutMs, this.#clock);
     this.#drained.delete(worker.workerId);
-    timer.cancel();
   }
 
   async #abandon({ taskId, life }: Task): Promise<void> {

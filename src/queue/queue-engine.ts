@@ -2,7 +2,7 @@ import type { MessageContext } from "../actor/index.ts";
 import type { AttemptName } from "../compute/index.ts";
 import { LIMITS, assert, fault, isFault, sentenceOf, toWireError } from "../errors/index.ts";
 import { checkNumber } from "../schema/index.ts";
-import type { Timer } from "../scope/index.ts";
+import { unlessLate, type Timer } from "../scope/index.ts";
 import type { LookPlace } from "../store/index.ts";
 import { attemptSpan } from "./attempt-span.ts";
 import type { Handlers } from "./handlers.ts";
@@ -487,9 +487,7 @@ export class QueueEngine {
     const { clock } = this.#context;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenIdle = resolve;
-    const timer = clock.at(clock.now() + timeoutMs, resolve);
-    await promise;
-    timer.cancel();
+    await unlessLate(promise, timeoutMs, clock);
   }
 
   readonly #isSameWork = (task: Task, fingerprint: Uint8Array): boolean => {

@@ -1,10 +1,9 @@
 import type { RefOf } from "../actor/index.ts";
 import { LIMITS, fault, isFault, toWireError, type Fault } from "../errors/index.ts";
 import type { Lease, LeaseEnd, Queue } from "../queue/queue.protocol.ts";
-import type { Clock, Timer } from "../scope/index.ts";
+import { pause, unlessLate, type Clock, type Timer } from "../scope/index.ts";
 import { GivenTask } from "./given-task.ts";
 import type { OutletHold } from "./outlet-hold.ts";
-import { pause } from "./peer-line.ts";
 import { statedBytes, type Pulls } from "./pulls.ts";
 import type { Shelf } from "./shelf.ts";
 import type { EndItem, Tell, Told } from "./wire.ts";
@@ -123,16 +122,10 @@ export class GivenTasks {
     this.#report(tell);
     const stop = tell.held === null ? [] : await this.#compare(tell, tell.held);
     if (isOwn) this.#services.judge(this.#holder.peerId, true, "it carries out tasks");
-    if (settled.length > 0) await this.#patiently(Promise.all(settled));
+    // The peer asks again if it takes too long.
+    const { clock, leaseMs } = this.#services;
+    if (settled.length > 0) await unlessLate(Promise.all(settled), leaseMs / 6, clock);
     return { forget: [...forget], stop };
-  }
-
-  /** The peer asks again if it takes too long. */
-  async #patiently(settled: Promise<unknown>): Promise<void> {
-    const { clock, leaseMs, signal } = this.#services;
-    const done = new AbortController();
-    await Promise.race([settled, pause(clock, leaseMs / 6, AbortSignal.any([signal, done.signal]))]);
-    done.abort();
   }
 
   #report({ progress }: Tell): void {
@@ -262,7 +255,7 @@ export class GivenTasks {
       } catch (error) {
         if (!isFault(error)) throw error;
         if (OVER.has(error.code)) break;
-        if (error.retryable) await pause(clock, AGAIN_MS, signal);
+        if (error.retryable) await pause(AGAIN_MS, { clock, signal });
         else if (end.kind !== "completed") break;
         // Too large, most likely: the task must not be run again and again for it.
         else end = { kind: "failed", error: toWireError(refusedOutput(task, error)) };

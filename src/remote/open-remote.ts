@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ActorContext, HandlersOf, InitOf, RefOf } from "../actor/index.ts";
+import { followActor, type ActorContext, type HandlersOf, type InitOf, type RefOf } from "../actor/index.ts";
 import { LIMITS, fault, isFault } from "../errors/index.ts";
 import { checkPeerId } from "../peers/index.ts";
 import { Network } from "../peers/network.protocol.ts";
@@ -20,7 +20,7 @@ import {
 } from "./grant-token.ts";
 import { OfferedActions } from "./offered-actions.ts";
 import { Outlets } from "./outlets.ts";
-import { PeerLine, pause } from "./peer-line.ts";
+import { PeerLine } from "./peer-line.ts";
 import { PeerViews } from "./peer-views.ts";
 import { Pulls } from "./pulls.ts";
 import { Reception, openedToken } from "./reception.ts";
@@ -228,21 +228,15 @@ async function followProgress(
   served: ServedWork,
   { signal, clock }: Context,
 ): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await queue.ready({ signal });
-      for await (const { attemptId, progress, message } of queue.on.attemptProgressed({ signal })) {
-        served.progressed(attemptId, progress, message);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!isFault(error)) throw error;
-      if (isFault(error, "ACTOR_STOPPED")) return;
-      await pause(clock, PROGRESS_AGAIN_MS, signal);
-    }
-  }
+  await followActor(
+    queue,
+    ({ hear }) =>
+      hear(queue.on.attemptProgressed, ({ attemptId, progress, message }) =>
+        served.progressed(attemptId, progress, message),
+      ),
+    { signal, clock },
+  );
 }
 
 /** Of a peer that is shown its token; whoever hands in a token does not wait longer for that. */
 const ANSWER_MS = 2_000;
-const PROGRESS_AGAIN_MS = 1_000;

@@ -1,12 +1,11 @@
-import type { RefOf } from "../actor/index.ts";
-import { LIMITS, fault, isFault } from "../errors/index.ts";
+import { followActor, type RefOf } from "../actor/index.ts";
+import { LIMITS, fault } from "../errors/index.ts";
 import type { Queue } from "../queue/queue.protocol.ts";
 import { invalidArgument } from "../schema/index.ts";
-import type { Scheduler, Timer } from "../scope/index.ts";
+import { unlessLate, type Scheduler, type Timer } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { GrantClaims } from "./grant-token.ts";
 import { Outlet, WORKER_PREFIX, type OutletServices } from "./outlet.ts";
-import { pause } from "./peer-line.ts";
 import { placed } from "./placement.ts";
 import type { Outlet as OutletView } from "./remote.protocol.ts";
 import { readTell, writeTold } from "./wire.ts";
@@ -16,8 +15,6 @@ export interface OutletsServices extends Omit<OutletServices, "onChange"> {
   readonly log: Log;
 }
 
-/** Before the queue is listened to anew. */
-const AGAIN_MS = 1_000;
 /** Workers that an earlier life of this actor has left. */
 const LEFT = (workerId: string): boolean => workerId.startsWith(WORKER_PREFIX);
 
@@ -83,11 +80,7 @@ export class Outlets {
   async answered(peerId: string, timeoutMs: number): Promise<void> {
     const outlet = this.#outlets.get(peerId);
     if (outlet?.isConnected !== true) return;
-    const { clock, signal } = this.#services;
-    const done = new AbortController();
-    const late = pause(clock, timeoutMs, AbortSignal.any([signal, done.signal]));
-    await Promise.race([outlet.greet(), late]);
-    done.abort();
+    await unlessLate(outlet.greet(), timeoutMs, this.#services.clock);
   }
 
   /** @throws PEER_NOT_FOUND */
@@ -126,19 +119,17 @@ export class Outlets {
 
   /** Follows the queue until the signal aborts, or it is stopped for good. */
   async listen(): Promise<void> {
-    const { queue, signal, clock } = this.#services;
-    while (!signal.aborted) {
-      try {
-        await queue.ready({ signal });
+    const { queue } = this.#services;
+    await followActor(
+      queue,
+      async ({ hear }) => {
+        hear(queue.on.recalled, ({ workerId, taskIds }) => {
+          if (LEFT(workerId)) this.#outlets.get(workerId.slice(WORKER_PREFIX.length))?.recall(taskIds);
+        });
         await this.#takeBack(queue);
-        await this.#heedRecalls(queue, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isFault(error)) throw error;
-        if (isFault(error, "ACTOR_STOPPED")) return;
-        if (!isFault(error, "ACTOR_RESTARTING")) await pause(clock, AGAIN_MS, signal);
-      }
-    }
+      },
+      this.#services,
+    );
   }
 
   /** What an earlier life of this actor had handed out is run anew: its peers are told so when they speak of it. */
@@ -152,12 +143,6 @@ export class Outlets {
     }
     for (const outlet of this.#outlets.values()) await outlet.registerAgain();
     this.#plan();
-  }
-
-  async #heedRecalls(queue: RefOf<typeof Queue>, signal: AbortSignal): Promise<void> {
-    for await (const { workerId, taskIds } of queue.on.recalled({ signal })) {
-      if (LEFT(workerId)) this.#outlets.get(workerId.slice(WORKER_PREFIX.length))?.recall(taskIds);
-    }
   }
 
   // --- placing ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-import type { RefOf } from "../actor/index.ts";
-import { LIMITS, isFault, toWireError, type WireError } from "../errors/index.ts";
+import { followActor, type RefOf } from "../actor/index.ts";
+import { LIMITS, isFault, sentenceOf, toWireError, type WireError } from "../errors/index.ts";
 import type { Network, PeerRequest } from "../peers/network.protocol.ts";
-import type { Clock } from "../scope/index.ts";
+import type { Patience } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { METHOD_PREFIX } from "./wire.ts";
 
@@ -25,18 +25,10 @@ export interface LineListener {
   disconnected(peerId: string, why: string): void;
 }
 
-export interface PeerLineOptions {
+export interface PeerLineOptions extends Patience {
   readonly network: RefOf<typeof Network>;
-  readonly clock: Clock;
   readonly log: Log;
-  /** Ends it. */
-  readonly signal: AbortSignal;
 }
-
-/** Events that may wait while this thread is busy. */
-const BUFFER = 16_384;
-/** Before the network is listened to anew after a failure that may pass. */
-const AGAIN_MS = 1_000;
 
 type Reply = { requestId: number; end: { ok: true; body: Uint8Array } | { ok: false; error: WireError } };
 
@@ -63,45 +55,29 @@ export class PeerLine implements Asking {
   /** Listens until its signal aborts, or the network is stopped for good. */
   async listen(listener: LineListener): Promise<void> {
     const { network, signal, log, clock } = this.#options;
-    while (!signal.aborted) {
-      try {
-        await network.ready({ signal });
-        await this.#listenOnce(listener);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isFault(error)) throw error;
-        if (isFault(error, "ACTOR_STOPPED")) return;
-        log.debug("the network is listened to anew", { why: error.message });
-        if (!isFault(error, "ACTOR_RESTARTING")) await pause(clock, AGAIN_MS, signal);
-      } finally {
-        // Whoever stops by itself still says good-bye over the connections that there are.
-        const lost = signal.aborted ? [] : [...this.#connected];
-        for (const peerId of lost) this.#left(listener, peerId, "the network was restarted");
-      }
-    }
-  }
-
-  async #listenOnce(listener: LineListener): Promise<void> {
-    const { network, signal } = this.#options;
-    const others = new AbortController();
-    const options = { signal: AbortSignal.any([signal, others.signal]), buffer: BUFFER };
-    const streams = [
-      follow(network.on.requested(options), (request) => this.#answer(listener, request)),
-      follow(network.on.connected(options), ({ peerId }) => this.#came(listener, peerId)),
-      follow(network.on.disconnected(options), ({ peerId, why }) => this.#left(listener, peerId, why)),
-    ];
-    const ended = Promise.race(streams);
-    ended.catch(() => undefined);
-    try {
-      await network.call.serve({ prefixes: [METHOD_PREFIX] });
-      // After subscribing, so that none falls between what is looked up and what is told.
-      const { connections } = await network.call.connections();
-      for (const { peerId } of connections) this.#came(listener, peerId);
-      await ended;
-    } finally {
-      others.abort();
-      await Promise.allSettled(streams);
-    }
+    const { on, call } = network;
+    await followActor(
+      network,
+      async ({ hear }) => {
+        hear(on.requested, (request) => this.#answer(listener, request));
+        hear(on.connected, ({ peerId }) => this.#came(listener, peerId));
+        hear(on.disconnected, ({ peerId, why }) => this.#left(listener, peerId, why));
+        await call.serve({ prefixes: [METHOD_PREFIX] });
+        const { connections } = await call.connections();
+        for (const { peerId } of connections) this.#came(listener, peerId);
+      },
+      {
+        signal,
+        clock,
+        ended: (error) => {
+          // Whoever stops by itself still says good-bye over the connections that there are.
+          if (signal.aborted) return;
+          log.debug("the network is listened to anew", { why: sentenceOf(error) });
+          for (const peerId of [...this.#connected])
+            this.#left(listener, peerId, "the network was restarted");
+        },
+      },
+    );
   }
 
   #came(listener: LineListener, peerId: string): void {
@@ -157,22 +133,4 @@ export class PeerLine implements Asking {
       if (!isFault(error)) throw error;
     }
   }
-}
-
-async function follow<T>(events: AsyncIterable<T>, tell: (event: T) => void): Promise<void> {
-  for await (const event of events) tell(event);
-}
-
-/** Resolves after the time, or at once when the signal aborts. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      timer.cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = clock.at(clock.now() + ms, end);
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
-  });
 }

@@ -1,14 +1,11 @@
-import type { RefOf } from "../actor/index.ts";
+import { followActor, type RefOf } from "../actor/index.ts";
 import { isFault } from "../errors/index.ts";
 import type { PeerRegistry } from "../peers/peers.protocol.ts";
-import type { Clock } from "../scope/index.ts";
-import { pause } from "./peer-line.ts";
+import type { Patience } from "../scope/index.ts";
 import type { PeerView } from "./outlet.ts";
 
-export interface PeerViewsOptions {
+export interface PeerViewsOptions extends Patience {
   readonly registry: RefOf<typeof PeerRegistry>;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** Is anything to be known of this peer? */
   readonly isWanted: (peerId: string) => boolean;
   /** What it is known to be able to do has changed. */
@@ -19,8 +16,6 @@ export interface PeerViewsOptions {
 const FRESH_MS = 2_000;
 /** Of one peer, so much goes well in between without being told. */
 const JUDGE_MS = 10_000;
-/** Before the registry is listened to anew. */
-const AGAIN_MS = 1_000;
 
 const UNKNOWN: PeerView = { latencyMs: null, reliability: null, capabilities: [] };
 
@@ -78,19 +73,12 @@ export class PeerViews {
 
   /** Follows the registry until the signal aborts, or it is stopped for good. */
   async listen(): Promise<void> {
-    const { registry, signal, clock, isWanted } = this.#options;
-    while (!signal.aborted) {
-      try {
-        await registry.ready({ signal });
-        for await (const { peerId } of registry.on.changed({ signal }))
-          if (isWanted(peerId)) this.refresh(peerId);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isFault(error)) throw error;
-        if (isFault(error, "ACTOR_STOPPED")) return;
-        await pause(clock, AGAIN_MS, signal);
-      }
-    }
+    const { registry, isWanted } = this.#options;
+    await followActor(
+      registry,
+      ({ hear }) => hear(registry.on.changed, ({ peerId }) => isWanted(peerId) && this.refresh(peerId)),
+      this.#options,
+    );
   }
 }
 

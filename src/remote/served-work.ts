@@ -2,7 +2,7 @@ import type { RefOf } from "../actor/index.ts";
 import { packValue } from "../codec/index.ts";
 import { LIMITS, fault, fromWireError, isFault, toWireError, type WireError } from "../errors/index.ts";
 import type { AttemptEnding, Queue } from "../queue/queue.protocol.ts";
-import type { Clock, Scheduler } from "../scope/index.ts";
+import { pause, type Clock, type Scheduler } from "../scope/index.ts";
 import { Asker } from "./asker.ts";
 import type { Gate, Refusal } from "./gate.core.ts";
 import type { Asking } from "./peer-line.ts";
@@ -185,9 +185,7 @@ export class ServedWork {
     for (const asker of askers) asker.stop([...asker.attempts.keys()], reason);
     const untilMs = clock.now() + GOOD_BYE_MS;
     const isBusy = (): boolean => askers.some(({ attempts, isAway }) => attempts.size > 0 && !isAway);
-    while (isBusy() && clock.now() < untilMs) {
-      await new Promise<void>((resolve) => void clock.at(clock.now() + LOOK_MS, resolve));
-    }
+    while (isBusy() && clock.now() < untilMs) await pause(LOOK_MS, { clock });
     for (const asker of askers) {
       asker.abandon(reason);
       asker.close();

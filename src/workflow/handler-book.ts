@@ -1,7 +1,7 @@
-import type { RefOf } from "../actor/index.ts";
+import { untilAnswered, type RefOf } from "../actor/index.ts";
 import { LIMITS } from "../errors/index.ts";
 import type { ActionInfo, Queue } from "../queue/queue.protocol.ts";
-import { untilAnswered, type Patience } from "./again.ts";
+import type { Patience } from "../scope/index.ts";
 
 export interface HandlerBookServices extends Patience {
   readonly queue: RefOf<typeof Queue>;

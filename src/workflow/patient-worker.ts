@@ -1,7 +1,7 @@
-import type { Ref } from "../actor/index.ts";
+import { untilAgain, type Ref } from "../actor/index.ts";
 import { isFault } from "../errors/index.ts";
+import type { Patience } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import { untilAgain, type Patience } from "./again.ts";
 
 export type Job = () => Promise<void>;
 

@@ -1,8 +1,8 @@
 import type { RefOf } from "../actor/index.ts";
 import { assert, fault, isFault, toWireError } from "../errors/index.ts";
 import type { ActionInfo, Queue } from "../queue/queue.protocol.ts";
+import type { Patience } from "../scope/index.ts";
 import type { BlobStore } from "../store/index.ts";
-import type { Patience } from "./again.ts";
 import type { EndedDependency } from "./outcome.ts";
 import { loadValue } from "./load-value.ts";
 import { PatientWorker, type Job } from "./patient-worker.ts";

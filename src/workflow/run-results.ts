@@ -1,8 +1,8 @@
-import type { RefOf } from "../actor/index.ts";
+import { untilAnswered, type RefOf } from "../actor/index.ts";
 import { packValue, unpackValue } from "../codec/index.ts";
 import { fault } from "../errors/index.ts";
 import type { Queue } from "../queue/queue.protocol.ts";
-import { untilAnswered, type Patience } from "./again.ts";
+import type { Patience } from "../scope/index.ts";
 import { WHOLE } from "./run-memory.ts";
 import { readRunTasks } from "./run-tasks.ts";
 import type { RunRows } from "./run.rows.ts";

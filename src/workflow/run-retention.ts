@@ -1,9 +1,8 @@
-import type { RefOf } from "../actor/index.ts";
+import { untilAnswered, type RefOf } from "../actor/index.ts";
 import { LIMITS, isFault } from "../errors/index.ts";
 import type { Queue } from "../queue/queue.protocol.ts";
-import type { Timer } from "../scope/index.ts";
+import type { Patience, Timer } from "../scope/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import { untilAnswered, type Patience } from "./again.ts";
 import type { EndedRun, EndedRuns } from "./ended-runs.ts";
 
 export interface RetentionServices extends Patience {

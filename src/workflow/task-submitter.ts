@@ -1,8 +1,7 @@
-import type { RefOf } from "../actor/index.ts";
+import { mayPass, type RefOf } from "../actor/index.ts";
 import { isFault, type Fault } from "../errors/index.ts";
 import type { Queue, TaskSpec } from "../queue/queue.protocol.ts";
-import type { Scheduler } from "../scope/index.ts";
-import { mayPass, pause, type Patience } from "./again.ts";
+import { pause, type Patience, type Scheduler } from "../scope/index.ts";
 import type { RunTask } from "./run-step.ts";
 
 /** A run, as the submitter sees it. */

@@ -1,6 +1,6 @@
 import type { Tool as ListedTool } from "@modelcontextprotocol/server";
 import type { RefOf } from "../../actor/index.ts";
-import { LIMITS, isFault } from "../../errors/index.ts";
+import { LIMITS } from "../../errors/index.ts";
 import type { Remote } from "../../remote/remote.protocol.ts";
 import { checkTexts, invalidArgument } from "../../schema/index.ts";
 import { linkSignals, systemClock, type Clock } from "../../scope/index.ts";
@@ -16,7 +16,7 @@ import { noCounts, type PeerFigures } from "./peer-figures.ts";
 import { peerLimits, type PeerLimits } from "./peer-limits.ts";
 import type { Authorize, PeerServices } from "./peer-services.ts";
 import { PeerSession } from "./peer-session.ts";
-import { departures, incomingStreams, type StreamNetwork } from "./peer-streams.ts";
+import { acceptStreams, type StreamNetwork } from "./peer-streams.ts";
 import { TASK_QUEUE_TOOL, TaskQueueRpc } from "./task-queue-rpc.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { ToolShelf } from "./tool-shelf.ts";
@@ -162,38 +162,31 @@ export class PeerHost {
  * @throws INVALID_ARGUMENT; UNAVAILABLE when networking is off
  */
 export async function servePeers(options: PeerServerOptions): Promise<PeerServer> {
-  const { network, remote, signal, serves = () => true } = options;
+  const { network, remote, signal } = options;
   const { peerId } = await network.call.figures(undefined, { signal });
   const host = new PeerHost({
     ...options,
     peerId,
     authorize: (asker, tool) => remote.call.authorize({ peerId: asker, tool }, { signal }),
   });
-  return { closed: serveAll(host, { network, signal, serves }), figures: () => host.figures() };
+  return { closed: serveAll(host, options), figures: () => host.figures() };
 }
 
 async function serveAll(
   host: PeerHost,
-  { network, signal, serves }: Pick<Required<PeerServerOptions>, "network" | "signal" | "serves">,
+  { network, signal, clock = systemClock, serves = () => true }: PeerServerOptions,
 ): Promise<void> {
   let closing: Promise<void> | undefined;
-  const watching = watchDepartures(host, network, signal);
   const unlink = linkSignals([signal], () => void (closing = host.close()));
+  const listener = {
+    opened: (stream: ByteStream) => void (serves() && host.serve(stream)),
+    departed: (peerId: string) => host.leave(peerId),
+  };
   try {
-    for await (const stream of incomingStreams(network, signal)) if (serves()) void host.serve(stream);
+    await acceptStreams(network, listener, { clock, signal });
   } finally {
     unlink();
     await (closing ?? host.close());
-    await watching;
-  }
-}
-
-/** Never rejects: a network that is gone is told where its streams are waited for. */
-async function watchDepartures(host: PeerHost, network: StreamNetwork, signal: AbortSignal): Promise<void> {
-  try {
-    for await (const peerId of departures(network, signal)) host.leave(peerId);
-  } catch (error) {
-    if (!isFault(error)) throw error;
   }
 }
 

@@ -1,56 +1,42 @@
-import type { RefOf } from "../../actor/index.ts";
-import { isFault } from "../../errors/index.ts";
+import { followActor, type RefOf } from "../../actor/index.ts";
 import type { Network } from "../../peers/network.protocol.ts";
+import type { Patience } from "../../scope/index.ts";
 import { PEER_PROTOCOL, type ByteStream } from "./byte-stream.ts";
 
 /** The actor that owns the connections, as far as streams go. */
-export type StreamNetwork = Pick<RefOf<typeof Network>, "call" | "on" | "ready">;
+export type StreamNetwork = Pick<RefOf<typeof Network>, "call" | "on" | "ready" | "writable">;
 
-/**
- * Streams that peers open to speak MCP, until the signal aborts, through restarts of the network. Those that nobody could be
- * told of, the network ends by itself.
- *
- * @throws UNAVAILABLE when networking is off; ACTOR_STOPPED
- */
-export async function* incomingStreams(
-  network: StreamNetwork,
-  signal: AbortSignal,
-): AsyncGenerator<ByteStream> {
-  const subscribe = async () => {
-    // First the ear, then the invitation: what is opened in between is heard.
-    const opened = network.on.opened({ signal });
-    await network.call.acceptStreams({ protocols: [PEER_PROTOCOL] }, { signal });
-    return opened;
-  };
-  for await (const { streamId, peerId, protocol } of heard(network, signal, subscribe))
-    if (protocol === PEER_PROTOCOL) yield new NetworkStream(network, streamId, peerId);
+/** Whoever serves peers. */
+export interface StreamListener {
+  /** A peer has opened a stream to speak MCP. One that nobody could be told of, the network ends by itself. */
+  opened(stream: ByteStream): void;
+  /** The last connection of a peer has ended: a stream that it had closed in one direction does not tell that. */
+  departed(peerId: string): void;
 }
 
 /**
- * Peers whose last connection has ended: a stream that they had closed in one direction does not tell that.
+ * Takes the streams that peers open, through restarts of the network, until the signal aborts.
  *
- * @throws ACTOR_STOPPED
+ * @throws what has ended it for good, such as ACTOR_STOPPED
  */
-export async function* departures(network: StreamNetwork, signal: AbortSignal): AsyncGenerator<string> {
-  const subscribe = async () => network.on.disconnected({ signal });
-  for await (const { peerId } of heard(network, signal, subscribe)) yield peerId;
-}
-
-/** Events of the network through its restarts, until the signal aborts. */
-async function* heard<T>(
+export async function acceptStreams(
   network: StreamNetwork,
-  signal: AbortSignal,
-  subscribe: () => Promise<AsyncIterable<T>>,
-): AsyncGenerator<T> {
-  while (!signal.aborted) {
-    try {
-      yield* await subscribe();
-    } catch (error) {
-      if (signal.aborted) return;
-      if (isFault(error, "ACTOR_RESTARTING")) await network.ready({ signal });
-      else if (!isFault(error, "EVENTS_LOST")) throw error;
-    }
-  }
+  listener: StreamListener,
+  patience: Patience,
+): Promise<void> {
+  const stopped = await followActor(
+    network,
+    async ({ signal, hear }) => {
+      // First the ear, then the invitation: what is opened in between is heard.
+      hear(network.on.opened, ({ streamId, peerId, protocol }) => {
+        if (protocol === PEER_PROTOCOL) listener.opened(new NetworkStream(network, streamId, peerId));
+      });
+      hear(network.on.disconnected, ({ peerId }) => listener.departed(peerId));
+      await network.call.acceptStreams({ protocols: [PEER_PROTOCOL] }, { signal });
+    },
+    patience,
+  );
+  if (stopped) throw stopped;
 }
 
 /** A stream to a peer that is connected. @throws PEER_NOT_FOUND, PEER_PROTOCOL, PEER_LOST, UNAVAILABLE */

@@ -1,6 +1,6 @@
-import type { RefOf } from "../../actor/index.ts";
+import { followActor, type RefOf } from "../../actor/index.ts";
 import { LIMITS, fault, isFault, sentenceOf } from "../../errors/index.ts";
-import type { Clock, Random, Timer } from "../../scope/index.ts";
+import type { Patience, Random, Timer } from "../../scope/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import type { Network } from "../network.protocol.ts";
 import type { BootstrapState, KnownPeer, PeerRegistry } from "../peers.protocol.ts";
@@ -13,17 +13,13 @@ import {
 } from "./bootstrap.core.ts";
 import type { Candidate, Moment } from "./dial-run.ts";
 import { nodeAddressOf } from "./node-address.ts";
-import { connectedPeers, watchConnections } from "./network-watch.ts";
 
 /** What looking for peers stands on. */
-export interface FirstPeersServices {
+export interface FirstPeersServices extends Patience {
   readonly network: RefOf<typeof Network>;
   readonly registry: RefOf<typeof PeerRegistry>;
-  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Ends everything. */
-  readonly signal: AbortSignal;
   readonly moved: (state: BootstrapState) => void;
   /** Own addresses have changed. */
   readonly readdressed: () => void;
@@ -52,7 +48,7 @@ export class FirstPeers {
   readonly #dials = new Map<number, AbortController>();
   readonly #runs = new Map<number, PromiseWithResolvers<RunResult>>();
   #timer: Timer | undefined;
-  #watch: Promise<void> | undefined;
+  #watch: Promise<unknown> | undefined;
 
   constructor(services: FirstPeersServices, plan: FirstPeersPlan) {
     this.#services = services;
@@ -65,16 +61,7 @@ export class FirstPeers {
 
   /** Follows the network from now on, and looks for peers when the plan has a minimum. */
   start(): void {
-    this.#watch = watchConnections(
-      this.#services.network,
-      {
-        standing: (peerIds) => this.#apply(this.#core.standing(peerIds, this.#now())),
-        connected: (peerId) => this.#apply(this.#core.connected(peerId, this.#now())),
-        disconnected: (peerId) => this.#apply(this.#core.disconnected(peerId, this.#now())),
-        readdressed: () => this.#services.readdressed(),
-      },
-      this.#services,
-    );
+    this.#watch = this.#follow();
     this.#apply(this.#core.start(this.#now()));
   }
 
@@ -102,6 +89,23 @@ export class FirstPeers {
     this.#apply(this.#core.close());
     for (const { reject } of this.#runs.values()) reject(fault("CANCELLED", { what: "the bootstrap" }));
     await this.#watch;
+  }
+
+  /** When the network restarts, or events are lost, nobody counts as connected until it has been asked anew. */
+  async #follow(): Promise<unknown> {
+    const { network, clock, signal, readdressed } = this.#services;
+    return followActor(
+      network,
+      async ({ signal: life, hear }) => {
+        hear(network.on.connected, ({ peerId }) => this.#apply(this.#core.connected(peerId, this.#now())));
+        hear(network.on.disconnected, ({ peerId }) =>
+          this.#apply(this.#core.disconnected(peerId, this.#now())),
+        );
+        hear(network.on.readdressed, readdressed);
+        this.#apply(this.#core.standing(await connectedPeers(network, life), this.#now()));
+      },
+      { clock, signal, ended: () => signal.aborted || this.#apply(this.#core.standing([], this.#now())) },
+    );
   }
 
   #now(): Moment {
@@ -222,3 +226,9 @@ function candidatesOf({ addresses, peerId }: KnownPeer): Candidate[] {
 /** Why, without naming the address again. */
 const reasonOf = (error: unknown): string =>
   isFault(error, "PEER_UNREACHABLE") ? error.details.why : sentenceOf(error);
+
+/** A peer may have several connections. */
+async function connectedPeers(network: RefOf<typeof Network>, signal: AbortSignal): Promise<string[]> {
+  const { connections } = await network.call.connections(undefined, { signal });
+  return [...new Set(connections.map(({ peerId }) => peerId))];
+}

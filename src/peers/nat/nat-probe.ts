@@ -1,4 +1,4 @@
-import type { Clock } from "../../scope/index.ts";
+import { unlessLate, type Clock } from "../../scope/index.ts";
 import type { NatType } from "../peers.protocol.ts";
 import { natTypeOf, type Filtering, type Mapping } from "./nat-class.ts";
 import { endpointText, sameEndpoint, type Endpoint } from "./stun-message.ts";
@@ -157,27 +157,12 @@ async function firstToAnswer(
   try {
     for (const server of servers) {
       asks.push(ask(server));
-      const found = await unlessLater(first(), HEAD_START_MS, clock);
+      const found = await unlessLate(first(), HEAD_START_MS, clock);
       if (found !== undefined || signal.aborted) return { server: found, asked: opened.size };
     }
     return { server: await first(), asked: opened.size };
   } finally {
     for (const socket of opened) socket.close();
-  }
-}
-
-/** Undefined when it takes longer. */
-async function unlessLater<T>(
-  work: Promise<T | undefined>,
-  ms: number,
-  clock: Clock,
-): Promise<T | undefined> {
-  const later = Promise.withResolvers<undefined>();
-  const timer = clock.at(clock.now() + ms, () => later.resolve(undefined));
-  try {
-    return await Promise.race([work, later.promise]);
-  } finally {
-    timer.cancel();
   }
 }
 

@@ -1,5 +1,5 @@
 import { sentenceOf } from "../../errors/index.ts";
-import type { Clock, Timer } from "../../scope/index.ts";
+import { unlessLate, type Clock, type Timer } from "../../scope/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import type { Gateway, PortLease } from "./port-lease.ts";
 
@@ -61,10 +61,11 @@ export class PortMapping {
     this.#isClosed = true;
     this.#timer?.cancel();
     const { clock } = this.#services;
-    const late = Promise.withResolvers<void>();
-    const timer = clock.at(clock.now() + RELEASE_MS, late.resolve);
-    await Promise.race([this.#turn.then(() => this.#drop()), late.promise]);
-    timer.cancel();
+    await unlessLate(
+      this.#turn.then(() => this.#drop()),
+      RELEASE_MS,
+      clock,
+    );
     this.#asked?.close();
     this.#held?.gateway.close();
   }

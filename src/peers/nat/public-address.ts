@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { LIMITS, isCancellation, sentenceOf } from "../../errors/index.ts";
-import type { Clock } from "../../scope/index.ts";
+import { unlessLate, type Clock } from "../../scope/index.ts";
 import { readBody } from "./bounded-body.ts";
 
 /** What asking stands on. */
@@ -68,17 +68,10 @@ class Race {
     signal.removeEventListener("abort", end);
     // Who has one family for sure gives the other a moment: its services may only be slower.
     const isHalf = this.#winner(4) === undefined || this.#winner(6) === undefined;
-    if (isHalf && !signal.aborted) await this.#moment(clock, asked);
+    if (isHalf && !signal.aborted) await unlessLate(asked, OTHER_FAMILY_MS, clock);
     this.#over.abort();
     await asked;
     return this.#outcome();
-  }
-
-  async #moment(clock: Clock, asked: Promise<unknown>): Promise<void> {
-    const passed = Promise.withResolvers<void>();
-    const timer = clock.at(clock.now() + OTHER_FAMILY_MS, passed.resolve);
-    await Promise.race([asked, passed.promise]);
-    timer.cancel();
   }
 
   async #ask(url: string): Promise<void> {

@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { LIMITS } from "../../errors/index.ts";
 import { checkTexts, invalidArgument } from "../../schema/index.ts";
-import type { Clock } from "../../scope/index.ts";
+import { unlessLate, type Clock } from "../../scope/index.ts";
 import type { Endpoint } from "./stun-message.ts";
 
 /** A server as it is configured. */
@@ -38,14 +38,8 @@ export function parseStunServers(argument: string, texts: readonly string[]): St
 
 /** Where the servers are; one whose name leads nowhere is left out. */
 export async function resolveServers(servers: readonly StunServer[], clock: Clock): Promise<Endpoint[]> {
-  const late = Promise.withResolvers<[]>();
-  const timer = clock.at(clock.now() + LOOKUP_MS, () => late.resolve([]));
-  try {
-    const found = await Promise.all(servers.map((server) => Promise.race([resolve(server), late.promise])));
-    return found.flat();
-  } finally {
-    timer.cancel();
-  }
+  const each = servers.map((server) => unlessLate(resolve(server), LOOKUP_MS, clock));
+  return (await Promise.all(each)).flatMap((found) => found ?? []);
 }
 
 async function resolve({ host, port }: StunServer): Promise<Endpoint[]> {

@@ -2,7 +2,7 @@ import type { PrivateKey } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LIMITS, fault, isFault, peek, sentenceOf, toWireError } from "../../errors/index.ts";
 import { checkInteger, invalidArgument } from "../../schema/index.ts";
-import { unlessAborted, type Clock } from "../../scope/index.ts";
+import { pause, unlessAborted, type Clock } from "../../scope/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import type { ConnectionInfo, HostInit, NodeFigures, PeerHint, PeerRequest } from "../network.protocol.ts";
 import { checkAddress, checkPeerId } from "../peer-names.ts";
@@ -164,7 +164,7 @@ export class NetworkNode {
     const endMs = clock.now() + graceMs;
     const isBusy = (): boolean => (peer.openAsking?.waiting ?? 0) + peer.guest.serving > 0;
     while (isBusy() && clock.now() < endMs && this.#book.peers.get(peerId) === peer)
-      await this.#pause(LOOK_MS);
+      await pause(LOOK_MS, { clock });
     const connections = [...peer.connections];
     await Promise.allSettled(
       connections.map((each) => each.close({ signal: AbortSignal.timeout(HANG_UP_MS) })),
@@ -327,13 +327,6 @@ export class NetworkNode {
 
   #listening(): string[] {
     return this.#host.transports.getListeners().flatMap((listener) => listener.getAddrs().map(String));
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { clock } = this.#place;
-    const over = Promise.withResolvers<void>();
-    clock.at(clock.now() + ms, () => over.resolve());
-    await over.promise;
   }
 }
 

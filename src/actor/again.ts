@@ -1,13 +1,6 @@
-import type { Ref } from "../actor/index.ts";
 import { isFault } from "../errors/index.ts";
-import type { Clock } from "../scope/index.ts";
-
-/** What waiting needs. */
-export interface Patience {
-  readonly clock: Clock;
-  /** Ends every wait. */
-  readonly signal: AbortSignal;
-}
+import { pause, type Patience } from "../scope/index.ts";
+import type { Ref } from "./protocol.ts";
 
 /** First and longest pause before something that failed is tried again. */
 const PAUSE_MS_MIN = 50;
@@ -19,7 +12,7 @@ const PAUSE_MS_MAX = 5_000;
  * the actor has been stopped or the signal aborts, it resolves too: asking again tells.
  */
 export async function untilAgain(
-  actor: Ref,
+  actor: Pick<Ref, "ready" | "writable">,
   error: unknown,
   tries: number,
   patience: Patience,
@@ -31,27 +24,18 @@ export async function untilAgain(
   }
 }
 
-async function comeBack(actor: Ref, error: unknown, tries: number, patience: Patience): Promise<void> {
+async function comeBack(
+  actor: Pick<Ref, "ready" | "writable">,
+  error: unknown,
+  tries: number,
+  patience: Patience,
+): Promise<void> {
   const { signal } = patience;
   if (isFault(error, "MAILBOX_FULL")) return actor.writable({ signal });
   const isDown = isFault(error, "ACTOR_RESTARTING") || isFault(error, "DEFECT");
   if (isDown) await actor.ready({ signal });
   if (isDown && tries === 0) return;
   await pause(Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** tries), patience);
-}
-
-/** Resolves after `ms`, or as soon as the signal aborts. */
-export function pause(ms: number, { clock, signal }: Patience): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      timer.cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = clock.at(clock.now() + ms, end);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }
 
 /** Would asking again be of any use? A stopped actor stays stopped; every other fault of this kind passes. */
@@ -65,7 +49,11 @@ export function mayPass(error: unknown): boolean {
  * @throws what asking throws then; DEADLINE_EXCEEDED when the caller's own time is over; what is thrown when the signal
  *   has been aborted
  */
-export async function untilAnswered<T>(actor: Ref, ask: () => Promise<T>, patience: Patience): Promise<T> {
+export async function untilAnswered<T>(
+  actor: Pick<Ref, "ready" | "writable">,
+  ask: () => Promise<T>,
+  patience: Patience,
+): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await ask();
