@@ -22,6 +22,8 @@ const LINES = [
 const DOORS = ["index\\.ts$", "[^/]+\\.protocol\\.ts$"];
 const SECOND_DOORS = [
   "^src/schema/zod-schema\\.ts$",
+  // Loads node:net, which few threads need.
+  "^src/schema/special-addresses\\.ts$",
   // Loads XState, which no thread needs.
   "^src/lifecycle/machines\\.ts$",
   // Makes directories, and loads no database for that.

@@ -2,6 +2,7 @@ import { packValue, unpackValue } from "../codec/index.ts";
 import { LIMITS, fault, fromWireError, isFault, toWireError, type WireError } from "../errors/index.ts";
 import { isName, shortText } from "../schema/index.ts";
 import { validTraceparent } from "../telemetry/index.ts";
+import type { GrantTerms } from "./remote.protocol.ts";
 
 /**
  * What two nodes say to each other about work. Each message is one list in MessagePack, read field by field: whatever
@@ -43,16 +44,11 @@ export interface Hello {
 }
 
 /** What the doer allows, and how it stands. */
-export interface Terms {
+export interface Terms extends Omit<GrantTerms, "peerId"> {
   /** Tells the lives of the doer apart. */
   readonly life: number;
   /** That it has handlers for and lets the asker run. */
   readonly actions: readonly string[];
-  readonly tools: readonly string[];
-  readonly concurrency: number;
-  readonly perMinute: number;
-  readonly bytesMax: number;
-  readonly expiresAtMs: number;
   /** Tasks that it has room for now. */
   readonly room: number;
   /** Tokens of the asker's attempts that it has. */

@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import { LIMITS, fault } from "../../errors/index.ts";
 import { unlessAborted } from "../../scope/index.ts";
 import { plainName, type HostRules } from "../host-rules.ts";
-import { specialKindOf } from "./address-kind.ts";
+import { specialKindOf } from "../../schema/special-addresses.ts";
 import { portOf, type Hop } from "./http-hop.ts";
 
 /** All addresses of a name, as the machine resolves it. */

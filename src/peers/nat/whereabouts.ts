@@ -1,6 +1,7 @@
 import type { RefOf } from "../../actor/index.ts";
 import { LIMITS, fault, isFault } from "../../errors/index.ts";
 import { checkTexts, invalidArgument } from "../../schema/index.ts";
+import { isPublicAddress } from "../../schema/special-addresses.ts";
 import { unlessAborted, type Clock, type Random, type Timer } from "../../scope/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import type { Network } from "../network.protocol.ts";
@@ -12,7 +13,6 @@ import { PmpGateway } from "./pmp-gateway.ts";
 import type { Gateway } from "./port-lease.ts";
 import { PortMapping } from "./port-mapping.ts";
 import { askPublicAddress } from "./public-address.ts";
-import { isPublicAddress } from "./public-range.ts";
 import { Remembered } from "./remembered.ts";
 import { endpointText } from "./stun-message.ts";
 import { parseStunServers, resolveServers, type StunServer } from "./stun-servers.ts";

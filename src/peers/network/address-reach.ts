@@ -1,6 +1,7 @@
 import { lookup, resolveTxt } from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { LIMITS, fault, sentenceOf, type Fault } from "../../errors/index.ts";
+import { addressRanges } from "../../schema/special-addresses.ts";
 import { unlessAborted } from "../../scope/index.ts";
 import type { Reach } from "../network.protocol.ts";
 import { canonicalAddress, peerIdIn } from "../peer-names.ts";
@@ -32,14 +33,7 @@ const WHERE: Readonly<Record<Reach, string>> = {
 };
 
 const lists = new Map(
-  Object.entries(RANGES).map(([reach, ranges]) => {
-    const list = new BlockList();
-    for (const range of ranges) {
-      const [address = "", prefix] = range.split("/");
-      list.addSubnet(address, Number(prefix), isIP(address) === 4 ? "ipv4" : "ipv6");
-    }
-    return [reach as Reach, list] as const;
-  }),
+  Object.entries(RANGES).map(([reach, ranges]) => [reach as Reach, addressRanges(ranges)] as const),
 );
 
 /** Whose address it is: of this machine, of a private network, or of all others. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../../src/errors/index.ts";
 import { askPublicAddress, type LearnedAddress } from "../../../src/peers/nat/public-address.ts";
-import { isPublicAddress } from "../../../src/peers/nat/public-range.ts";
+import { isPublicAddress } from "../../../src/schema/special-addresses.ts";
 import { systemClock } from "../../../src/scope/index.ts";
 import { hangs, says, serve, trickles, type Answer, type AnsweringService } from "./answering-service.ts";
 

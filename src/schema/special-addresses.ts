@@ -1,8 +1,9 @@
 import { BlockList, isIP } from "node:net";
 
 /**
- * Addresses that are not somebody's public server. A server that fetches what others name must not be led to them: they
- * belong to the machine itself, to its network, or to the cloud it runs in, which gives away keys there.
+ * Addresses that are not somebody's public host. A server that fetches what others name must not be led to them: they belong
+ * to the machine itself, to its network, or to the cloud it runs in, which gives away keys there. And what a service says
+ * is a public address is none of them.
  *
  * @see https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
  */
@@ -39,12 +40,12 @@ const SPECIAL: readonly (readonly [kind: string, ...ranges: string[]])[] = [
   ],
 ];
 
-const KINDS = SPECIAL.map(([kind, ...ranges]) => ({ kind, list: listOf(ranges) }));
+const KINDS = SPECIAL.map(([kind, ...ranges]) => ({ kind, list: addressRanges(ranges) }));
 
 /** All of IPv6 that has been given out. */
-const GIVEN_OUT = listOf(["2000::/3"]);
+const GIVEN_OUT = addressRanges(["2000::/3"]);
 
-/** What kind of special address it is: "a loopback address". Undefined for a public one. */
+/** @returns what kind of special address this IP address is: "a loopback address"; undefined for a public one */
 export function specialKindOf(address: string): string | undefined {
   const family = isIP(address) === 4 ? "ipv4" : "ipv6";
   const special = KINDS.find(({ list }) => list.check(address, family));
@@ -53,7 +54,13 @@ export function specialKindOf(address: string): string | undefined {
   return isPublic ? undefined : "a reserved address";
 }
 
-function listOf(ranges: readonly string[]): BlockList {
+/** Is it an IP address by which the whole internet could reach a host? False for what is none, or has a zone. */
+export function isPublicAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes("%") && specialKindOf(text) === undefined;
+}
+
+/** @param ranges such as `10.0.0.0/8` and `fc00::/7` (RFC 4632, RFC 4291 2.3) */
+export function addressRanges(ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of ranges) {
     const [address = "", prefix] = range.split("/");

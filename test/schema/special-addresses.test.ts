@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { specialKindOf } from "../../../src/compute/actions/address-kind.ts";
+import { specialKindOf } from "../../src/schema/special-addresses.ts";
 
 describe("the kind of an address", () => {
   it.each([
