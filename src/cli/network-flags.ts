@@ -1,4 +1,4 @@
-import { fault } from "../errors/index.ts";
+import { fault, isFault } from "../errors/index.ts";
 import type { GithubOptions, NetworkOptions } from "../system/index.ts";
 import { textOf, textsOf, type Flags, type Values } from "./arguments.ts";
 import { settings } from "./setting-flags.ts";
@@ -23,6 +23,28 @@ export const NETWORK_FLAGS: Flags = settings(
   "relay",
   "relay-server",
 );
+
+/** What was typed for an option of the network. */
+export const NETWORK_TYPED: Readonly<Record<string, string>> = {
+  "network.reach": "--reach",
+  "network.listen": "--listen",
+  "network.announce": "--announce",
+  "network.capabilities": "--capability",
+  "network.bootstrap.nodes": "--bootstrap",
+  "network.nat.stun": "--stun",
+  "network.nat.publicAddress": "--public-ip",
+  "network.nat.relays": "--relay",
+};
+
+/** A refusal of such an option speaks of what was typed. */
+export function inNetworkFlags(error: unknown): unknown {
+  if (!isFault(error, "INVALID_ARGUMENT")) return error;
+  const { argument, ...rest } = error.details;
+  const typed = NETWORK_TYPED[argument.replace(/\[\d+\]$/, "")];
+  return typed === undefined
+    ? error
+    : fault("INVALID_ARGUMENT", { ...rest, argument: typed }, { cause: error });
+}
 
 /** Undefined: networking stays off. @throws INVALID_ARGUMENT */
 export function networkOf(values: Values): NetworkOptions | undefined {

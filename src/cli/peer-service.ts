@@ -1,5 +1,6 @@
 import type { Offer } from "../mcp/index.ts";
 import { openSystem, type System, type SystemOptions } from "../system/index.ts";
+import { inNetworkFlags } from "./network-flags.ts";
 import { version } from "./version.ts";
 
 /**
@@ -9,7 +10,9 @@ import { version } from "./version.ts";
  * @throws what `openSystem` throws
  */
 export async function openForPeers(options: SystemOptions, offer: Offer): Promise<System> {
-  const system = await openSystem(options);
+  const system = await openSystem(options).catch((error: unknown) => {
+    throw inNetworkFlags(error);
+  });
   if (options.network === undefined) return system;
   const { openDoor, openPeerServer } = await import("../mcp/index.ts");
   const { network, remote } = system.actors;

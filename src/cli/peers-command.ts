@@ -1,4 +1,5 @@
 import { numberOf, textOf, textsOf, type Command, type Flags, type Values } from "./arguments.ts";
+import { NETWORK_TYPED } from "./network-flags.ts";
 import { NODE_FLAGS, nodeOptions, peerIdOf } from "./node-options.ts";
 import { peerCallCommand, peerToolsCommand } from "./peer-tools-command.ts";
 import { counted, factLines, tableLines } from "./table.ts";
@@ -16,19 +17,9 @@ const peerCommand = (verb: ToolVerb): Command =>
   toolCommand({
     ...verb,
     flags: { ...verb.flags, ...NODE_FLAGS },
-    typed: { ...TYPED, ...verb.typed },
+    typed: { ...NETWORK_TYPED, ...verb.typed },
     options: nodeOptions,
   });
-
-/** What the parts of the network call the settings that they refuse. */
-const TYPED: Readonly<Record<string, string>> = {
-  "network.reach": "--reach",
-  custom: "--bootstrap",
-  relays: "--relay",
-  ip_services: "--public-ip",
-  stun_servers: "--stun",
-  capabilities: "--capability",
-};
 
 const capabilityFlag: Flags = {
   with: {

@@ -1,11 +1,8 @@
 import { LIMITS, fault, type Fault } from "../errors/index.ts";
 import { checkInteger, checkName, checkNumber, checkTexts, invalidArgument } from "../schema/index.ts";
 import type { GrantClaims } from "./grant-token.ts";
-import type { Authorization, Grant, GrantTerms } from "./remote.protocol.ts";
+import { ANY_NAME, type Authorization, type Grant, type GrantTerms } from "./remote.protocol.ts";
 import { Refusals, type RefusalKind } from "./refusals.ts";
-
-/** Any action, or any tool. */
-const ANY = "*";
 
 /** A grant as it is kept. */
 export type KeptGrant = Omit<Grant, "running" | "started" | "refused">;
@@ -330,7 +327,7 @@ const holds = ({ revokedAtMs, expiresAtMs }: KeptGrant, nowMs: number): boolean 
   revokedAtMs === null && expiresAtMs > nowMs;
 
 const covers = (allowed: readonly string[], name: string): boolean =>
-  allowed.includes(name) || allowed.includes(ANY);
+  allowed.includes(name) || allowed.includes(ANY_NAME);
 
 /** @see https://en.wikipedia.org/wiki/Token_bucket */
 function fill(entry: Entry, nowMs: number): void {

@@ -8,7 +8,7 @@ import type { Asking } from "./peer-line.ts";
 import { PeerRoom } from "./peer-room.ts";
 import type { Candidate } from "./placement.ts";
 import { statedBytes } from "./pulls.ts";
-import type { Outlet as OutletView } from "./remote.protocol.ts";
+import { ANY_NAME, type Outlet as OutletView } from "./remote.protocol.ts";
 import {
   METHOD,
   readStarted,
@@ -48,6 +48,9 @@ const IN_DOUBT: ReadonlySet<string> = new Set([
   "CANCELLED",
   "PEER_PROTOCOL",
 ]);
+
+/** As much of its terms as the queue knows. */
+type Named = Pick<Terms, "actions" | "concurrency">;
 
 /** The id of a peer as a worker of the queue. */
 export const WORKER_PREFIX = PEER_WORKER;
@@ -205,20 +208,31 @@ export class Outlet implements Holder {
   }
 
   /** The queue knows what it can do. */
-  async #register(terms: Terms): Promise<void> {
+  async #register({ actions: named, concurrency }: Named): Promise<void> {
     const { queue, figuresOf } = this.#services;
     const { workerId, peerId } = this;
-    const actions = [...terms.actions];
+    const actions = [...named];
     const capabilities = [...new Set([...actions, ...figuresOf(peerId).capabilities])];
-    const maxConcurrent = Math.max(1, terms.concurrency);
+    const maxConcurrent = Math.max(1, concurrency);
     const metadata = { peer_id: peerId };
     await queue.call.registerWorker({ worker: { workerId, capabilities, actions, maxConcurrent, metadata } });
   }
 
-  /** The queue has forgotten who is registered, or what the peer can do has changed. */
+  /** What it has said that it lets this node run or, before that, what its token names. */
+  get #named(): Named | null {
+    if (this.#terms !== null) return this.#terms;
+    const actions = this.#claims.actions.filter((action) => action !== ANY_NAME);
+    return actions.length === 0 || this.#hasExpired ? null : { ...this.#claims, actions };
+  }
+
+  /**
+   * So that the queue takes tasks for it, which wait while it is not there: when it has not been met yet, the queue has
+   * forgotten who is registered, or what it can do has changed.
+   */
   async registerAgain(): Promise<void> {
+    const named = this.#named;
     try {
-      if (this.#terms !== null && !this.#isClosed) await this.#register(this.#terms);
+      if (named !== null && !this.#isClosed) await this.#register(named);
     } catch (error) {
       // It asks again when it is to claim.
       if (!isFault(error)) throw error;

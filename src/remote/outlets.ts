@@ -55,6 +55,7 @@ export class Outlets {
     const outlet = new Outlet(token, claims, { ...this.#services, onChange: () => this.#plan() });
     this.#outlets.set(claims.issuer, outlet);
     if (isConnected) outlet.connected();
+    else void outlet.registerAgain();
     return outlet.view();
   }
 
@@ -76,11 +77,11 @@ export class Outlets {
     return outlet?.close();
   }
 
-  /** Resolves when a connected peer has answered to its token, or the time is up, or there is nothing to wait for. */
+  /** Resolves when the queue takes tasks for the peer: a connected one has answered to its token, or the time is up. */
   async answered(peerId: string, timeoutMs: number): Promise<void> {
     const outlet = this.#outlets.get(peerId);
-    if (outlet?.isConnected !== true) return;
-    await unlessLate(outlet.greet(), timeoutMs, this.#services.clock);
+    const work = outlet?.isConnected === true ? outlet.greet() : outlet?.registerAgain();
+    if (work) await unlessLate(work, timeoutMs, this.#services.clock);
   }
 
   /** @throws PEER_NOT_FOUND */

@@ -17,12 +17,15 @@ export interface RemoteInit {
   readonly blobDirectory: string | null;
 }
 
+/** In a grant, in the place of a name: any. */
+export const ANY_NAME = "*";
+
 /** What a peer may do here. */
 export interface GrantTerms {
   readonly peerId: string;
   /** Actions that it may run; `*` is any. Empty: none. */
   readonly actions: readonly string[];
-  /** Tools that it may call over MCP; `*` is any that this node offers to peers. Empty: none. */
+  /** Tools that it may call over MCP; `*` is any that this node offers to peers and that destroys nothing. Empty: none. */
   readonly tools: readonly string[];
   /** Tasks at once. */
   readonly concurrency: number;

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { LIMITS } from "../errors/index.ts";
+import { LIMITS, fault, isFault } from "../errors/index.ts";
 import { PUBLIC_ADDRESS_SERVICES } from "../peers/bootstrap/public-nodes.ts";
 import type { HostInit, Reach } from "../peers/network.protocol.ts";
 import type { BootstrapPlan, DiscoveryInit, GithubInit } from "../peers/peers.protocol.ts";
@@ -155,6 +155,24 @@ export function planNetwork(
       ),
     },
   };
+}
+
+/** What the actors of the network call the options that they refuse. */
+const OPTIONS: ReadonlyMap<string, string> = new Map([
+  ["listen", "network.listen"],
+  ["announce", "network.announce"],
+  ["relays", "network.nat.relays"],
+  ["custom", "network.bootstrap.nodes"],
+  ["stunServers", "network.nat.stun"],
+  ["ipServices", "network.nat.publicAddress"],
+]);
+
+/** Whoever opens a system knows its options, and not what the actor calls them that looked at their texts first. */
+export function inWordsOfNetwork(error: unknown): unknown {
+  if (!isFault(error, "INVALID_ARGUMENT")) return error;
+  const { argument, ...rest } = error.details;
+  const option = argument.replace(/^\w+/, (name) => OPTIONS.get(name) ?? name);
+  return fault("INVALID_ARGUMENT", { ...rest, argument: option }, { cause: error });
 }
 
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0";

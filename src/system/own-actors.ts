@@ -2,6 +2,7 @@ import { fault, isFault } from "../errors/index.ts";
 import { openSupervisor, type SupervisorHandle } from "../supervisor/index.ts";
 import { spawnActors, type Actors } from "./actors.ts";
 import type { Foundation } from "./foundation.ts";
+import { inWordsOfNetwork } from "./network-options.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 /** The eight actors of a process that owns its directory, or has none. */
@@ -17,7 +18,7 @@ export async function openOwnActors(options: ResolvedOptions): Promise<OwnActors
     return { supervisor, actors: await spawnActors(supervisor, options) };
   } catch (error) {
     await supervisor.close();
-    throw inWordsOfDirectory(innermostStartFailure(error), options);
+    throw inWordsOfNetwork(inWordsOfDirectory(innermostStartFailure(error), options));
   }
 }
 

@@ -49,7 +49,7 @@ export interface ConnectOptions {
 export interface AllowOptions {
   /** Actions that it may run; `*` is any. */
   readonly actions?: readonly string[];
-  /** Tools that it may call over MCP; `*` is any that this node offers to peers. */
+  /** Tools that it may call over MCP; `*` is any that this node offers to peers and that destroys nothing. */
   readonly tools?: readonly string[];
   /** Tasks at once; default 4. */
   readonly concurrency?: number;

@@ -52,6 +52,8 @@ describe("the commands about peers", () => {
     [["tools", "/ip4/127.0.0.1/tcp/1"], "allowed is an address that ends with /p2p/<id>"],
     [["allow", "foo", "--action", "x"], '<peer> is "foo"; allowed is the id of a peer'],
     [["status", "--bootstrap", "/ip4/127.0.0.1/tcp/1"], '--bootstrap is "/ip4/127.0.0.1/tcp/1"'],
+    [["status", "--stun", "a:99999"], '--stun is "a:99999"; allowed is host:port'],
+    [["status", "--relay", "x"], '--relay is "x"; allowed is a multiaddr of TCP'],
     [["status", "--reach", "moon"], '--reach is "moon"; allowed is one of machine, lan, internet'],
     [["call", SOMEBODY, "task_list", "[1]"], "<json> is no object"],
   ])("refuse %j in the words that were typed, with exit code 2", async (argv, why) => {
@@ -59,6 +61,19 @@ describe("the commands about peers", () => {
     expect([code, out]).toEqual([2, ""]);
     expect(err).toContain(why);
     expect(err.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("and servers name a setting of the network as it was typed, too", async () => {
+    const { code, err } = await run(
+      "serve",
+      "--network",
+      "--bootstrap",
+      "zzz",
+      "--data",
+      temporaryDirectory(),
+    );
+    expect(code).toBe(2);
+    expect(err).toContain('mcplusplus: --bootstrap is "zzz"; allowed is a multiaddr of TCP');
   });
 
   it("refuse a token that is none in one sentence about the token", async () => {

@@ -74,6 +74,17 @@ describe("a task that a peer may run", () => {
     expect(good.running()).toHaveLength(2);
   });
 
+  it("waits for a peer that is not connected yet, when its token names the action", async () => {
+    const world = new World();
+    const a = await world.node({ threads: 0, handlers: {} });
+    const b = await world.node({ handlers: { work: () => "done" } });
+    await a.use(await b.allow(a, { actions: ["work"] }));
+    await a.submit({ taskId: "early" });
+    expect((await a.outlet(b)).held).toBe("it is not connected");
+    world.network.connect(a.wire, b.wire);
+    expect(await a.end("early")).toMatchObject({ workerId: `peer:${b.peerId}`, attempt: 1 });
+  });
+
   it("shares messages with others that start and end in the same moment", async () => {
     const { world, a } = await pair({}, { handlers: { work: () => "done" } });
     world.network.counts.clear();

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { openSystem } from "../../src/system/index.ts";
 import { planNetwork, type NetworkOptions } from "../../src/system/network-options.ts";
 
 const plan = (options: NetworkOptions, data: string | null = "/data"): ReturnType<typeof planNetwork> =>
@@ -69,6 +70,20 @@ describe("the options of a network", () => {
       tokenVariable: "GITHUB_TOKEN",
       authors: null,
       baseUrl: "https://api.github.com",
+    });
+  });
+
+  it.each<[NetworkOptions, string]>([
+    [{ listen: ["/ip4/1.2.3"] }, "network.listen[0]"],
+    [{ announce: ["here"] }, "network.announce[0]"],
+    [{ bootstrap: { nodes: ["/ip4/127.0.0.1/tcp/1"] } }, "network.bootstrap.nodes[0]"],
+    [{ nat: { stun: ["a:99999"] } }, "network.nat.stun[0]"],
+    [{ nat: { publicAddress: ["nowhere"] } }, "network.nat.publicAddress[0]"],
+    [{ nat: { relays: ["x"] } }, "network.nat.relays[0]"],
+  ])("%j is refused by name when a system is opened with it", async (network, argument) => {
+    await expect(openSystem({ network })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      details: { argument },
     });
   });
 

@@ -19,7 +19,6 @@ import type { PeerServices } from "./peer-services.ts";
 import { ANSWER_TOO_LARGE, REFUSALS, invalidParams, wrongFrame, type Refusal } from "./refusal.ts";
 import { RequestDesk, type PeerRequest } from "./request-desk.ts";
 import type { TokenBucket } from "./token-bucket.ts";
-import { names } from "./tool-shelf.ts";
 
 /** A longer id is none: those of a stream are remembered. */
 const ID_CHARS = 256;
@@ -195,7 +194,7 @@ export class PeerSession {
         const call = await authorize(peerId, tool);
         if (call.ok) {
           this.#desk.show(call.tools);
-          return names(call.tools, tool) ? "granted" : "session";
+          return this.#services.shelf.covers(call.tools, tool) ? "granted" : "session";
         }
       }
       const session = await authorize(peerId, null);

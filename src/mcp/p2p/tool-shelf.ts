@@ -1,11 +1,6 @@
+import { ANY_NAME } from "../../remote/remote.protocol.ts";
 import type { ServedTool } from "../served-tool.ts";
 import type { McpApp } from "../mcp-app.ts";
-
-/** In a grant, every tool that is offered to peers. */
-const ANY = "*";
-
-export const names = (granted: readonly string[], tool: string): boolean =>
-  granted.includes(ANY) || granted.includes(tool);
 
 /** The tools that a server offers to peers, of which each sees those that its grant names. */
 export class ToolShelf {
@@ -21,8 +16,14 @@ export class ToolShelf {
     this.#tools = new Map(byName.sort(([one], [other]) => (one < other ? -1 : 1)));
   }
 
+  /** Does a grant of these tools hold for this one? What destroys has to be named. */
+  covers(granted: readonly string[], name: string): boolean {
+    if (granted.includes(name)) return true;
+    return granted.includes(ANY_NAME) && this.#tools.get(name)?.listing.annotations?.destructiveHint !== true;
+  }
+
   shownTo(granted: readonly string[]): McpApp {
-    const tools = new Map([...this.#tools].filter(([name]) => names(granted, name)));
+    const tools = new Map([...this.#tools].filter(([name]) => this.covers(granted, name)));
     const app: McpApp = { ...this.#app, tools, loaded: () => app };
     return app;
   }

@@ -28,6 +28,7 @@ export async function watchNetwork(
   { clock, signal, log }: Patience & { readonly log: Log },
 ): Promise<void> {
   const { on } = network;
+  let wasUp = false;
   const stopped = await followActor(
     network,
     async ({ signal: life, hear }) => {
@@ -38,8 +39,11 @@ export async function watchNetwork(
       hear(on.sighted, (hint) => listener.sighted(hint));
       hear(on.requested, (request) => listener.requested(request));
       await listener.up(life);
+      wasUp = true;
     },
     { clock, signal, ended: () => listener.down() },
   );
-  if (stopped) log.warn("the network has been stopped; peers are not followed", { why: stopped.message });
+  // Of one that never came up whoever starts it is told.
+  if (stopped && wasUp)
+    log.warn("the network has been stopped; peers are not followed", { why: stopped.message });
 }

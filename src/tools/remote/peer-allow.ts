@@ -17,7 +17,9 @@ export const peerAllow = defineTool({
     .strictObject({
       peer_id: peerId,
       actions: names.default([]).describe("Task types that it may run here; * is any"),
-      tools: names.default([]).describe("Tools that it may call here; * is any that is offered to peers"),
+      tools: names
+        .default([])
+        .describe("Tools that it may call here; * is any that is offered to peers and destroys nothing"),
       concurrency: z.int().min(1).max(LIMITS.remote.concurrency).default(4).describe("Tasks at once"),
       per_minute: z.int().min(1).default(600).describe("Starts per minute"),
       bytes_max: z.int().min(1).default(104_857_600).describe("Bytes of one input or output"),

@@ -332,3 +332,19 @@ it("what decides who may do what here is offered to no peer, whatever its grant 
   const params = { name: "peer_allow", arguments: { peer_id: "12D3KooW", actions: ["*"] } };
   expect(errorOf(await peer.request("tools/call", params))).toMatchObject({ message: "unknown_tool" });
 });
+
+it("what destroys is offered only to a peer whose grant names it", async () => {
+  const grants = { "peer-a": ["*"], "peer-b": ["*", "wipe"] };
+  const host = openHost({ grants });
+  const seen = async (peerId: string): Promise<string[]> => {
+    const { peer } = host.connect(peerId);
+    await peer.initialize();
+    const { tools } = resultOf(await peer.request("tools/list")) as { tools: { name: string }[] };
+    await peer.call("wipe", { rows: 1, confirm: true });
+    return tools.map(({ name }) => name);
+  };
+  expect(await seen("peer-a")).toEqual(["fall", "hold", "repeat"]);
+  expect(host.wiped).toEqual([]);
+  expect(await seen("peer-b")).toEqual(["fall", "hold", "repeat", "wipe"]);
+  expect(host.wiped).toEqual([1]);
+});

@@ -28,7 +28,9 @@ export const NO_SYSTEM = {
 
 /** A server for peers over streams in this process. */
 export function openHost(options: HostKitOptions = {}) {
-  const grants = new Map(Object.entries(options.grants ?? { "peer-a": ["*"], "peer-b": ["*"] }));
+  const grants = new Map(
+    Object.entries(options.grants ?? { "peer-a": ["*", "wipe"], "peer-b": ["*", "wipe"] }),
+  );
   const asked: (string | null)[] = [];
   const faults: string[] = [];
   const system = options.system ?? NO_SYSTEM;
