@@ -30,12 +30,12 @@ export async function measureStart(): Promise<Measured> {
     }
   }
   const samples = {
-    six_actors_ready: starts.map(({ readyMs }) => readyMs),
+    actors_ready: starts.map(({ readyMs }) => readyMs),
     idle_resident: starts.map(({ residentMb }) => residentMb),
     idle_cpu: starts.map(({ idleCpuPercent }) => idleCpuPercent),
   };
   const results = [
-    result("six_actors_ready", "ms", samples.six_actors_ready),
+    result("actors_ready", "ms", samples.actors_ready),
     result("idle_resident", "MB", samples.idle_resident),
     result("idle_cpu", "percent of a core", samples.idle_cpu),
   ];
@@ -44,7 +44,7 @@ export async function measureStart(): Promise<Measured> {
     durability: "flushed",
     results,
     ratios: [
-      { name: "six_actors_ready_ms", value: ready?.value ?? Number.NaN, atMost: 500 },
+      { name: "actors_ready_ms", value: ready?.value ?? Number.NaN, atMost: 500 },
       { name: "idle_resident_mb", value: resident?.value ?? Number.NaN, atMost: 200 },
       { name: "idle_cpu_percent", value: cpu?.value ?? Number.NaN, atMost: 1 },
     ],

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { openSystem } from "../../dist/src/index.js";
 
 /**
- * One start of the built package, as a program of its own: prints when all six actors were ready, counted from the
+ * One start of the built package, as a program of its own: prints when all actors were ready, counted from the
  * start of the process, and what the system then costs while it has nothing to do.
  */
 const SETTLE_MS = 1_000;
