@@ -15,6 +15,9 @@ var ROOT = path.join(__dirname, "..");
 var SOURCE = path.join(ROOT, "src", "cli", "main.ts");
 var BUILT = path.join(ROOT, "dist", "cli", "main.js");
 
+/** Whatever a start loads has been loaded by then. */
+var SETTLED_MS = 2000;
+
 function say(sentence) {
   process.stderr.write("mcplusplus: " + sentence + "\n");
 }
@@ -45,7 +48,12 @@ function keepCompiled(fromSource) {
     return;
   }
   process.env.NODE_COMPILE_CACHE = directory;
-  require("module").enableCompileCache(directory);
+  var module = require("module");
+  module.enableCompileCache(directory);
+  // Node writes it when the process ends by itself, and servers are killed: without this each of their starts would be a first.
+  setTimeout(function () {
+    module.flushCompileCache();
+  }, SETTLED_MS).unref();
 }
 
 function start() {

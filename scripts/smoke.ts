@@ -3,10 +3,20 @@
  * program. Finds what no test of the sources can: a file missing from the package, a dependency that is only a
  * development one, an import that the build did not rewrite.
  */
-import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const EMBEDDED = new URL("smoke/embedded.ts", import.meta.url).pathname;
@@ -33,7 +43,8 @@ try {
   ]);
   copyFileSync(EMBEDDED, join(user, "embedded.ts"));
   expectWords("the embedding program", run(user, "node", ["embedded.ts"]), ["embedded: done"]);
-  process.stdout.write(`${packed} installs, answers and embeds under Node ${process.version}\n`);
+  await expectCompiledKept(user, join(folder, "cache"));
+  process.stdout.write(`${packed} installs, answers, starts and embeds under Node ${process.version}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -47,6 +58,35 @@ function run(cwd: string, program: string, words: readonly string[]): string {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: 180_000,
   });
+}
+
+/** Clients kill their servers: what one has compiled is there for the next all the same. */
+async function expectCompiledKept(cwd: string, cache: string): Promise<void> {
+  const server = spawn(
+    "node",
+    ["node_modules/mcplusplus/bin/mcplusplus.cjs", "mcp", "--data", join(cwd, "data")],
+    {
+      cwd,
+      env: { ...cleanEnvironment(), XDG_CACHE_HOME: cache },
+      stdio: ["pipe", "ignore", "inherit"],
+    },
+  );
+  const ended = once(server, "exit");
+  try {
+    const filesMin = 50;
+    for (let looks = 0; keptIn(cache) < filesMin; looks++) {
+      if (looks === 150)
+        throw new Error(`a server has kept ${keptIn(cache)} compiled files, which are too few`);
+      await pause(100);
+    }
+  } finally {
+    server.kill("SIGKILL");
+    await ended;
+  }
+}
+
+function keptIn(directory: string): number {
+  return existsSync(directory) ? readdirSync(directory, { recursive: true }).length : 0;
 }
 
 /** What else npm tells its scripts describes this package; the inner npm would apply it to the user's. */

@@ -15,7 +15,7 @@ const ECHO = { steps: [{ stepId: "a", action: "echo", inputs: { word: "here" } }
 describe("a system", () => {
   failOnLeaks();
 
-  it("has its six actors up when it is open, and nothing left when it is closed, twice or at once", async () => {
+  it("has its actors up when it is open, and nothing left when it is closed, twice or at once", async () => {
     const system = await openSystem({ data: null });
     const { healthy, actors, network } = await system.health();
     expect(healthy).toBe(true);
