@@ -57,8 +57,8 @@ export default defineConfig({
           }),
         ],
     pool: "forks",
-    // On two cores: tests wait for a good part of their time, and threads of their own are what most of them start.
-    maxWorkers: 3,
+    // Threads of their own are what most tests start: more files at once than cores only slow each other down.
+    maxWorkers: 2,
     execArgv: ["--conditions=mcplusplus-source"],
     setupFiles: ["test/kit/compile-cache.ts"],
     // The configuration of whoever runs the tests is none of theirs.

@@ -59,8 +59,11 @@ export function keysBy(order: TaskOrder): KeyOf {
   if (order.by === "fifo") return () => FIFO_KEY;
   if (order.by === "deadline") {
     const undated = sharedKeys((negated) => ({ first: Infinity, second: negated }));
-    return ({ priority, deadlineMs }) =>
-      deadlineMs === null ? undated(-priority) : { first: deadlineMs, second: -priority };
+    return ({ priority, deadlineMs }) => {
+      // Of zero this is 0, and not the -0 that only comparisons take for the same.
+      const negated = 0 - priority;
+      return deadlineMs === null ? undated(negated) : { first: deadlineMs, second: negated };
+    };
   }
   if (order.by === "priority") {
     // Without ageing no time makes up for a point of priority.

@@ -110,6 +110,16 @@ describe("each order", () => {
   );
 });
 
+it("has one key for a priority of zero, whichever zero that is", () => {
+  for (const order of ORDERS) {
+    const [plus, minus] = [0, -0].map((priority) =>
+      keysBy(order)({ priority, deadlineMs: 0, submittedAtMs: 0 }),
+    );
+    expect(minus).toStrictEqual(plus);
+    expect(Object.values(plus ?? {}).some((part) => Object.is(part, -0))).toBe(false);
+  }
+});
+
 describe("ageing", () => {
   it("makes up for one point of priority by exactly ageingMs of waiting, so that nothing starves", () => {
     const later = (submittedAtMs: number): string[] => {
